@@ -1,0 +1,276 @@
+"""What the measurements of bench/ share: who is measured, under which load, and what it cost.
+
+A subject runs on one CPU, `ringcast load` on another. CPU time is the process's own, from the moment the
+load says `window begin` until it says `window end`. Only ratios of one run mean anything: a round in which
+the ring's floor is not at most 0.85 of epoll's was disturbed and does not count.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RING_TO_EPOLL_MAX = 0.85
+NOTSENT_LOWAT_BYTES = 16_384   # the server's default, tcp.notsent_lowat_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    clients: int
+    rate_hz: int
+    slow: int = 0
+    slow_bytes_per_s: int = 7_200
+    slow_receive_buffer: int = 0
+    acknowledge: bool = True
+    notsent_lowat_bytes: int = NOTSENT_LOWAT_BYTES
+    cores: str = ""   # of the server, as its --cores takes them; empty: one
+    cpus: str = ""    # where it runs, as taskset takes them; empty: the setup's CPU
+
+    @property
+    def name(self) -> str:
+        return f"{self.clients} at {self.rate_hz} Hz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    build: pathlib.Path
+    seconds: int
+    server_cpu: int
+    load_cpu: int
+    realtime: bool
+
+    def on_cpu(self, cpus: int | str, command: list[str], **options) -> subprocess.Popen:
+        ahead = ["chrt", "--fifo", "1"] if self.realtime else []
+        return subprocess.Popen(["taskset", "--cpu-list", str(cpus), *ahead, *command], text=True,
+                                **options)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int, process: subprocess.Popen) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            sys.exit(f"{process.args} ended with {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    sys.exit(f"{process.args} does not listen")
+
+
+def cpu_ns(pid: int) -> int:
+    """What all threads of a process have run, user and system: /proc/PID/task/TID/schedstat."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def busy_ns(cpu: int) -> int:
+    """What a CPU has not idled, in steps of a clock tick: /proc/stat, proc(5)."""
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{cpu}":
+            user, nice, system, _, _, irq, softirq, *_ = map(int, fields)
+            return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    sys.exit(f"there is no CPU {cpu}")
+
+
+class Subject:
+    """A process that is measured."""
+
+    def __init__(self, setup: Setup, case: Case):
+        self.setup, self.case, self.port = setup, case, free_port()
+
+    def launch(self, command: list[str], **options) -> None:
+        self.process = self.setup.on_cpu(self.case.cpus or self.setup.server_cpu, command, **options)
+        wait_for(self.port, self.process)
+
+    def window_begins(self) -> None:
+        pass
+
+    def window_ends(self) -> None:
+        pass
+
+    def finish(self) -> dict:
+        """Stops the process; what it says of itself."""
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=30)
+        return json.loads(output) if output else {}
+
+
+class Floor(Subject):
+    def __init__(self, setup: Setup, case: Case, mode: str, frame_bytes: int):
+        super().__init__(setup, case)
+        self.launch([str(setup.build / "bench/floor/floor"), "--mode", mode,
+                     "--listen", f"127.0.0.1:{self.port}", "--rate-hz", str(case.rate_hz),
+                     "--bytes", str(frame_bytes), "--clients", str(case.clients),
+                     "--seconds", "600"], stdout=subprocess.PIPE)
+
+    def finish(self) -> dict:
+        said = super().finish()
+        return {"tick_us": said["tick_us"], "frames_skipped": said["frames_skipped"]}
+
+
+class Server(Subject):
+    """`ringcast serve` with one arena of fifty bots that nothing collides into events: what is
+    compared is the way of a snapshot."""
+
+    HANDED_OVER = "ringcast_room_tick_handed_over_seconds_bucket"
+    LATENESS = "ringcast_room_tick_lateness_seconds_bucket"
+
+    def __init__(self, setup: Setup, case: Case):
+        super().__init__(setup, case)
+        self.admin = free_port()
+        self.config = tempfile.NamedTemporaryFile("w", suffix=".toml")
+        self.config.write(f"""
+            listen = "127.0.0.1:{self.port}"
+            admin = "127.0.0.1:{self.admin}"
+            [log]
+            level = "warning"
+            [tcp]
+            notsent_lowat_bytes = {case.notsent_lowat_bytes}
+            [[room]]
+            name = "arena"
+            simulation = "arena"
+            rate_hz = {case.rate_hz}
+            parameters = {{ bots = 50, players = 0, fragments = 0 }}
+            """)
+        if case.cores:
+            self.config.write('            spread = "all"\n')
+        self.config.flush()
+        cores = ["--cores", case.cores] if case.cores else []
+        self.launch([str(setup.build / "ringcast"), "serve", "--config", self.config.name, *cores],
+                    stdout=subprocess.DEVNULL)
+
+    def scrape(self) -> dict[str, float]:
+        """Samples by name and labels, in the order of the exposition."""
+        url = f"http://127.0.0.1:{self.admin}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, _, value in
+                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+    def window_begins(self) -> None:
+        self.before = self.scrape()
+
+    def window_ends(self) -> None:
+        self.within = {name: value - self.before[name] for name, value in self.scrape().items()}
+
+    def finish(self) -> dict:
+        super().finish()
+        counters = {name: count for name, count in self.within.items()
+                    if count and name.partition("{")[0].endswith("_total")}
+        return {"counters": counters, "tick_us": self.microseconds(self.HANDED_OVER),
+                "lateness_us": self.microseconds(self.LATENESS)}
+
+    def microseconds(self, histogram: str) -> dict[str, float]:
+        """Of a histogram in seconds, within the window; of all its rooms and cores together."""
+        counts: dict[float, float] = {}
+        for name, count in self.within.items():
+            if name.startswith(histogram):
+                bound = float(name.split('le="')[1].split('"')[0])
+                counts[bound] = counts.get(bound, 0) + count
+        return {name: 1e6 * quantile(sorted(counts.items()), q)
+                for name, q in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+
+
+def quantile(cumulative: list[tuple[float, int]], q: float) -> float:
+    """Of Prometheus buckets, straight between the bounds, as histogram_quantile() does."""
+    wanted = q * cumulative[-1][1]
+    low_bound, low_count = 0.0, 0
+    for bound, count in cumulative:
+        if count >= wanted and count > low_count:
+            if bound == float("inf"):
+                return low_bound
+            return low_bound + (bound - low_bound) * (wanted - low_count) / (count - low_count)
+        low_bound, low_count = bound, count
+    return low_bound
+
+
+def load_command(setup: Setup, subject: Subject, clients: int, seconds: int) -> list[str]:
+    return [str(setup.build / "ringcast"), "load", "--json",
+            "--url", f"ws://127.0.0.1:{subject.port}/rooms/arena",
+            "--clients", str(clients), "--seconds", str(seconds)]
+
+
+def measure(setup: Setup, subject: Subject) -> dict:
+    """One load on one subject: the load's report, and what the subject cost in its window."""
+    case = subject.case
+    command = [*load_command(setup, subject, case.clients, setup.seconds),
+               "--slow", str(case.slow), "--slow-bytes-per-s", str(case.slow_bytes_per_s),
+               "--slow-rcvbuf", str(case.slow_receive_buffer)]
+    if not case.acknowledge:
+        command.append("--no-ack")
+    load = setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said, cpu, busy = "", 0, 0
+    for line in load.stderr:
+        said = line
+        if line == "window begin\n":
+            subject.window_begins()
+            cpu, busy = -cpu_ns(subject.process.pid), -busy_ns(setup.server_cpu)
+        elif line == "window end\n":
+            cpu, busy = cpu + cpu_ns(subject.process.pid), busy + busy_ns(setup.server_cpu)
+            subject.window_ends()
+    report = load.stdout.read()
+    if load.wait() != 0:
+        subject.process.kill()
+        sys.exit(f"the load failed: {said}")
+    report = json.loads(report)
+    result = {"cpu_us_per_frame": cpu / 1_000 / max(1, report["frames"]),
+              "foreign": max(0.0, (busy - cpu) / 1e9 / report["seconds"]),
+              "load": report, **subject.finish()}
+    if report["verify_failed"] or report["join_failed"]:
+        sys.exit(f"the load was told nonsense: {report}")
+    return result
+
+
+def frame_bytes(result: dict) -> int:
+    return round(result["load"]["bytes_per_s"] / result["load"]["frames_per_s"])
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    """Those that every measurement has; `name` is that of its JSON file."""
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--rounds", type=int, default=3, help="valid rounds of each comparison")
+    parser.add_argument("--seconds", type=int, default=10, help="of each measured window")
+    parser.add_argument("--server-cpu", type=int, default=0)
+    parser.add_argument("--load-cpu", type=int, default=1)
+    parser.add_argument("--realtime", action="store_true",
+                        help="SCHED_FIFO for what is measured, past other work of the machine; root")
+    parser.add_argument("--quick", action="store_true",
+                        help="small and short: shows that it works, its figures mean nothing")
+    parser.add_argument("--json", type=pathlib.Path, default=ROOT / f"build/{name}.json")
+
+
+def setup_of(asked: argparse.Namespace) -> Setup:
+    return Setup(asked.build, 2 if asked.quick else asked.seconds, asked.server_cpu, asked.load_cpu,
+                 asked.realtime)
+
+
+def write_json(path: pathlib.Path, results: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {"kernel": platform.release(), "cpus": os.cpu_count()}
+    path.write_text(json.dumps({**facts, **results}, indent=1) + "\n")

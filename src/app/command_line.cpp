@@ -1,0 +1,100 @@
+#include "app/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+#include "server/version.h"
+
+namespace ringcast::app {
+namespace {
+
+void add_config_file(CLI::App& verb, ConfigFlags& flags) {
+  verb.add_option("--config", flags.file, "TOML file; see docs/configuration.md")
+      ->type_name("FILE");
+}
+
+void add_serve(CLI::App& verb, ServeCommand& command) {
+  add_config_file(verb, command.flags);
+  verb.add_option("--listen", command.flags.listen,
+                  "address of clients and the page (default: 127.0.0.1:9000)")
+      ->type_name("HOST:PORT");
+  verb.add_option("--admin", command.flags.admin,
+                  "address of health, metrics and rooms, or off (default: 127.0.0.1:9001)")
+      ->type_name("HOST:PORT");
+  verb.add_option("--room", command.flags.rooms,
+                  "a room; may be repeated (default: arena=arena). rate_hz, seed and members_max "
+                  "are the room's, other keys the simulation's")
+      ->type_name("NAME=SIMULATION[,key=value...]")
+      ->allow_extra_args(false)
+      ->delimiter('\0');
+  verb.add_flag("--check-config", command.check_config, "check the configuration and exit");
+}
+
+void add_load(CLI::App& verb, LoadCommand& command) {
+  load::LoadOptions& options = command.options;
+  const auto add = [&verb](const char* name, auto& value, const char* help, const char* type) {
+    verb.add_option(name, value, help)->type_name(type)->capture_default_str();
+  };
+  add("--url", options.url, "the room to join", "ws://HOST:PORT/rooms/NAME");
+  add("--clients", options.clients, "connections, the slow ones included", "COUNT");
+  add("--seconds", options.seconds, "how long to measure", "SECONDS");
+  add("--joins-per-s", options.joins_per_s, "how fast clients join", "COUNT");
+  add("--inputs-per-s", options.inputs_per_s, "inputs of each client", "COUNT");
+  add("--slow", options.slow, "how many read slowly", "COUNT");
+  add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
+  add("--slow-rcvbuf", options.slow_receive_buffer_bytes,
+      "their receive buffer; 0: the system's default", "BYTES");
+  verb.add_flag_callback(
+      "--no-ack", [&options] { options.acknowledge = false; }, "never acknowledge ticks");
+  verb.add_flag("--idle", options.idle, "only connect and stay");
+  verb.add_flag("--json", command.json, "print one JSON object");
+}
+
+// CLI11 speaks in sentences of its own; some span lines.
+Answer mistake(const CLI::App& verb, std::string sentence) {
+  std::ranges::replace(sentence, '\n', ' ');
+  const std::string name =
+      verb.get_parent() == nullptr ? verb.get_name() : "ringcast " + verb.get_name();
+  return {exit_mistake, fmt::format("{}: {} (see {} --help)\n", name, sentence, name)};
+}
+
+}  // namespace
+
+Command parse_command_line(int argument_count, const char* const* arguments) {
+  ServeCommand serve;
+  DoctorCommand doctor;
+  LoadCommand load;
+  CLI::App program("A realtime room server on io_uring.", "ringcast");
+  program.set_version_flag("--version", fmt::format("ringcast {}", server::version));
+  program.require_subcommand(0, 1);
+  CLI::App& serve_verb = *program.add_subcommand("serve", "Serve rooms.");
+  CLI::App& doctor_verb =
+      *program.add_subcommand("doctor", "Say whether this machine can serve, and what is missing.");
+  CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
+  add_serve(serve_verb, serve);
+  add_config_file(doctor_verb, doctor.flags);
+  add_load(load_verb, load);
+
+  const CLI::App* verb = &program;
+  try {
+    program.parse(argument_count, arguments);
+  } catch (const CLI::Success& success) {
+    std::ostringstream text;
+    program.exit(success, text, text);
+    return Answer{exit_ok, text.str()};
+  } catch (const CLI::ParseError& error) {
+    if (const auto verbs = program.get_subcommands(); !verbs.empty()) verb = verbs.front();
+    return mistake(*verb, error.what());
+  }
+  if (serve_verb.parsed()) return serve;
+  if (doctor_verb.parsed()) return doctor;
+  if (!load_verb.parsed()) return mistake(program, "name a verb: serve, doctor or load");
+  if (auto checked = load::check(load.options); !checked) {
+    return mistake(load_verb, checked.error().message);
+  }
+  return load;
+}
+
+}  // namespace ringcast::app

@@ -1,0 +1,37 @@
+// What the command line asks for, parsed and checked but not begun.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "app/config.h"
+#include "load/load.h"
+
+namespace ringcast::app {
+
+/// Exit codes of the binary.
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_failed = 1;   ///< something went wrong while it ran, or would
+inline constexpr int exit_mistake = 2;  ///< command line, configuration, an address in use
+
+struct ServeCommand {
+  ConfigFlags flags;
+  bool check_config = false;
+};
+struct DoctorCommand {
+  ConfigFlags flags;
+};
+struct LoadCommand {
+  load::LoadOptions options;
+  bool json = false;
+};
+/// Nothing to run: print the text (to standard error unless the code is 0) and exit.
+struct Answer {
+  int code;
+  std::string text;
+};
+using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, Answer>;
+
+[[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
+
+}  // namespace ringcast::app

@@ -1,0 +1,12 @@
+// The verbs of the binary: each runs to its end and returns the exit code.
+#pragma once
+
+#include "app/command_line.h"
+
+namespace ringcast::app {
+
+int serve(const ServeCommand& command);
+int doctor(const DoctorCommand& command);
+int load(const LoadCommand& command);
+
+}  // namespace ringcast::app

@@ -1,0 +1,338 @@
+#include "app/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <ranges>
+#include <utility>
+
+#include "app/room_flag.h"
+#include "app/toml_reader.h"
+#include "base/frame.h"
+#include "uring/listener.h"
+#include "ws/upgrade.h"
+
+namespace ringcast::app {
+namespace {
+
+constexpr std::uint64_t kibi = 1'024;
+constexpr std::uint64_t mebi = kibi * kibi;
+constexpr std::uint64_t gibi = kibi * mebi;
+constexpr Range any_uint32{.min = 0, .max = UINT32_MAX};
+constexpr Range up_to_a_minute_ms{.min = 1, .max = 60'000};
+constexpr Range up_to_an_hour_ms{.min = 1, .max = 3'600'000};
+
+using Word = std::string_view;
+constexpr auto log_levels = std::to_array<std::pair<Word, observe::LogLevel>>({
+    {"debug", observe::LogLevel::debug},
+    {"info", observe::LogLevel::info},
+    {"warning", observe::LogLevel::warning},
+    {"error", observe::LogLevel::error},
+});
+constexpr auto log_formats = std::to_array<std::pair<Word, observe::LogFormat>>({
+    {"text", observe::LogFormat::text},
+    {"json", observe::LogFormat::json},
+});
+constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolicy>>({
+    {"replace_waiting", room::LatestPolicy::replace_waiting},
+    {"keep_waiting", room::LatestPolicy::keep_waiting},
+});
+
+/// An origin as a browser sends it: scheme://host[:port] (RFC 6454 section 6.2).
+bool is_origin(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  return scheme != 0 && scheme != std::string_view::npos && text.size() > scheme + 3 &&
+         text.find('/', scheme + 3) == std::string_view::npos;
+}
+
+/// `admin = "off"` is none.
+std::optional<std::string> none_if_off(std::string text) {
+  return text == "off" ? std::nullopt : std::optional(std::move(text));
+}
+
+void read_addresses(TomlTable& document, Config& config) {
+  document.read("listen", config.listen);
+  config.listen_place.text = document.place_of("listen");
+  if (auto good = uring::check_address(config.listen); !good) {
+    document.problem("listen", good.error().message);
+  }
+  std::string admin = *config.admin;
+  document.read("admin", admin);
+  config.admin_place.text = document.place_of("admin");
+  config.admin = none_if_off(std::move(admin));
+  if (!config.admin) return;
+  if (auto good = uring::check_address(*config.admin); !good) {
+    document.problem("admin", good.error().message + "; or \"off\"");
+  }
+  // Of port 0 each gets its own.
+  if (*config.admin == config.listen && !config.listen.ends_with(":0")) {
+    document.conflict("listen", "admin", "must not be the address of admin");
+  }
+}
+
+void read_log(TomlTable table, observe::LogOptions& log) {
+  table.read("level", log.level, log_levels);
+  table.read("format", log.format, log_formats);
+  table.refuse_other_keys();
+}
+
+void read_tcp(TomlTable table, TcpOptions& tcp) {
+  table.read("nodelay", tcp.nodelay);
+  table.read("notsent_lowat_bytes", tcp.notsent_lowat_bytes, {.min = 0, .max = INT32_MAX});
+  table.read("backlog", tcp.backlog, {.min = 1, .max = 65'535});
+  table.refuse_other_keys();
+}
+
+void read_memory(TomlTable table, MemoryOptions& memory) {
+  table.read("frame_memory_bytes", memory.frame_memory_bytes,
+             {.min = FrameSlab::block_bytes_max, .max = 64 * gibi});
+  table.read("registered_bytes", memory.registered_bytes, {.min = 0, .max = 64 * gibi});
+  table.read("receive_buffers", memory.receive_buffers, {.min = 16, .max = 32'768});
+  table.read("receive_buffer_bytes", memory.receive_buffer_bytes, {.min = 512, .max = mebi});
+  table.refuse_other_keys();
+  if (memory.frame_memory_bytes % FrameSlab::block_bytes_max != 0) {
+    table.problem("frame_memory_bytes", "must be a multiple of 1048576 (1 MiB)");
+  }
+  if (memory.registered_bytes > memory.frame_memory_bytes) {
+    table.conflict("registered_bytes", "frame_memory_bytes",
+                   "must be at most memory.frame_memory_bytes, of which it is a part");
+  }
+  if (!std::has_single_bit(memory.receive_buffers)) {
+    table.problem("receive_buffers", "must be a power of two");
+  }
+}
+
+void read_core(TomlTable table, server::CoreOptions& core) {
+  table.read("connections_max", core.connections_max, {.min = 1, .max = 1'048'576});
+  table.read("reliable_frames_max", core.reliable_frames_max, {.min = 1, .max = 16'777'216});
+  table.read("flush_sends_max", core.flush_sends_max, {.min = 1, .max = 1'024});
+  table.refuse_other_keys();
+}
+
+void read_session(TomlTable table, server::SessionOptions& session,
+                  std::uint32_t receive_buffer_bytes) {
+  table.read("header_bytes_max", session.header_bytes_max, {.min = 512, .max = 65'536});
+  table.read_milliseconds("header_timeout_ms", session.header_timeout, up_to_a_minute_ms);
+  table.read_milliseconds("heartbeat_interval_ms", session.heartbeat_interval, up_to_an_hour_ms);
+  table.read_milliseconds("heartbeat_timeout_ms", session.heartbeat_timeout, up_to_an_hour_ms);
+  table.read_milliseconds("close_timeout_ms", session.close_timeout, up_to_a_minute_ms);
+  table.read("message_bytes_max", session.message_bytes_max,
+             {.min = 125, .max = FrameSlab::payload_bytes_max});
+  table.read("messages_per_s", session.messages.per_second, any_uint32);
+  table.read("messages_burst", session.messages.burst, {.min = 1, .max = UINT32_MAX});
+  table.read("bytes_per_s", session.bytes.per_second, any_uint32);
+  table.read("bytes_burst", session.bytes.burst, {.min = 1, .max = UINT32_MAX});
+  table.read("dropped_messages_max", session.dropped_messages_max, {.min = 1, .max = UINT32_MAX});
+  table.read_milliseconds("dropped_messages_window_ms", session.dropped_messages_window,
+                          up_to_an_hour_ms);
+  table.read("reliable_frames_max", session.outbox.reliable_frames_max, {.min = 1, .max = 65'536});
+  table.read("reliable_bytes_max", session.outbox.reliable_bytes_max,
+             {.min = 4 * kibi, .max = gibi});
+  table.refuse_other_keys();
+  if (session.bytes.per_second != 0 && session.bytes.burst < session.message_bytes_max) {
+    table.conflict("bytes_burst", "message_bytes_max",
+                   "must be at least session.message_bytes_max, or the largest message could never "
+                   "pass");
+  }
+  if (session.bytes.per_second != 0 && session.bytes.burst < receive_buffer_bytes) {
+    table.conflict("bytes_burst", "message_bytes_max",
+                   "must be at least memory.receive_buffer_bytes, or a full receive could never "
+                   "pass");
+  }
+  if (session.outbox.reliable_bytes_max < session.message_bytes_max) {
+    table.conflict(
+        "reliable_bytes_max", "message_bytes_max",
+        "must be at least session.message_bytes_max, or the largest message could not be "
+        "echoed");
+  }
+}
+
+void read_latest(TomlTable table, server::CoreOptions& core) {
+  server::LatestOptions& latest = core.latest;
+  table.read("policy", core.session.outbox.latest_policy, latest_policies);
+  table.read("unacknowledged_ticks_max", latest.unacknowledged_ticks_max,
+             {.min = 0, .max = 14'400});
+  table.read("acknowledge_every_ticks", latest.acknowledge_every_ticks, {.min = 1, .max = 240});
+  table.refuse_other_keys();
+}
+
+/// What no single key says about a room: nothing, or the sentence and the key that it is about.
+struct RoomProblem {
+  std::string_view key;
+  std::string sentence;
+};
+std::optional<RoomProblem> check_room(const server::RoomOptions& room,
+                                      const SimulationRegistry& simulations) {
+  if (!ws::is_room_name(room.name)) {
+    return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
+                                           "'_' and '-', at most {}",
+                                           room.name, ws::room_name_bytes_max)};
+  }
+  const auto found = simulations.find(room.simulation);
+  if (found == simulations.end()) {
+    return RoomProblem{"simulation",
+                       fmt::format("there is no simulation \"{}\", only {}", room.simulation,
+                                   fmt::join(std::views::keys(simulations), ", "))};
+  }
+  const SimulationOptions options{
+      .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
+  if (auto made = found->second(options); !made) return RoomProblem{"parameters", made.error()};
+  return std::nullopt;
+}
+
+server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simulations) {
+  server::RoomOptions room;
+  table.read("name", room.name);
+  table.read("simulation", room.simulation);
+  table.read("rate_hz", room.rate_hz, rate_hz_range);
+  table.read("seed", room.seed, seed_range);
+  table.read("members_max", room.members_max, members_max_range);
+  table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
+  table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
+  for (auto& [key, value] : table.table("parameters").texts()) {
+    room.parameters.emplace(std::move(key), std::move(value));
+  }
+  table.refuse_other_keys();
+  for (const std::string_view needed : {"name", "simulation"}) {
+    if (!table.has(needed)) {
+      table.report().problem(table.line_of(needed), fmt::format("a room needs a {}", needed));
+    }
+  }
+  if (const auto problem = check_room(room, simulations)) {
+    table.report().problem(table.line_of(problem->key), problem->sentence);
+  }
+  return room;
+}
+
+void read_rooms(TomlTable& document, std::vector<server::RoomOptions>& rooms,
+                const SimulationRegistry& simulations) {
+  std::vector<Line> lines;
+  for (TomlTable& table : document.tables("room")) {
+    server::RoomOptions room = read_room(table, simulations);
+    const auto first = std::ranges::find(rooms, room.name, &server::RoomOptions::name);
+    if (first != rooms.end()) {
+      const Line line = lines[static_cast<std::size_t>(first - rooms.begin())];
+      document.report().problem(
+          table.line_of("name"),
+          fmt::format("room \"{}\" is already defined on line {}", room.name, line));
+    }
+    lines.push_back(table.line_of("name"));
+    rooms.push_back(std::move(room));
+  }
+}
+
+void read_document(TomlTable document, Config& config, const SimulationRegistry& simulations) {
+  read_addresses(document, config);
+  document.read("page", config.page);
+  document.read("origins_allowed", config.core.origins_allowed);
+  for (const std::string& origin : config.core.origins_allowed) {
+    if (is_origin(origin)) continue;
+    document.problem(
+        "origins_allowed",
+        fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
+  }
+  document.read_milliseconds("drain_timeout_ms", config.core.drain_timeout, up_to_an_hour_ms);
+  document.read_milliseconds("reconnect_delay_max_ms", config.core.reconnect_delay_max,
+                             {.min = 0, .max = 3'600'000});
+  read_log(document.table("log"), config.log);
+  read_tcp(document.table("tcp"), config.tcp);
+  read_memory(document.table("memory"), config.memory);
+  read_core(document.table("core"), config.core);
+  read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
+  read_latest(document.table("latest"), config.core);
+  read_rooms(document, config.rooms, simulations);
+  document.refuse_other_keys();
+}
+
+Result<void> apply_room_flags(const ConfigFlags& flags, std::vector<server::RoomOptions>& rooms,
+                              const SimulationRegistry& simulations) {
+  if (!flags.rooms.empty()) rooms.clear();
+  for (const std::string& flag : flags.rooms) {
+    auto room = parse_room_flag(flag);
+    if (!room) return std::unexpected(room.error());
+    if (const auto problem = check_room(*room, simulations)) {
+      return fail(fmt::format("--room {}: {}", flag, problem->sentence));
+    }
+    if (std::ranges::find(rooms, room->name, &server::RoomOptions::name) != rooms.end()) {
+      return fail(fmt::format("--room {}: room \"{}\" is given twice", flag, room->name));
+    }
+    rooms.push_back(std::move(*room));
+  }
+  return {};
+}
+
+Result<void> apply_flags(const ConfigFlags& flags, Config& config,
+                         const SimulationRegistry& simulations) {
+  if (flags.listen) {
+    config.listen = *flags.listen;
+    config.listen_place.text = "--listen: ";
+    if (auto good = uring::check_address(config.listen); !good) {
+      return fail("--listen " + good.error().message);
+    }
+  }
+  if (flags.admin) {
+    config.admin = none_if_off(*flags.admin);
+    config.admin_place.text = "--admin: ";
+  }
+  if (flags.admin && config.admin) {
+    if (auto good = uring::check_address(*config.admin); !good) {
+      return fail("--admin " + good.error().message + "; or off");
+    }
+  }
+  return apply_room_flags(flags, config.rooms, simulations);
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  std::ifstream file(path, std::ios::binary);
+  if (file && !is_folder) return std::string(std::istreambuf_iterator<char>(file), {});
+  return fail(
+      fmt::format("{}: cannot be read: {}", path, std::strerror(is_folder ? EISDIR : errno)));
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
+                            const SimulationRegistry& simulations) {
+  const std::string file = flags.file.value_or("(no file)");
+  const auto document = parse_toml(toml, file);
+  if (!document) return std::unexpected(document.error());
+  Config config;
+  TomlReport report(file);
+  read_document(TomlTable(*document, "", report), config, simulations);
+  if (report.has_problem()) return std::unexpected(report.error());
+  if (auto applied = apply_flags(flags, config, simulations); !applied) {
+    return std::unexpected(applied.error());
+  }
+  if (config.rooms.empty()) {
+    server::RoomOptions& arena = config.rooms.emplace_back();
+    arena.name = arena.simulation = "arena";
+  }
+  return config;
+}
+
+Result<Config> load_config(const ConfigFlags& flags, const SimulationRegistry& simulations) {
+  if (!flags.file) return parse_config("", flags, simulations);
+  const auto text = read_file(*flags.file);
+  if (!text) return std::unexpected(text.error());
+  return parse_config(*text, flags, simulations);
+}
+
+std::vector<std::string> config_keys() {
+  const auto document = parse_toml("[[room]]", "");
+  Config config;
+  TomlReport report("");
+  read_document(TomlTable(*document, "", report), config, {});
+  return report.known_keys();
+}
+
+}  // namespace ringcast::app

@@ -1,0 +1,184 @@
+#include "app/doctor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+#include "app/commands.h"
+#include "app/ring_options.h"
+#include "app/simulations.h"
+
+namespace ringcast::app {
+namespace {
+
+using Mark = Finding::Mark;
+
+/// Descriptors beside the connections: rings, doorbells, listeners, the admin endpoint, streams.
+constexpr std::uint64_t own_files = 64;
+
+std::string kibibytes(std::uint64_t bytes) {
+  return bytes == unlimited ? "unlimited" : fmt::format("{} KiB", bytes / 1'024);
+}
+
+std::string count(std::uint64_t number) {
+  return number == unlimited ? "unlimited" : fmt::format("{}", number);
+}
+
+void check_features(const uring::Features& features, std::vector<Finding>& findings) {
+  if (!features.no_ring_because.empty()) {
+    findings.push_back({Mark::bad, "io_uring: " + features.no_ring_because});
+    return;
+  }
+  for (const uring::Feature& feature : features.list) {
+    const std::string name =
+        fmt::format("{} (Linux {}): {}", feature.name, feature.since, feature.used_for);
+    if (feature.found) {
+      findings.push_back({Mark::good, name});
+    } else {
+      findings.push_back({feature.required ? Mark::bad : Mark::lesser,
+                          fmt::format("missing: {}; {} Linux {} or newer", name,
+                                      feature.required ? "run" : "comes with", feature.since)});
+    }
+  }
+}
+
+Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
+  if (!facts.registered_bytes) return {Mark::bad, facts.registered_bytes.error().message};
+  const std::size_t wanted = std::min(memory.registered_bytes, memory.frame_memory_bytes);
+  const std::string limit = facts.may_lock_any
+                                ? "this user is not held to the memory-lock limit"
+                                : "memory-lock limit " + kibibytes(facts.memory_lock.soft);
+  const std::string registered =
+      fmt::format("memory: {} of {} frame memory registered for zero-copy sends ({})",
+                  kibibytes(*facts.registered_bytes), kibibytes(memory.frame_memory_bytes), limit);
+  if (*facts.registered_bytes >= wanted) return {Mark::good, registered};
+  return {Mark::lesser, fmt::format("{}, {} wanted; raise LimitMEMLOCK= (ulimit -l) or lower "
+                                    "memory.registered_bytes",
+                                    registered, kibibytes(wanted))};
+}
+
+Finding check_open_files(const MachineFacts& facts, const server::CoreOptions& core) {
+  const std::uint64_t needed = open_files_needed(core);
+  const std::string limits =
+      fmt::format("open files: {} needed for core.connections_max = {}, hard limit {}", needed,
+                  core.connections_max, count(facts.open_files.hard));
+  if (facts.open_files.hard < needed) {
+    return {Mark::bad, limits + "; raise LimitNOFILE= (ulimit -Hn) or lower core.connections_max"};
+  }
+  return {Mark::good, facts.open_files.soft < needed
+                          ? fmt::format("{} (the soft limit of {} is raised at start)", limits,
+                                        facts.open_files.soft)
+                          : limits};
+}
+
+Finding check_backlog(std::string_view setting, std::optional<std::uint64_t> value,
+                      std::uint32_t backlog) {
+  if (!value) return {Mark::lesser, fmt::format("{} cannot be read here", setting)};
+  const std::string found = fmt::format("{} = {}, tcp.backlog = {}", setting, *value, backlog);
+  if (*value >= backlog) return {Mark::good, found};
+  return {Mark::lesser, fmt::format("{}: a rush of connections is cut to {}; sysctl {}={}", found,
+                                    *value, setting, backlog)};
+}
+
+Finding describe_tcp(const TcpOptions& tcp) {
+  return {Mark::good,
+          fmt::format("tcp: nodelay {}, unsent bytes of a session in the kernel: {}",
+                      tcp.nodelay ? "on" : "off",
+                      tcp.notsent_lowat_bytes == 0 ? std::string("unbounded")
+                                                   : fmt::format("{}", tcp.notsent_lowat_bytes))};
+}
+
+/// CAP_IPC_LOCK of this process (capabilities(7)).
+bool may_lock_any_memory() {
+  constexpr unsigned ipc_lock_bit = 14;
+  constexpr std::string_view field = "CapEff:\t";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(field)) continue;
+    std::uint64_t capabilities = 0;
+    std::from_chars(line.data() + field.size(), line.data() + line.size(), capabilities, 16);
+    return (capabilities >> ipc_lock_bit & 1) != 0;
+  }
+  return false;
+}
+
+Result<std::size_t> try_ring(const Config& config) {
+  const SystemClock clock;
+  const auto ring = uring::Ring::create(ring_options(config.memory, clock));
+  if (!ring) return std::unexpected(ring.error());
+  return (*ring)->registered_bytes();
+}
+
+std::string_view word(Mark mark) {
+  switch (mark) {
+    case Mark::good:
+      return "ok     ";
+    case Mark::lesser:
+      return "lesser ";
+    case Mark::bad:
+      return "BAD    ";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::uint64_t open_files_needed(const server::CoreOptions& core) {
+  return core.connections_max + own_files;
+}
+
+MachineFacts examine_machine(const Config& config) {
+  return {.features = uring::probe_features(),
+          .registered_bytes = try_ring(config),
+          .open_files = open_files_limit(),
+          .memory_lock = memory_lock_limit(),
+          .may_lock_any = may_lock_any_memory(),
+          .somaxconn = kernel_setting("net/core/somaxconn"),
+          .max_syn_backlog = kernel_setting("net/ipv4/tcp_max_syn_backlog")};
+}
+
+bool Diagnosis::can_serve() const {
+  return std::ranges::none_of(findings,
+                              [](const Finding& finding) { return finding.mark == Mark::bad; });
+}
+
+Diagnosis diagnose(const MachineFacts& facts, const Config& config) {
+  Diagnosis diagnosis;
+  std::vector<Finding>& findings = diagnosis.findings;
+  findings.push_back({Mark::good, "kernel: " + facts.features.kernel_release});
+  check_features(facts.features, findings);
+  findings.push_back(check_memory(facts, config.memory));
+  findings.push_back(check_open_files(facts, config.core));
+  findings.push_back(check_backlog("net.core.somaxconn", facts.somaxconn, config.tcp.backlog));
+  findings.push_back(
+      check_backlog("net.ipv4.tcp_max_syn_backlog", facts.max_syn_backlog, config.tcp.backlog));
+  findings.push_back(describe_tcp(config.tcp));
+  return diagnosis;
+}
+
+std::string to_text(const Diagnosis& diagnosis) {
+  std::string text;
+  for (const Finding& finding : diagnosis.findings) {
+    fmt::format_to(std::back_inserter(text), "{}{}\n", word(finding.mark), finding.sentence);
+  }
+  return text += diagnosis.can_serve() ? "This machine can serve.\n"
+                                       : "This machine can't serve this configuration.\n";
+}
+
+int doctor(const DoctorCommand& command) {
+  const auto config = load_config(command.flags, bundled_simulations());
+  if (!config) {
+    std::fputs((config.error().message + '\n').c_str(), stderr);
+    return exit_mistake;
+  }
+  const Diagnosis diagnosis = diagnose(examine_machine(*config), *config);
+  std::fputs(to_text(diagnosis).c_str(), stdout);
+  return diagnosis.can_serve() ? exit_ok : exit_failed;
+}
+
+}  // namespace ringcast::app

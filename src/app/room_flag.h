@@ -1,0 +1,22 @@
+// --room NAME=SIMULATION[,key=value...]: rate_hz, seed and members_max are the room's, all other
+// keys are the simulation's.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "app/range.h"
+#include "base/result.h"
+#include "server/options.h"
+
+namespace ringcast::app {
+
+inline constexpr Range rate_hz_range{.min = 1, .max = 240};
+/// TOML's integers are signed.
+inline constexpr Range seed_range{.min = 0, .max = INT64_MAX};
+inline constexpr Range members_max_range{.min = 1, .max = 1'048'576};
+
+/// Whether the simulation exists and likes its parameters is the caller's to check.
+[[nodiscard]] Result<server::RoomOptions> parse_room_flag(std::string_view flag);
+
+}  // namespace ringcast::app

@@ -1,0 +1,149 @@
+// `ringcast serve`: everything is wired here. Whatever can fail for a mistake of the user comes
+// first; threads come last.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "app/commands.h"
+#include "app/core_thread.h"
+#include "app/doctor.h"
+#include "app/page.h"
+#include "app/resource_limits.h"
+#include "app/simulations.h"
+#include "observe/log.h"
+#include "server/control.h"
+#include "uring/kernel_features.h"
+#include "uring/listener.h"
+
+namespace ringcast::app {
+namespace {
+
+/// Where clients connect to, and how it came here.
+struct Entrance {
+  io::Socket listener;
+  std::string address;
+  bool handed_in;  ///< by a service manager: it goes on listening when this process ends
+};
+
+Result<io::Socket> listen(const std::string& address, const Place& place,
+                          const uring::ListenOptions& options) {
+  auto listener = uring::listen(address, options);
+  if (!listener) return fail(place.text + listener.error().message);
+  return listener;
+}
+
+Result<Entrance> open_entrance(const Config& config) {
+  const uring::ListenOptions options{.backlog = static_cast<int>(config.tcp.backlog),
+                                     .no_delay = config.tcp.nodelay,
+                                     .not_sent_bytes_max = config.tcp.notsent_lowat_bytes};
+  const auto adopted = uring::adopt_listeners(options);
+  if (!adopted) return std::unexpected(adopted.error());
+  if (adopted->size() > 1) {
+    return fail(
+        fmt::format("{} sockets were handed in by LISTEN_FDS, but one core serves one; "
+                    "leave one ListenStream= in the socket unit",
+                    adopted->size()));
+  }
+  Entrance entrance{.listener = {}, .address = {}, .handed_in = !adopted->empty()};
+  if (entrance.handed_in) {
+    entrance.listener = adopted->front();
+  } else {
+    const auto listener = listen(config.listen, config.listen_place, options);
+    if (!listener) return std::unexpected(listener.error());
+    entrance.listener = *listener;
+  }
+  auto address = uring::local_address(entrance.listener);
+  if (!address) return std::unexpected(address.error());
+  entrance.address = std::move(*address);
+  return entrance;
+}
+
+Result<io::Socket> open_admin(const Config& config) {
+  if (!config.admin) return io::Socket{};
+  return listen(*config.admin, config.admin_place, {.backlog = 64});
+}
+
+void warn_of_limits(const Config& config, const observe::Log& log) {
+  const std::uint64_t needed = open_files_needed(config.core);
+  const std::uint64_t limit = open_files_limit().soft;
+  if (limit >= needed) return;
+  log.write(
+      observe::LogLevel::warning,
+      "too few open files for core.connections_max; raise LimitNOFILE= (ulimit -Hn)",
+      {{"limit", static_cast<std::int64_t>(limit)}, {"needed", static_cast<std::int64_t>(needed)}});
+}
+
+int failed(int code, const Error& error) {
+  std::fputs((error.message + '\n').c_str(), stderr);
+  return code;
+}
+
+void block_signals(int how) {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(how, &signals, nullptr);
+}
+
+int run(const Config& config, const SimulationRegistry& simulations) {
+  raise_open_files_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  const SystemClock clock;
+  const observe::Log log(config.log, clock);
+
+  warn_of_limits(config, log);
+  const auto entrance = open_entrance(config);
+  if (!entrance) return failed(exit_mistake, entrance.error());
+  const auto admin = open_admin(config);
+  if (!admin) return failed(exit_mistake, admin.error());
+  if (auto floor = uring::probe_features().check_floor(); !floor) {
+    return failed(exit_failed, floor.error());
+  }
+
+  const auto control =
+      server::Control::create({.admin = *admin,
+                               .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
+                                                                    : ws::CloseCode::going_away},
+                              log);
+  if (!control) return failed(exit_failed, control.error());
+
+  // The core's thread inherits the mask: signals come to this one, and never interrupt a tick.
+  block_signals(SIG_BLOCK);
+  const auto core =
+      CoreThread::start({.index = 0,
+                         .config = config,
+                         .simulations = simulations,
+                         .clock = clock,
+                         .listener = entrance->listener,
+                         .page = config.page ? page_files() : std::span<const server::PageFile>{},
+                         .control_doorbell = (*control)->doorbell()});
+  block_signals(SIG_UNBLOCK);
+  if (!core) return failed(exit_failed, core.error());
+
+  const server::CoreHandle handle = (*core)->handle();
+  const auto rooms = (*core)->rooms();
+  (*control)->run({&handle, 1}, rooms, [&] {
+    log.write(observe::LogLevel::info, "serving",
+              {{"page", fmt::format("http://{}/", entrance->address)},
+               {"admin", config.admin ? fmt::format("http://{}/", *config.admin) : "off"},
+               {"rooms", static_cast<std::int64_t>(rooms.size())}});
+  });
+  return exit_ok;
+}
+
+}  // namespace
+
+int serve(const ServeCommand& command) {
+  const SimulationRegistry simulations = bundled_simulations();
+  const auto config = load_config(command.flags, simulations);
+  if (!config) return failed(exit_mistake, config.error());
+  if (command.check_config) return exit_ok;
+  return run(*config, simulations);
+}
+
+}  // namespace ringcast::app

@@ -1,0 +1,120 @@
+#include "arena/arena.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "arena/codec.h"
+#include "arena/world.h"
+
+namespace ringcast::arena {
+namespace {
+
+class Arena final : public Simulation {
+ public:
+  explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
+
+  void join(MemberId member, Outbound&) override { world_.join(member); }
+  void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
+
+  InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
+                    Outbound&) override {
+    const auto wish = type == MessageType::binary ? read_input(payload) : std::nullopt;
+    if (!wish) return InputResult::malformed;
+    world_.steer(member, *wish);
+    return InputResult::ok;
+  }
+
+  const Payload* full_state() override { return &codec_.state(world_); }
+
+  void step(const Tick& tick, Outbound& out) override {
+    world_.step(tick.period);
+    for (const Event& event : world_.events()) {
+      out.send(Delivery::reliable, everyone, codec_.event(event));
+    }
+    world_.forget_events();
+    out.send(Delivery::latest, everyone, codec_.state(world_));
+  }
+
+ private:
+  World world_;
+  Codec codec_;
+};
+
+/// What can be configured; 0 for a size that follows from the numbers.
+struct Settings {
+  std::uint32_t bots = 50;
+  std::uint32_t players = 32;
+  std::uint32_t fragments = 16;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+};
+
+struct Parameter {
+  std::string_view name;
+  std::uint32_t Settings::* place;
+  std::uint32_t low;
+  std::uint32_t high;
+};
+constexpr std::array parameters{
+    Parameter{"bots", &Settings::bots, 0, 5'000},
+    Parameter{"players", &Settings::players, 0, 1'000},
+    Parameter{"fragments", &Settings::fragments, 0, 1'000},
+    Parameter{"width", &Settings::width, 200, 20'000},
+    Parameter{"height", &Settings::height, 200, 20'000},
+};
+
+std::string unknown(std::string_view name) {
+  return "arena has no parameter '" + std::string(name) +
+         "': it takes bots, players, fragments, width and height";
+}
+
+std::string out_of_range(const Parameter& parameter, const std::string& text) {
+  return "arena's " + std::string(parameter.name) + " is a whole number from " +
+         std::to_string(parameter.low) + " to " + std::to_string(parameter.high) + ", not '" +
+         text + "'";
+}
+
+std::expected<Settings, std::string> read(const SimulationOptions& options) {
+  Settings settings;
+  for (const auto& [name, text] : options.parameters) {
+    const auto* parameter = std::ranges::find(parameters, name, &Parameter::name);
+    if (parameter == parameters.end()) return std::unexpected(unknown(name));
+    std::uint32_t& value = settings.*parameter->place;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || rest != end || value < parameter->low || value > parameter->high) {
+      return std::unexpected(out_of_range(*parameter, text));
+    }
+  }
+  return settings;
+}
+
+WorldOptions world_options(const Settings& settings, std::uint64_t seed) {
+  const float crowd = static_cast<float>(std::max({50U, settings.bots, settings.players}));
+  const float growth = std::sqrt(crowd / 50);
+  const auto size = [growth](std::uint32_t configured, float usual) {
+    return configured != 0 ? static_cast<float>(configured) : std::round(usual * growth);
+  };
+  return {.seed = seed,
+          .bots = settings.bots,
+          .players_max = settings.players,
+          .fragments_max = settings.fragments,
+          .width = size(settings.width, 1'600),
+          .height = size(settings.height, 900)};
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Simulation>, std::string> make_arena(
+    const SimulationOptions& options) {
+  const auto settings = read(options);
+  if (!settings) return std::unexpected(settings.error());
+  return std::make_unique<Arena>(world_options(*settings, options.seed));
+}
+
+}  // namespace ringcast::arena

@@ -1,0 +1,187 @@
+// A Frame is wire-ready bytes and a count of its holders, in one block of frame memory.
+// A FrameBuffer is the same block while it is still being written; only the frame encoder turns
+// one into the other, so payload bytes cannot be mistaken for wire bytes. A FrameSlab hands out
+// blocks from one contiguous region (a buddy system: powers of two, split and merged).
+// Everything here belongs to one core: counts are plain integers.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace ringcast {
+
+class FrameSlab;
+
+/// Bytes kept free before a payload for the envelope prefix and the WebSocket header.
+inline constexpr std::size_t frame_headroom_bytes = 64;
+
+/// The head of a block. `begin` and `size` delimit the bytes in use, counted from the block.
+struct FrameBlock {
+  FrameSlab* owner;
+  std::uint64_t tick;
+  Instant made;
+  std::uint32_t holders;
+  std::uint32_t begin;
+  std::uint32_t size;
+  std::uint32_t order;
+
+  [[nodiscard]] std::byte* bytes() { return reinterpret_cast<std::byte*>(this) + begin; }
+};
+
+/// Who asks for memory: what is plentiful for one is already kept back from the next. A snapshot
+/// can be replaced by a newer one, an event cannot, and a goodbye must always find room.
+enum class FrameUse : std::uint8_t { latest, reliable, control };
+
+/// A holder's share in a Frame. Copying counts up, destruction counts down; the last one gives the
+/// block back to its slab. Core-local: never hand one to another thread.
+class FrameRef {
+ public:
+  FrameRef() = default;
+  FrameRef(const FrameRef& other) noexcept : block_(other.block_) {
+    if (block_ != nullptr) ++block_->holders;
+  }
+  FrameRef(FrameRef&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  FrameRef& operator=(FrameRef other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~FrameRef() { reset(); }
+
+  void reset() noexcept;
+  explicit operator bool() const { return block_ != nullptr; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {block_->bytes(), block_->size}; }
+  /// The tick a snapshot was made in; 0 for frames that are not snapshots.
+  [[nodiscard]] std::uint64_t tick() const { return block_->tick; }
+  /// When that tick began.
+  [[nodiscard]] Instant made() const { return block_->made; }
+  [[nodiscard]] std::uint32_t holders() const { return block_->holders; }
+  /// Half of the memory where it lives is in use.
+  [[nodiscard]] bool memory_is_short() const;
+  [[nodiscard]] bool same_frame(const FrameRef& other) const { return block_ == other.block_; }
+
+ private:
+  friend class FrameBuffer;
+  explicit FrameRef(FrameBlock* block) : block_(block) {}
+  FrameBlock* block_ = nullptr;
+};
+
+/// A block that one owner is still writing. Payload first, prefixes are then written into the
+/// room before it, nearest first: never a copy.
+class FrameBuffer {
+ public:
+  FrameBuffer(const FrameBuffer&) = delete;
+  FrameBuffer& operator=(const FrameBuffer&) = delete;
+  FrameBuffer(FrameBuffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  FrameBuffer& operator=(FrameBuffer&& other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~FrameBuffer();
+
+  /// What is written so far: the payload and the prefixes before it.
+  [[nodiscard]] std::span<std::byte> bytes() { return {block_->bytes(), block_->size}; }
+  [[nodiscard]] std::size_t headroom() const { return block_->begin - sizeof(FrameBlock); }
+  /// Makes `count` more bytes before what is written and returns them to be filled.
+  [[nodiscard]] std::span<std::byte> prepend(std::size_t count) {
+    assert(count <= headroom());
+    block_->begin -= static_cast<std::uint32_t>(count);
+    block_->size += static_cast<std::uint32_t>(count);
+    return {block_->bytes(), count};
+  }
+  /// Keeps only the first `count` bytes.
+  void truncate(std::size_t count) {
+    assert(count <= block_->size);
+    block_->size = static_cast<std::uint32_t>(count);
+  }
+  void set_tick(std::uint64_t tick, Instant made) {
+    block_->tick = tick;
+    block_->made = made;
+  }
+
+ private:
+  friend class FrameSlab;
+  friend struct FrameSeal;
+  explicit FrameBuffer(FrameBlock* block) : block_(block) {}
+  FrameRef seal() && { return FrameRef(std::exchange(block_, nullptr)); }
+  FrameBlock* block_;
+};
+
+/// The key that turns a FrameBuffer into a Frame. Used by the frame encoder (src/ws) and by tests.
+struct FrameSeal {
+  [[nodiscard]] static FrameRef seal(FrameBuffer&& buffer) { return std::move(buffer).seal(); }
+};
+
+/// Frame memory of one core. It does not own the region: whoever registers memory with the kernel
+/// does, and outlives the slab. Destruction asserts that every block came home.
+class FrameSlab {
+ public:
+  static constexpr std::size_t block_bytes_min = 256;
+  static constexpr std::size_t block_bytes_max = std::size_t{1} << 20;
+  /// The largest payload that a block holds.
+  static constexpr std::size_t payload_bytes_max =
+      block_bytes_max - sizeof(FrameBlock) - frame_headroom_bytes;
+
+  /// `region` is aligned to 64 bytes; what is left over after the last whole MiB is not used.
+  /// Throws std::bad_alloc when its map of blocks cannot be had: a start-up failure.
+  explicit FrameSlab(std::span<std::byte> region);
+  FrameSlab(const FrameSlab&) = delete;
+  FrameSlab& operator=(const FrameSlab&) = delete;
+  ~FrameSlab();
+
+  /// A buffer of exactly `payload_bytes`, or nothing when memory of that use has run out (counted)
+  /// or when no block is that large.
+  [[nodiscard]] std::optional<FrameBuffer> allocate(std::size_t payload_bytes, FrameUse use);
+
+  [[nodiscard]] std::size_t capacity_bytes() const { return capacity_; }
+  [[nodiscard]] std::size_t used_bytes() const { return used_; }
+  [[nodiscard]] std::uint64_t blocks_outstanding() const { return outstanding_; }
+  [[nodiscard]] std::uint64_t exhausted_count() const { return exhausted_; }
+
+ private:
+  friend class FrameRef;
+  friend class FrameBuffer;
+  struct FreeBlock {
+    FreeBlock* previous;
+    FreeBlock* next;
+  };
+  static constexpr std::uint32_t order_max = 12;
+  static_assert(block_bytes_min << order_max == block_bytes_max,
+                "orders run from the smallest block to the largest");
+  static_assert(sizeof(FrameBlock) + frame_headroom_bytes <= block_bytes_min,
+                "even the smallest block has room for its head and the prefixes");
+
+  void release(FrameBlock* block);
+  void push(std::size_t index, std::uint32_t order);
+  void unlink(std::size_t index, std::uint32_t order);
+  [[nodiscard]] std::size_t index_of(const void* block) const;
+  [[nodiscard]] FreeBlock* at(std::size_t index) const;
+
+  std::byte* base_;
+  std::size_t capacity_;
+  std::size_t used_ = 0;
+  std::uint64_t outstanding_ = 0;
+  std::uint64_t exhausted_ = 0;
+  FreeBlock* free_[order_max + 1] = {};
+  /// Per smallest block: order + 1 where a free block begins, 0 elsewhere.
+  std::vector<std::uint8_t> free_order_;
+};
+
+inline bool FrameRef::memory_is_short() const {
+  return block_->owner->used_bytes() >= block_->owner->capacity_bytes() / 2;
+}
+
+inline void FrameRef::reset() noexcept {
+  if (block_ == nullptr) return;
+  assert(block_->holders > 0);
+  if (--block_->holders == 0) block_->owner->release(block_);
+  block_ = nullptr;
+}
+
+}  // namespace ringcast

@@ -1,0 +1,210 @@
+#include "load/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "load/handshake.h"
+
+namespace ringcast::load {
+namespace {
+
+/// ArenaInput of proto/ringcast/v1/arena.proto: dx and dy, each a float in [-1, 1].
+std::array<std::byte, 10> arena_input(Prng& prng) {
+  constexpr std::array tags{std::byte{1 << 3 | 5}, std::byte{2 << 3 | 5}};  // fixed32, both
+  std::array<std::byte, 10> bytes{};
+  std::size_t at = 0;
+  for (const std::byte tag : tags) {
+    bytes[at++] = tag;
+    const auto value = std::bit_cast<std::uint32_t>(static_cast<float>(prng.unit() * 2 - 1));
+    for (unsigned shift = 0; shift < 32; shift += 8) {
+      bytes[at++] = static_cast<std::byte>(value >> shift & 0xff);
+    }
+  }
+  return bytes;
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+Client::Client(const Url& url, Conduct conduct, Prng& prng)
+    : conduct_(conduct), upgrade_(std::make_unique<Upgrade>()) {
+  upgrade_->key = websocket_key(prng.next(), prng.next());
+  upgrade_->request = upgrade_request(url, upgrade_->key);
+}
+
+bool Client::receive(std::span<const std::byte> bytes, ClientEvents& events) {
+  if (state_ == State::ended) return false;
+  if (state_ == State::upgrading) {
+    bytes = bytes.subspan(take_answer(bytes, events));
+    if (state_ == State::ended) return false;
+  }
+  const auto outcome =
+      splitter_.feed(bytes, [this, &events](ws::Opcode opcode, std::span<const std::byte> payload) {
+        return take_frame(opcode, payload, events);
+      });
+  if (outcome == FrameSplitter::Outcome::violation) {
+    constexpr std::string_view problem = "a frame that a server may not send";
+    events.on_checked(problem);
+    owed_.close = ws::CloseCode::protocol_error;
+    end(ws::CloseCode::abnormal, problem);
+  }
+  return state_ != State::ended;
+}
+
+/// How many of `bytes` belong to the answer's head.
+std::size_t Client::take_answer(std::span<const std::byte> bytes, ClientEvents& events) {
+  const std::size_t before = upgrade_->answer.size();
+  upgrade_->answer += as_text(bytes);
+  const auto judged = judge_answer(upgrade_->answer, upgrade_->key, !conduct_.idle);
+  if (!judged) return bytes.size();
+  if (!judged->refusal.empty()) {
+    end(ws::CloseCode::abnormal, judged->refusal);
+    return bytes.size();
+  }
+  upgrade_.reset();
+  state_ = conduct_.idle ? State::joined : State::welcoming;
+  if (conduct_.idle) events.on_joined();
+  return judged->head_bytes - before;
+}
+
+bool Client::take_frame(ws::Opcode opcode, std::span<const std::byte> payload,
+                        ClientEvents& events) {
+  switch (opcode) {
+    case ws::Opcode::binary: {
+      if (conduct_.idle) {
+        events.on_checked({});
+        return true;
+      }
+      const auto message = wire::decode_server(payload);
+      events.on_checked(message ? take_message(*message, events) : "no ServerEnvelope");
+      return true;
+    }
+    case ws::Opcode::ping:
+      owed_.pong = as_text(payload.first(std::min(payload.size(), ws::control_payload_bytes_max)));
+      return true;
+    case ws::Opcode::pong:
+      return true;
+    case ws::Opcode::close: {
+      auto code = ws::CloseCode::no_status;
+      if (payload.size() >= 2) {
+        code = static_cast<ws::CloseCode>(std::to_integer<unsigned>(payload[0]) << 8 |
+                                          std::to_integer<unsigned>(payload[1]));
+      }
+      const auto reason = as_text(payload.subspan(std::min<std::size_t>(payload.size(), 2)));
+      owed_.close = ws::CloseCode::normal;
+      end(code, fmt::format("the server closed with {} {}", static_cast<unsigned>(code), reason));
+      return false;
+    }
+    case ws::Opcode::text:
+    case ws::Opcode::continuation:
+      break;
+  }
+  // ringcast.v1 is binary; only an idle client may sit in a room that says something else.
+  events.on_checked(conduct_.idle ? "" : "a text message");
+  return true;
+}
+
+/// What is wrong with the message's place; empty when nothing is.
+std::string_view Client::take_message(const wire::ServerView& message, ClientEvents& events) {
+  if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
+    if (state_ == State::joined) return "a second welcome";
+    acknowledge_every_ticks_ = std::max(1U, welcome->acknowledge_every_ticks);
+    rate_hz_ = welcome->rate_hz;
+    event_sequence_ = welcome->event_sequence;
+    state_ = State::joined;
+    events.on_joined();
+    return {};
+  }
+  if (state_ != State::joined) return "a message before the welcome";
+  if (const auto* snapshot = std::get_if<wire::SnapshotView>(&message)) {
+    return take_snapshot(snapshot->header, events);
+  }
+  if (const auto* event = std::get_if<wire::EventView>(&message)) {
+    events.on_event();
+    return take_event(event->header);
+  }
+  if (const auto* ping = std::get_if<wire::Ping>(&message)) {
+    owed_.envelope_pong = ping->sent_ns;
+  } else if (const auto* pong = std::get_if<wire::Pong>(&message)) {
+    events.on_pong(*pong);
+  }
+  // Nothing to do for errors, going_away and what a later protocol may add.
+  return {};
+}
+
+std::string_view Client::take_snapshot(const wire::SnapshotHeader& snapshot, ClientEvents& events) {
+  const bool rises = !newest_tick_ || snapshot.tick > *newest_tick_;
+  newest_tick_ = std::max(newest_tick_.value_or(0), snapshot.tick);
+  owed_.acknowledgement =
+      conduct_.acknowledge && *newest_tick_ - acknowledged_tick_ >= acknowledge_every_ticks_;
+  events.on_snapshot(snapshot);
+  return rises ? "" : "a tick that does not rise";
+}
+
+std::string_view Client::take_event(const wire::EventHeader& event) {
+  if (event.sequence == 0) return {};  // to this member alone
+  const std::uint64_t expected = event_sequence_ + 1;
+  event_sequence_ = event.sequence;
+  return event.sequence == expected ? "" : "an event that is not the next one";
+}
+
+void Client::end(ws::CloseCode code, std::string_view why) {
+  if (state_ != State::joined) join_failure_ = why;
+  close_code_ = code;
+  state_ = State::ended;
+}
+
+std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) {
+  if (upgrade_) {
+    if (std::exchange(upgrade_->requested, true)) return {};
+    return std::as_bytes(std::span(upgrade_->request));
+  }
+  if (said_goodbye_) return {};
+  if (const auto pong = std::exchange(owed_.pong, std::nullopt)) {
+    return framed(ws::Opcode::pong, std::as_bytes(std::span(*pong)), prng);
+  }
+  if (const auto code = std::exchange(owed_.close, std::nullopt)) {
+    said_goodbye_ = true;
+    const auto value = static_cast<std::uint16_t>(*code);
+    const std::array payload{static_cast<std::byte>(value >> 8), static_cast<std::byte>(value)};
+    return framed(ws::Opcode::close, payload, prng);
+  }
+  if (const auto sent = std::exchange(owed_.envelope_pong, std::nullopt)) {
+    return enveloped({.body = wire::Pong{*sent, static_cast<std::uint64_t>(clock.unix_now())}},
+                     prng);
+  }
+  if (std::exchange(owed_.ping, false)) {
+    return enveloped({.body = wire::Ping{static_cast<std::uint64_t>(clock.unix_now())}}, prng);
+  }
+  if (std::exchange(owed_.input, false)) {
+    const auto payload = arena_input(prng);
+    return enveloped({.body = wire::Input{payload}}, prng);
+  }
+  if (owed_.acknowledgement) return enveloped({}, prng);
+  return {};
+}
+
+std::span<const std::byte> Client::framed(ws::Opcode opcode, std::span<const std::byte> payload,
+                                          Prng& prng) {
+  const auto mask = static_cast<std::uint32_t>(prng.next());
+  return std::span(outgoing_).first(ws::encode_client_frame(opcode, payload, mask, outgoing_));
+}
+
+std::span<const std::byte> Client::enveloped(const wire::ClientMessage& message, Prng& prng) {
+  wire::ClientMessage complete = message;
+  if (conduct_.acknowledge) {
+    acknowledged_tick_ = complete.newest_tick_seen = newest_tick_.value_or(0);
+  }
+  owed_.acknowledgement = false;
+  // The longest is an input of ten bytes: payload + 64 always suffices.
+  std::array<std::byte, 96> bytes;
+  return framed(ws::Opcode::binary, std::span(bytes).first(wire::encode_client(complete, bytes)),
+                prng);
+}
+
+}  // namespace ringcast::load

@@ -1,0 +1,116 @@
+// One load client without its socket: bytes in, events out, and what it owes the server next. It
+// upgrades, awaits the welcome, checks every message, acknowledges ticks and answers pings.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/prng.h"
+#include "load/frame_splitter.h"
+#include "load/target.h"
+#include "wire/envelope.h"
+#include "ws/close_code.h"
+
+namespace ringcast::load {
+
+class ClientEvents {
+ public:
+  ClientEvents() = default;
+  ClientEvents(const ClientEvents&) = delete;
+  ClientEvents& operator=(const ClientEvents&) = delete;
+  virtual ~ClientEvents() = default;
+  /// The welcome came (an idle client: the upgrade was answered).
+  virtual void on_joined() = 0;
+  virtual void on_snapshot(const wire::SnapshotHeader& snapshot) = 0;
+  virtual void on_event() = 0;
+  virtual void on_pong(const wire::Pong& pong) = 0;
+  /// Every message: what is wrong with it or with its place; empty when nothing is.
+  virtual void on_checked(std::string_view problem) = 0;
+};
+
+class Client {
+ public:
+  enum class State : std::uint8_t { upgrading, welcoming, joined, ended };
+  struct Conduct {
+    bool acknowledge;
+    bool idle;
+  };
+
+  Client(const Url& url, Conduct conduct, Prng& prng);
+
+  [[nodiscard]] State state() const { return state_; }
+  /// Ticks a second, as the welcome says; 0 before it.
+  [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
+  /// Takes what the socket received. False when the session is over: then send what
+  /// next_message() still has, and wait for the end of the stream.
+  [[nodiscard]] bool receive(std::span<const std::byte> bytes, ClientEvents& events);
+
+  void want_input() { owed_.input = true; }
+  void want_ping() { owed_.ping = true; }
+  /// Close code 1000.
+  void want_close() { owed_.close = ws::CloseCode::normal; }
+  [[nodiscard]] bool input_is_waiting() const { return owed_.input; }
+
+  /// The next message to send; empty when nothing is owed. Valid until the next call, which may be
+  /// made only when all of this has been sent.
+  [[nodiscard]] std::span<const std::byte> next_message(const Clock& clock, Prng& prng);
+
+  /// How the session ended: the server's code, or `abnormal`.
+  [[nodiscard]] ws::CloseCode close_code() const { return close_code_; }
+  /// Why it ended before it had joined; empty when the stream just ended.
+  [[nodiscard]] const std::string& join_failure() const { return join_failure_; }
+
+ private:
+  /// Only until the upgrade is answered.
+  struct Upgrade {
+    std::string key;
+    std::string request;
+    std::string answer;
+    bool requested = false;
+  };
+  struct Owed {
+    bool input = false;
+    bool ping = false;
+    bool acknowledgement = false;
+    std::optional<std::uint64_t> envelope_pong;
+    std::optional<std::string> pong;
+    std::optional<ws::CloseCode> close;
+  };
+
+  [[nodiscard]] std::size_t take_answer(std::span<const std::byte> bytes, ClientEvents& events);
+  [[nodiscard]] bool take_frame(ws::Opcode opcode, std::span<const std::byte> payload,
+                                ClientEvents& events);
+  [[nodiscard]] std::string_view take_message(const wire::ServerView& message,
+                                              ClientEvents& events);
+  [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotHeader& snapshot,
+                                               ClientEvents& events);
+  [[nodiscard]] std::string_view take_event(const wire::EventHeader& event);
+  void end(ws::CloseCode code, std::string_view why);
+  [[nodiscard]] std::span<const std::byte> framed(ws::Opcode opcode,
+                                                  std::span<const std::byte> payload, Prng& prng);
+  [[nodiscard]] std::span<const std::byte> enveloped(const wire::ClientMessage& message,
+                                                     Prng& prng);
+
+  State state_ = State::upgrading;
+  Conduct conduct_;
+  std::uint32_t rate_hz_ = 0;
+  std::uint32_t acknowledge_every_ticks_ = 1;
+  std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
+  std::uint64_t acknowledged_tick_ = 0;
+  std::uint64_t event_sequence_ = 0;
+  ws::CloseCode close_code_ = ws::CloseCode::abnormal;
+  std::string join_failure_;
+  std::unique_ptr<Upgrade> upgrade_;
+  FrameSplitter splitter_;
+  Owed owed_;
+  bool said_goodbye_ = false;
+  std::array<std::byte, ws::control_payload_bytes_max + 14> outgoing_;
+};
+
+}  // namespace ringcast::load

@@ -1,0 +1,59 @@
+#include "load/load.h"
+
+#include <fmt/format.h>
+
+#include "load/connection.h"
+#include "load/run.h"
+#include "load/target.h"
+
+namespace ringcast::load {
+namespace {
+
+double ratio(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
+
+}  // namespace
+
+double LoadReport::frames_per_s() const {
+  return ratio(static_cast<double>(frames), seconds);
+}
+double LoadReport::bytes_per_s() const {
+  return ratio(static_cast<double>(bytes), seconds);
+}
+std::optional<double> LoadReport::delivered_ratio() const {
+  const auto due = static_cast<double>(delivered + ticks_missed);
+  if (due == 0) return std::nullopt;
+  return static_cast<double>(delivered) / due;
+}
+
+Result<void> check(const LoadOptions& options) {
+  if (options.clients == 0 || options.clients > io::Token::slot_max) {
+    return fail(fmt::format("the number of clients is from 1 to {}", io::Token::slot_max));
+  }
+  if (options.slow > options.clients) return fail("more slow clients than clients");
+  if (options.slow > 0 && options.slow_bytes_per_s == 0) {
+    return fail("slow clients read at least 1 byte/s");
+  }
+  if (options.joins_per_s == 0) return fail("joins are at least 1/s");
+  if (options.seconds == 0) return fail("the window is at least 1 s long");
+  if (!(options.inputs_per_s >= 0)) return fail("inputs/s can't be below 0");
+  return {};
+}
+
+Result<LoadReport> run_load(io::Io& io, const Clock& clock, const LoadOptions& options,
+                            const ProgressLine& progress) {
+  if (auto checked = check(options); !checked) return std::unexpected(checked.error());
+  const auto url = parse_url(options.url);
+  if (!url) return std::unexpected(url.error());
+  const auto address = resolve(*url);
+  if (!address) return std::unexpected(address.error());
+  if (auto room = make_room_for(options.clients); !room) return std::unexpected(room.error());
+  LoadReport report = Run(io, clock, options, *url, *address, progress).run();
+  if (report.joined == 0) {
+    return fail(fmt::format("no client could join {}: {}", options.url, report.join_error));
+  }
+  return report;
+}
+
+}  // namespace ringcast::load

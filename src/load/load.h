@@ -1,0 +1,105 @@
+// `ringcast load`: thousands of WebSocket clients on one thread and one ring, to size a machine.
+// Open loop: joins, inputs and slow reads happen when the schedule says, never because an answer
+// came, so a server that falls behind is seen to fall behind.
+// Every frame is decoded and checked. Snapshot age is taken when this process holds the frame.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "io/io.h"
+#include "load/histogram.h"
+
+namespace ringcast::load {
+
+struct LoadOptions {
+  std::string url = "ws://127.0.0.1:9000/rooms/arena";
+  std::uint32_t clients = 100;  ///< the slow ones are among them
+  std::uint32_t seconds = 10;   ///< of the measured window
+  std::uint32_t joins_per_s = 1'000;
+  double inputs_per_s = 0;  ///< of each client
+  bool acknowledge = true;
+  /// Clients that only connect and stay: no welcome is awaited and nothing is sent.
+  bool idle = false;
+
+  std::uint32_t slow = 0;  ///< how many read slowly
+  std::uint32_t slow_bytes_per_s = 20'000;
+  std::uint32_t slow_receive_buffer_bytes = 0;  ///< SO_RCVBUF as asked for; 0: the system's
+
+  /// Between the last join and the window.
+  Nanoseconds settle = std::chrono::seconds(1);
+  /// Without a join for this long, those still missing count as failed.
+  Nanoseconds join_timeout = std::chrono::seconds(10);
+};
+
+/// Checked by the caller's command line, too; here so that every caller gets the same limits.
+[[nodiscard]] Result<void> check(const LoadOptions& options);
+
+struct LoadReport {
+  std::uint32_t clients = 0;
+  std::uint32_t slow = 0;
+  std::uint32_t joined = 0;
+  std::uint32_t join_failed = 0;
+  std::string join_error;  ///< the first one's reason; empty when there was none
+  double seconds = 0;      ///< the window's true length
+
+  std::uint64_t frames = 0;  ///< snapshots received by all clients while the window was open
+  std::uint64_t bytes = 0;   ///< likewise, of everything received
+  std::uint64_t events = 0;
+  /// From the newest tick at the window's start to that at its end; no fewer than the room's rate
+  /// says.
+  std::uint64_t ticks = 0;
+  /// Snapshots of those ticks received by the clients that are not slow, and what is missing to
+  /// all of them having all.
+  std::uint64_t delivered = 0;
+  std::uint64_t ticks_missed = 0;
+  Histogram age;       ///< of those
+  Histogram slow_age;  ///< of snapshots that slow clients received while the window was open
+  Histogram join;      ///< from connect to welcome
+
+  std::uint64_t verified = 0;        ///< frames decoded and in order, since the start
+  std::uint64_t verify_failed = 0;   ///< malformed, tick not rising, event missing or repeated
+  std::string verify_error;          ///< what was wrong first; empty when nothing was
+  std::uint64_t inputs = 0;          ///< sent while the window was open
+  std::uint64_t inputs_skipped = 0;  ///< due while the same client's last message was still going
+  /// Sessions that ended before their time, by close code; 1006 without a close frame.
+  std::map<std::uint16_t, std::uint32_t> closed;
+
+  Nanoseconds clock_offset{};       ///< server minus here, as ages were corrected by
+  Nanoseconds clock_uncertainty{};  ///< half the shortest round trip; 0 without an answer
+  std::uint32_t clock_samples = 0;
+
+  [[nodiscard]] double frames_per_s() const;
+  [[nodiscard]] double bytes_per_s() const;
+  /// 1 when every client that is not slow got every tick of the window; nothing when none was due,
+  /// as when all are slow.
+  [[nodiscard]] std::optional<double> delivered_ratio() const;
+  /// Somebody could not join, was closed early, or was told nonsense.
+  [[nodiscard]] bool harmed() const {
+    return join_failed != 0 || !closed.empty() || verify_failed != 0;
+  }
+};
+
+/// One line for a person or a script that watches, without a newline. The lines `window begin` and
+/// `window end` say just that; the other ones may change.
+using ProgressLine = std::function<void(std::string_view)>;
+
+/// Runs the whole load and returns when all its connections are closed: about clients /
+/// joins_per_s + settle + seconds. Blocks the calling thread, which must be the ring's.
+/// Raises this process's limit of open files as far as it may.
+/// Fails when the options make no sense, the URL can't be resolved, or no client could join.
+[[nodiscard]] Result<LoadReport> run_load(io::Io& io, const Clock& clock,
+                                          const LoadOptions& options, const ProgressLine& progress);
+
+/// One JSON object with a newline at its end.
+[[nodiscard]] std::string to_json(const LoadReport& report);
+/// For a terminal.
+[[nodiscard]] std::string to_text(const LoadReport& report);
+
+}  // namespace ringcast::load

@@ -1,0 +1,66 @@
+// What counts, and when. The window opens and closes by the clock; what should have been delivered
+// in it is counted by ticks: every client that is not slow should get each tick after the newest
+// one seen when it opened, up to the newest one seen when it closed, and there should be as many as
+// the room's rate says: a server that stood still has missed them. Snapshots of those ticks that
+// come in shortly after it has closed still count, with the age that they have by then.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "load/load.h"
+
+namespace ringcast::load {
+
+class Measurement {
+ public:
+  explicit Measurement(LoadReport& report) : report_(report) {}
+
+  void open(Instant now) {
+    opened_ = now;
+    first_tick_ = newest_tick_;
+    open_ = true;
+  }
+  /// `receivers`: how many should have got every tick.
+  void close(Instant now, std::uint32_t receivers, std::uint32_t rate_hz) {
+    open_ = false;
+    last_tick_ = newest_tick_;
+    report_.seconds = std::chrono::duration<double>(now - opened_).count();
+    // All but one: the window opens and closes between two ticks.
+    const double scheduled = std::max(0.0, report_.seconds * rate_hz - 1);
+    report_.ticks = std::max(last_tick_ - first_tick_, static_cast<std::uint64_t>(scheduled));
+    receivers_ = receivers;
+  }
+  /// When no more is awaited.
+  void settle() {
+    const std::uint64_t due = report_.ticks * receivers_;
+    report_.ticks_missed = due - std::min(due, report_.delivered);
+  }
+
+  void snapshot(bool slow, std::uint64_t tick, Nanoseconds age) {
+    newest_tick_ = std::max(newest_tick_, tick);
+    if (open_) ++report_.frames;
+    if (slow) {
+      if (open_) report_.slow_age.record(age);
+    } else if (tick > first_tick_ && (open_ || tick <= last_tick_)) {
+      ++report_.delivered;
+      report_.age.record(age);
+    }
+  }
+  void event() { report_.events += open_ ? 1 : 0; }
+  void input() { report_.inputs += open_ ? 1 : 0; }
+  void input_skipped() { report_.inputs_skipped += open_ ? 1 : 0; }
+  void bytes(std::size_t count) { report_.bytes += open_ ? count : 0; }
+
+ private:
+  LoadReport& report_;
+  Instant opened_{};
+  bool open_ = false;
+  std::uint64_t newest_tick_ = 0;
+  std::uint64_t first_tick_ = UINT64_MAX;  // before the window nothing is due
+  std::uint64_t last_tick_ = 0;
+  std::uint64_t receivers_ = 0;
+};
+
+}  // namespace ringcast::load

@@ -1,0 +1,133 @@
+// The report as JSON and as text. Times are microseconds, joins milliseconds.
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "load/load.h"
+
+namespace ringcast::load {
+namespace {
+
+double in_microseconds(std::uint64_t nanoseconds) {
+  return static_cast<double>(nanoseconds) / 1e3;
+}
+double in_milliseconds(std::uint64_t nanoseconds) {
+  return static_cast<double>(nanoseconds) / 1e6;
+}
+double in_microseconds(Nanoseconds duration) {
+  return static_cast<double>(duration.count()) / 1e3;
+}
+
+std::string ages(const Histogram& age) {
+  return fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
+                     in_microseconds(age.quantile(0.5)), in_microseconds(age.quantile(0.99)),
+                     in_microseconds(age.quantile(0.999)), in_microseconds(age.max()));
+}
+
+/// Of text that the server or the system has written.
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char character : text) {
+    if (character == '"' || character == '\\') {
+      out += '\\';
+      out += character;
+    } else if (static_cast<unsigned char>(character) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
+    } else {
+      out += character;
+    }
+  }
+  return out + '"';
+}
+
+std::string closes(const LoadReport& report) {
+  std::string out;
+  for (const auto& [code, count] : report.closed) {
+    fmt::format_to(std::back_inserter(out), "{}\"{}\":{}", out.empty() ? "" : ",", code, count);
+  }
+  return "{" + out + "}";
+}
+
+std::string age_line(std::string_view name, const Histogram& age) {
+  return fmt::format("{}: p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms, max {:.2f} ms\n", name,
+                     in_milliseconds(age.quantile(0.5)), in_milliseconds(age.quantile(0.99)),
+                     in_milliseconds(age.quantile(0.999)), in_milliseconds(age.max()));
+}
+
+std::string delivered(const LoadReport& report, std::string_view none) {
+  const auto ratio = report.delivered_ratio();
+  return ratio ? fmt::format("{:.6f}", *ratio) : std::string(none);
+}
+
+}  // namespace
+
+std::string to_json(const LoadReport& report) {
+  std::string out = "{";
+  const auto field = [&out](std::string_view name, const auto& value) {
+    fmt::format_to(std::back_inserter(out), "{}\"{}\":{}", out.size() > 1 ? "," : "", name, value);
+  };
+  field("clients", report.clients);
+  field("slow", report.slow);
+  field("joined", report.joined);
+  field("join_failed", report.join_failed);
+  field("join_error", json_string(report.join_error));
+  field("seconds", fmt::format("{:.3f}", report.seconds));
+  field("frames", report.frames);
+  field("frames_per_s", fmt::format("{:.1f}", report.frames_per_s()));
+  field("bytes_per_s", fmt::format("{:.0f}", report.bytes_per_s()));
+  field("ticks", report.ticks);
+  field("delivered", report.delivered);
+  field("delivered_ratio", delivered(report, "null"));
+  field("ticks_missed", report.ticks_missed);
+  field("age_us", ages(report.age));
+  field("slow_age_us", ages(report.slow_age));
+  field("verified", report.verified);
+  field("verify_failed", report.verify_failed);
+  field("verify_error", json_string(report.verify_error));
+  field("events", report.events);
+  field("inputs", report.inputs);
+  field("inputs_skipped", report.inputs_skipped);
+  field("join_ms", fmt::format(R"({{"p50":{:.2f},"p99":{:.2f},"max":{:.2f}}})",
+                               in_milliseconds(report.join.quantile(0.5)),
+                               in_milliseconds(report.join.quantile(0.99)),
+                               in_milliseconds(report.join.max())));
+  field("closed", closes(report));
+  field("clock_offset_us", fmt::format("{:.1f}", in_microseconds(report.clock_offset)));
+  field("clock_uncertainty_us", fmt::format("{:.1f}", in_microseconds(report.clock_uncertainty)));
+  field("clock_samples", report.clock_samples);
+  return out + "}\n";
+}
+
+std::string to_text(const LoadReport& report) {
+  std::string out = fmt::format(
+      "{} of {} clients joined, p50 {:.1f} ms, p99 {:.1f} ms\n", report.joined, report.clients,
+      in_milliseconds(report.join.quantile(0.5)), in_milliseconds(report.join.quantile(0.99)));
+  const auto add = [&out]<class... Values>(fmt::format_string<Values...> format,
+                                           Values&&... values) {
+    fmt::format_to(std::back_inserter(out), format, std::forward<Values>(values)...);
+  };
+  if (report.join_failed > 0) {
+    add("{} could not join; the first: {}\n", report.join_failed, report.join_error);
+  }
+  add("{:.1f} s: {:.0f} frames/s, {:.2f} MB/s, {} ticks, {} events\n", report.seconds,
+      report.frames_per_s(), report.bytes_per_s() / 1e6, report.ticks, report.events);
+  add("delivered {} ({} missed), {} messages checked, {} of them wrong\n", delivered(report, "-"),
+      report.ticks_missed, report.verified + report.verify_failed, report.verify_failed);
+  if (report.verify_failed > 0) add("the first wrong one: {}\n", report.verify_error);
+  out += age_line("snapshot age", report.age);
+  if (report.slow > 0) {
+    out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);
+  }
+  for (const auto& [code, count] : report.closed) {
+    add("{} sessions ended early with {}\n", count, code);
+  }
+  if (report.clock_samples == 0) {
+    add("the server's clock was not compared: ages hold when it is this machine's\n");
+  } else {
+    add("server clock {:+.1f} us, known to {:.1f} us\n", in_microseconds(report.clock_offset),
+        in_microseconds(report.clock_uncertainty));
+  }
+  return out;
+}
+
+}  // namespace ringcast::load

@@ -1,0 +1,40 @@
+// Where the load goes: a ws:// URL (RFC 6455 section 3) taken apart, and its host resolved.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace ringcast::load {
+
+struct Url {
+  std::string host;  ///< a name or a literal; IPv6 without its brackets
+  std::uint16_t port = 80;
+  std::string path;       ///< with the query, as it goes into the request line
+  std::string authority;  ///< host and port as written: the Host field
+};
+
+/// Fails with a sentence that quotes the URL and says what is wrong with it.
+[[nodiscard]] Result<Url> parse_url(std::string_view text);
+
+/// An address to connect to.
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  /// An IPv4 address in 127.0.0.0/8: all of them are this host's, so clients can come from many.
+  [[nodiscard]] bool is_ipv4_loopback() const;
+};
+
+/// The first address of the host. May block on a name server.
+[[nodiscard]] Result<Address> resolve(const Url& url);
+
+/// 127.0.0.(1 + index).
+[[nodiscard]] Address ipv4_loopback_source(std::uint32_t index);
+
+}  // namespace ringcast::load

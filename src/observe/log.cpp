@@ -1,0 +1,131 @@
+#include "observe/log.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <iterator>
+
+namespace ringcast::observe {
+namespace {
+
+std::string_view word(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+  }
+  return "error";
+}
+
+// syslog(3)'s numbers.
+int priority(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return 7;
+    case LogLevel::info:
+      return 6;
+    case LogLevel::warning:
+      return 4;
+    case LogLevel::error:
+      return 3;
+  }
+  return 3;
+}
+
+std::string timestamp(UnixNanoseconds time) {
+  const auto milliseconds = time / 1'000'000;
+  const auto seconds = static_cast<std::time_t>(milliseconds / 1'000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), milliseconds % 1'000);
+}
+
+// A JSON string (RFC 8259 section 7). Control characters are escaped, so that a name chosen by a
+// client cannot forge a line.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char character : text) {
+    if (character == '"' || character == '\\') {
+      out += '\\';
+      out += character;
+    } else if (static_cast<unsigned char>(character) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
+    } else {
+      out += character;
+    }
+  }
+  return out += '"';
+}
+
+bool plain(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char character) {
+    return character > ' ' && character < 0x7f && character != '"' && character != '=';
+  });
+}
+
+std::string value_text(const LogField& field, LogFormat format) {
+  if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+    return format == LogFormat::text && plain(*text) ? std::string(*text) : quoted(*text);
+  }
+  if (const auto* integer = std::get_if<std::int64_t>(&field.value)) {
+    return fmt::format("{}", *integer);
+  }
+  return fmt::format("{}", std::get<double>(field.value));
+}
+
+std::string json_line(const LogLine& line) {
+  std::string out = fmt::format(R"({{"time":"{}","level":"{}","message":{})", timestamp(line.time),
+                                word(line.level), quoted(line.message));
+  for (const LogField& field : line.fields) {
+    fmt::format_to(std::back_inserter(out), R"(,"{}":{})", field.key,
+                   value_text(field, LogFormat::json));
+  }
+  return out += '}';
+}
+
+std::string text_line(const LogLine& line, bool journal) {
+  std::string out = journal ? fmt::format("<{}>", priority(line.level))
+                            : fmt::format("{} {} ", timestamp(line.time), word(line.level));
+  out += line.message;
+  std::ranges::replace(out, '\n', ' ');
+  for (const LogField& field : line.fields) {
+    fmt::format_to(std::back_inserter(out), " {}={}", field.key,
+                   value_text(field, LogFormat::text));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string format_line(const LogLine& line, LogFormat format, bool journal) {
+  return format == LogFormat::json ? json_line(line) : text_line(line, journal);
+}
+
+bool stderr_is_journal() {
+  const char* named = std::getenv("JOURNAL_STREAM");
+  struct stat stream{};
+  if (named == nullptr || ::fstat(STDERR_FILENO, &stream) != 0) return false;
+  return fmt::format("{}:{}", stream.st_dev, stream.st_ino) == named;
+}
+
+void Log::write(LogLevel level, std::string_view message,
+                std::initializer_list<LogField> fields) const {
+  if (level < options_.level) return;
+  std::string line = format_line(
+      {.level = level, .time = clock_->unix_now(), .message = message, .fields = fields},
+      options_.format, journal_);
+  line += '\n';
+  const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  static_cast<void>(written);
+}
+
+}  // namespace ringcast::observe

@@ -1,0 +1,109 @@
+// The table behind the counters: one row each, in the order of the enumerations. Neighbouring rows
+// of one name are one Prometheus family, told apart by their label.
+#include "observe/metrics.h"
+
+#include <cmath>
+
+namespace ringcast::observe {
+namespace {
+
+constexpr auto count_rows = std::to_array<MetricRow>({
+    {"connections_accepted_total", "Connections accepted.", ""},
+    {"accept_errors_total", "Accepts that failed.", ""},
+    {"upgrades_total", "Connections that became sessions.", ""},
+    {"upgrades_refused_total", "Requests answered with an HTTP error.", ""},
+    {"page_requests_total", "Requests for a file of the page.", ""},
+    {"sessions_closed_total", "Sessions ended, by close code (RFC 6455).", R"(code="1000")"},
+    {"sessions_closed_total", "", R"(code="1001")"},
+    {"sessions_closed_total", "", R"(code="1002")"},
+    {"sessions_closed_total", "", R"(code="1003")"},
+    {"sessions_closed_total", "", R"(code="1007")"},
+    {"sessions_closed_total", "", R"(code="1008")"},
+    {"sessions_closed_total", "", R"(code="1009")"},
+    {"sessions_closed_total", "", R"(code="1011")"},
+    {"sessions_closed_total", "", R"(code="1012")"},
+    {"sessions_closed_total", "", R"(code="1013")"},
+    {"sessions_closed_total", "", R"(code="1005")"},
+    {"sessions_closed_total", "", R"(code="1006")"},
+    {"sessions_closed_total", "", R"(code="other")"},
+    {"frames_sent_total", "Frames that the kernel has taken whole.", R"(class="latest")"},
+    {"frames_sent_total", "", R"(class="reliable")"},
+    {"frames_sent_total", "", R"(class="control")"},
+    {"sent_bytes_total", "Bytes that the kernel has taken.", ""},
+    {"frames_dropped_total", "Frames dropped since one was already waiting.", R"(class="latest")"},
+    {"frames_replaced_total", "Waiting frames replaced by a newer one.", R"(class="latest")"},
+    {"frames_held_total", "Frames kept waiting until the client acknowledges older ones.",
+     R"(class="latest")"},
+    {"reliable_overflows_total", "Sessions closed since their reliable queue was full.", ""},
+    {"sends_short_total", "Sends of which the kernel took a part.", ""},
+    {"sends_blocked_total", "Sends of which the kernel took nothing: the socket was full.", ""},
+    {"receives_total", "Receives completed.", ""},
+    {"received_bytes_total", "Bytes received.", ""},
+    {"receive_buffers_exhausted_total", "Receives that found no free buffer.", ""},
+    {"messages_received_total", "WebSocket messages received.", ""},
+    {"messages_malformed_total", "Messages that could not be decoded.", ""},
+    {"inputs_rate_limited_total", "Messages dropped by a session's rate limit.", ""},
+    {"inputs_inbox_full_total", "Inputs dropped since the room's inbox was full.", ""},
+    {"heartbeat_timeouts_total", "Sessions lost since they did not answer a ping.", ""},
+    {"frame_memory_exhausted_total", "Frames not made since frame memory had run out.", ""},
+    {"payloads_too_big_total", "Payloads that no frame can hold.", ""},
+    {"mailbox_full_total", "Mails that found the other core's mailbox full.", ""},
+    {"turns_total", "Turns of the core's loop.", ""},
+    {"allocations_total", "Heap allocations made by the core's thread.", ""},
+});
+static_assert(count_rows.size() == static_cast<std::size_t>(Count::end), "a row for each counter");
+
+constexpr auto level_rows = std::to_array<MetricRow>({
+    {"connections", "Open connections, sessions included.", ""},
+    {"sessions", "WebSocket sessions.", ""},
+    {"rooms", "Rooms at home on the core.", ""},
+    {"backlog_frames", "Frames waiting in outboxes.", ""},
+    {"backlog_bytes", "Bytes waiting in outboxes.", ""},
+    {"sends_in_flight", "Sends that the kernel has not finished.", ""},
+    {"frame_memory_used_bytes", "Frame memory in use.", ""},
+    {"frame_memory_bytes", "Frame memory.", ""},
+    {"frame_memory_registered_bytes", "Frame memory registered with the kernel.", ""},
+});
+static_assert(level_rows.size() == static_cast<std::size_t>(Level::end), "a row for each level");
+
+}  // namespace
+
+const MetricRow& row(Count count) {
+  return count_rows[static_cast<std::size_t>(count)];
+}
+
+const MetricRow& row(Level level) {
+  return level_rows[static_cast<std::size_t>(level)];
+}
+
+std::uint64_t Histogram::count() const {
+  std::uint64_t total = 0;
+  for (const Cell& cell : cells_) total += cell.value();
+  return total;
+}
+
+std::uint64_t Histogram::quantile(double q) const {
+  const std::uint64_t total = count();
+  if (total == 0) return 0;
+  const auto rank = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total)));
+  std::uint64_t seen = 0;
+  std::size_t last = 0;
+  for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
+    const std::uint64_t here = count_in(bucket);
+    if (here == 0) continue;
+    seen += here;
+    last = bucket;
+    if (seen >= rank) break;
+  }
+  return upper_bound(last);
+}
+
+std::uint64_t Histogram::count_up_to(std::uint64_t value) const {
+  std::uint64_t total = 0;
+  for (std::size_t bucket = 0; bucket < buckets && upper_bound(bucket) <= value; ++bucket) {
+    total += count_in(bucket);
+  }
+  return total;
+}
+
+}  // namespace ringcast::observe

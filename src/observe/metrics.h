@@ -1,0 +1,156 @@
+// What a core counts. Every cell has one writer, its core, and any thread may read it: a store and
+// a load, relaxed, never a read-modify-write, so counting costs what an ordinary add costs.
+// Counters are a table (as aeron's system counters are): a row each, in observe/metrics.cpp.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/clock.h"
+#include "observe/log_linear.h"
+
+namespace ringcast::observe {
+
+/// A number with one writer thread and any number of readers.
+class Cell {
+ public:
+  void add(std::uint64_t amount = 1) { set(value() + amount); }
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_ = 0;
+};
+
+/// Durations in nanoseconds: sixteen buckets to each power of two, so a quantile is within 6.25%
+/// above the truth (a bucket's upper bound is reported). One writer, any readers; 7.5 KiB.
+class Histogram : public LogLinear<4> {
+ public:
+  static constexpr std::size_t buckets = LogLinear::buckets(63);
+
+  void record(Nanoseconds duration) {
+    const auto value = static_cast<std::uint64_t>(duration.count() < 0 ? 0 : duration.count());
+    cells_[index(value)].add();
+    sum_.add(value);
+  }
+
+  [[nodiscard]] std::uint64_t count_in(std::size_t bucket) const { return cells_[bucket].value(); }
+  [[nodiscard]] std::uint64_t sum() const { return sum_.value(); }
+  [[nodiscard]] std::uint64_t count() const;
+  /// The upper bound of the bucket that holds the q-th part of what was recorded, 0 < q <= 1; 0
+  /// when nothing was.
+  [[nodiscard]] std::uint64_t quantile(double q) const;
+  /// How many were at most `value`, rounded down to a bucket's bound: for Prometheus buckets.
+  [[nodiscard]] std::uint64_t count_up_to(std::uint64_t value) const;
+
+ private:
+  std::array<Cell, buckets> cells_;
+  Cell sum_;
+};
+
+/// A core's counters: only ever rise.
+enum class Count : std::uint8_t {
+  connections_accepted,
+  accept_errors,
+  upgrades,
+  upgrades_refused,
+  page_requests,
+  sessions_closed_1000,
+  sessions_closed_1001,
+  sessions_closed_1002,
+  sessions_closed_1003,
+  sessions_closed_1007,
+  sessions_closed_1008,
+  sessions_closed_1009,
+  sessions_closed_1011,
+  sessions_closed_1012,
+  sessions_closed_1013,
+  sessions_closed_without_status,
+  sessions_lost,
+  sessions_closed_other,
+  frames_sent_latest,
+  frames_sent_reliable,
+  frames_sent_control,
+  bytes_sent,
+  frames_dropped_latest,
+  frames_replaced_latest,
+  frames_held_for_acknowledgement,
+  reliable_overflows,
+  sends_short,
+  sends_blocked,
+  receives,
+  bytes_received,
+  receive_buffers_exhausted,
+  messages_received,
+  messages_malformed,
+  inputs_rate_limited,
+  inputs_inbox_full,
+  heartbeat_timeouts,
+  frame_memory_exhausted,
+  payloads_too_big,
+  mailbox_full,
+  turns,
+  allocations,  ///< made by the core's thread: allocations_of_this_thread()
+  end
+};
+
+/// A core's levels: rise and fall.
+enum class Level : std::uint8_t {
+  connections,
+  sessions,
+  rooms,
+  backlog_frames,
+  backlog_bytes,
+  sends_in_flight,
+  frame_memory_used_bytes,
+  frame_memory_bytes,
+  frame_memory_registered_bytes,
+  end
+};
+
+struct MetricRow {
+  std::string_view name;   ///< Prometheus name, without the prefix `ringcast_`
+  std::string_view help;   ///< of a family's first row; empty in the others
+  std::string_view label;  ///< e.g. class="latest"; empty for none
+};
+[[nodiscard]] const MetricRow& row(Count count);
+[[nodiscard]] const MetricRow& row(Level level);
+
+struct CoreMetrics {
+  std::array<Cell, static_cast<std::size_t>(Count::end)> counts;
+  std::array<Cell, static_cast<std::size_t>(Level::end)> levels;
+  Histogram send_age;  ///< from a snapshot's tick to the kernel having taken it
+  Cell busy_ns;        ///< spent in turns, waiting excluded
+
+  [[nodiscard]] Cell& operator[](Count count) { return counts[static_cast<std::size_t>(count)]; }
+  [[nodiscard]] Cell& operator[](Level level) { return levels[static_cast<std::size_t>(level)]; }
+  [[nodiscard]] const Cell& operator[](Count count) const {
+    return counts[static_cast<std::size_t>(count)];
+  }
+  [[nodiscard]] const Cell& operator[](Level level) const {
+    return levels[static_cast<std::size_t>(level)];
+  }
+};
+
+/// What a room's home core records of it.
+struct RoomMetrics {
+  Cell members;
+  Cell tick;
+  Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for
+  Cell marshals;
+  Cell snapshot_bytes;         ///< the newest snapshot's frame, bytes
+  Histogram tick_lateness;     ///< from a tick's scheduled to its actual start
+  Histogram tick_duration;     ///< drain, step, marshal, frame, broadcast into outboxes
+  Histogram tick_handed_over;  ///< from a tick's start until its last send was handed over
+  Histogram step_duration;
+  Histogram marshal_duration;
+};
+
+/// How often this thread has asked for heap memory through operator new. Defined by
+/// observe/allocations.cpp, which only programs that replace operator new link.
+[[nodiscard]] std::uint64_t allocations_of_this_thread();
+
+}  // namespace ringcast::observe

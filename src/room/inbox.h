@@ -1,0 +1,49 @@
+// What waits for a room's next tick: joins, leaves, inputs, internal events, in the order in which
+// they came. Bounded and allocated once; payloads are copied into one run of bytes that starts anew
+// with each tick. Inputs and internal events may be refused, joins and leaves never: their room is
+// reserved.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ringcast/simulation.h"
+
+namespace ringcast::room {
+
+struct Command {
+  enum class Kind : std::uint8_t { join, leave, input, internal_event };
+  Kind kind;
+  LeaveReason leave_reason;  ///< leave
+  MessageType type;          ///< input
+  MemberId member;           ///< join, leave, input
+  std::uint32_t event_kind;  ///< internal_event
+  std::span<const std::byte> payload;
+};
+
+class Inbox {
+ public:
+  Inbox(std::uint32_t inputs_max, std::size_t bytes_max, std::uint32_t members_max);
+
+  void join(MemberId member);
+  void leave(MemberId member, LeaveReason reason);
+  /// False when full; the input is then the caller's to count.
+  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type);
+  [[nodiscard]] bool internal_event(std::uint32_t kind, std::span<const std::byte> payload);
+
+  [[nodiscard]] std::span<const Command> commands() const { return commands_; }
+  void clear();
+
+ private:
+  [[nodiscard]] bool append(Command command, std::span<const std::byte> payload);
+
+  std::vector<Command> commands_;
+  std::vector<std::byte> bytes_;
+  std::size_t bytes_used_ = 0;
+  std::uint32_t inputs_ = 0;
+  std::uint32_t inputs_max_;
+};
+
+}  // namespace ringcast::room

@@ -1,0 +1,168 @@
+// The lanes of an outbox. See outbox.h for the rules.
+#include "room/outbox.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace ringcast::room {
+
+ReliableNodes::ReliableNodes(std::uint32_t capacity, std::uint32_t lanes)
+    : nodes_(capacity), fair_share_(std::max(1U, capacity / 2 / lanes)) {
+  for (std::uint32_t index = capacity; index > 0; --index) {
+    nodes_[index - 1].next = free_;
+    free_ = index - 1;
+  }
+}
+
+std::uint32_t ReliableNodes::acquire(FrameRef frame) {
+  if (free_ == none) return none;
+  const std::uint32_t index = free_;
+  free_ = nodes_[index].next;
+  nodes_[index] = {std::move(frame), none};
+  ++in_use_;
+  return index;
+}
+
+FrameRef ReliableNodes::release(std::uint32_t index) {
+  FrameRef frame = std::move(nodes_[index].frame);
+  nodes_[index].next = free_;
+  free_ = index;
+  --in_use_;
+  return frame;
+}
+
+Outbox::~Outbox() {
+  assert(reliable_count_ == 0);
+}
+
+Outbox::Put Outbox::put_latest(FrameRef frame, LatestPolicy policy) {
+  if (!latest_) {
+    latest_ = std::move(frame);
+    return Put::queued;
+  }
+  if (policy == LatestPolicy::keep_waiting) return Put::dropped;
+  latest_ = std::move(frame);
+  return Put::replaced;
+}
+
+Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits) {
+  const std::size_t bytes = frame.bytes().size();
+  // One frame always may wait, however large it is.
+  const bool scarce = nodes.is_short() || frame.memory_is_short();
+  const std::uint32_t frames_max = scarce ? std::min(limits.reliable_frames_max, nodes.fair_share())
+                                          : limits.reliable_frames_max;
+  if (reliable_count_ != 0 &&
+      (reliable_count_ >= frames_max || reliable_bytes_ + bytes > limits.reliable_bytes_max)) {
+    return Put::overflow;
+  }
+  const std::uint32_t node = nodes.acquire(std::move(frame));
+  if (node == ReliableNodes::none) return Put::overflow;
+  (reliable_count_ == 0 ? reliable_head_ : nodes.nodes_[reliable_tail_].next) = node;
+  reliable_tail_ = node;
+  ++reliable_count_;
+  reliable_bytes_ += bytes;
+  return Put::queued;
+}
+
+void Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
+  const std::size_t bytes = frame.bytes().size();
+  const std::uint32_t node = nodes.acquire(std::move(frame));
+  assert(node != ReliableNodes::none && "take() has just freed it");
+  nodes.nodes_[node].next = reliable_head_;
+  if (reliable_count_ == 0) reliable_tail_ = node;
+  reliable_head_ = node;
+  ++reliable_count_;
+  reliable_bytes_ += bytes;
+}
+
+std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
+                         bool latest_allowed) {
+  assert(!begun());
+  std::size_t count = 0;
+  if (pong_) batch[count++] = {std::move(pong_), Lane::pong};
+  while (reliable_count_ != 0 && count < batch.size()) {
+    const std::uint32_t node = reliable_head_;
+    reliable_head_ = nodes.nodes_[node].next;
+    FrameRef frame = nodes.release(node);
+    --reliable_count_;
+    reliable_bytes_ -= frame.bytes().size();
+    batch[count++] = {std::move(frame), Lane::reliable};
+  }
+  if (reliable_count_ != 0) return count;
+  if (latest_ && latest_allowed && count < batch.size()) {
+    batch[count++] = {std::move(latest_), Lane::latest};
+  }
+  if (goodbye_ && count < batch.size()) batch[count++] = {std::move(goodbye_), Lane::goodbye};
+  return count;
+}
+
+void Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes) {
+  std::size_t gone = 0;
+  for (; gone < batch.size() && bytes_left > 0; ++gone) {
+    Piece& piece = batch[gone];
+    const std::size_t size = piece.frame.bytes().size();
+    if (bytes_left < size) {
+      begun_ = std::move(piece.frame);
+      begun_offset_ = static_cast<std::uint32_t>(bytes_left);
+      begun_lane_ = piece.lane;
+      bytes_left = 0;
+    } else {
+      piece.frame.reset();
+      bytes_left -= size;
+    }
+  }
+  for (std::size_t index = batch.size(); index > gone; --index) {
+    Piece& piece = batch[index - 1];
+    switch (piece.lane) {
+      case Lane::pong:
+        if (!pong_) pong_ = std::move(piece.frame);
+        break;
+      case Lane::reliable:
+        push_front(std::move(piece.frame), nodes);
+        break;
+      case Lane::latest:
+        if (!latest_) latest_ = std::move(piece.frame);
+        break;
+      case Lane::goodbye:
+        goodbye_ = std::move(piece.frame);
+        break;
+    }
+    piece.frame.reset();
+  }
+}
+
+Outbox::Backlog Outbox::backlog() const {
+  Backlog backlog{reliable_count_, reliable_bytes_};
+  const auto add = [&backlog](const FrameRef& frame) {
+    if (!frame) return;
+    ++backlog.frames;
+    backlog.bytes += frame.bytes().size();
+  };
+  add(latest_);
+  add(pong_);
+  add(goodbye_);
+  add(begun_);
+  if (begun_) backlog.bytes -= begun_offset_;
+  return backlog;
+}
+
+void Outbox::drop_waiting(ReliableNodes& nodes) {
+  latest_.reset();
+  pong_.reset();
+  goodbye_.reset();
+  while (reliable_count_ != 0) {
+    const std::uint32_t node = reliable_head_;
+    reliable_head_ = nodes.nodes_[node].next;
+    nodes.release(node).reset();
+    --reliable_count_;
+  }
+  reliable_bytes_ = 0;
+}
+
+void Outbox::clear(ReliableNodes& nodes) {
+  drop_waiting(nodes);
+  begun_.reset();
+}
+
+}  // namespace ringcast::room

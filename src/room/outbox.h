@@ -1,0 +1,139 @@
+// What a session has yet to be sent. Four lanes, in the order in which they leave: a pong, the
+// reliable frames, the latest snapshot, the goodbye. The reliable lane is bounded and never drops;
+// the latest lane holds one frame; pong and goodbye have a reserved place each, so that a session
+// always has room to answer a ping and to say goodbye.
+// Invariant: a frame of which some bytes have left is `begun`, and nothing else leaves before the
+// rest of it has.
+// No sockets: take() says what to send, settle() is told how much of it left.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/frame.h"
+#include "room/outbox_limits.h"
+
+namespace ringcast::room {
+
+enum class Lane : std::uint8_t { pong, reliable, latest, goodbye };
+
+/// The reliable lanes of all sessions of a core: list nodes, allocated once. Bounded by the sum of
+/// what may wait on a core, not by sessions times their limit. So that those who don't read can't
+/// use up what the others need, half of it is for fair shares: once only that is left, a lane that
+/// has its share takes no more.
+class ReliableNodes {
+ public:
+  /// `lanes`: how many there may be.
+  ReliableNodes(std::uint32_t capacity, std::uint32_t lanes);
+
+  [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
+  [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(nodes_.size()); }
+  [[nodiscard]] bool is_short() const { return in_use_ >= capacity() / 2; }
+  /// In frames; at least one.
+  [[nodiscard]] std::uint32_t fair_share() const { return fair_share_; }
+
+ private:
+  friend class Outbox;
+  static constexpr std::uint32_t none = UINT32_MAX;
+  struct Node {
+    FrameRef frame;
+    std::uint32_t next = none;
+  };
+  [[nodiscard]] std::uint32_t acquire(FrameRef frame);
+  [[nodiscard]] FrameRef release(std::uint32_t index);
+
+  std::vector<Node> nodes_;
+  std::uint32_t fair_share_;
+  std::uint32_t free_ = none;
+  std::uint32_t in_use_ = 0;
+};
+
+/// A frame on its way out and the lane that it came from.
+struct Piece {
+  FrameRef frame;
+  Lane lane = Lane::reliable;
+};
+
+/// What one send carries, in order.
+inline constexpr std::size_t batch_pieces_max = 16;
+
+class Outbox {
+ public:
+  enum class Put : std::uint8_t {
+    queued,
+    replaced,  ///< took the place of an older snapshot
+    dropped,   ///< keep_waiting: an older snapshot still waits
+    overflow   ///< the reliable lane is full: the session must be closed
+  };
+  struct Backlog {
+    std::uint32_t frames = 0;
+    std::size_t bytes = 0;
+  };
+
+  Outbox() = default;
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+  /// clear() must have been called: the reliable lane's nodes are the core's.
+  ~Outbox();
+
+  Put put_latest(FrameRef frame, LatestPolicy policy);
+  Put put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits);
+  /// A newer pong replaces one that waits (RFC 6455 section 5.5.3 allows answering only the
+  /// newest).
+  void put_pong(FrameRef frame) { pong_ = std::move(frame); }
+  /// The last frame of the session. Nothing may be put behind it.
+  void put_goodbye(FrameRef frame) { goodbye_ = std::move(frame); }
+
+  /// Moves what should leave next into `batch` and returns the count. `latest_allowed`: the
+  /// acknowledgement bound lets a snapshot go. Not while a frame is begun.
+  [[nodiscard]] std::size_t take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
+                                 bool latest_allowed);
+  /// `batch` was sent and `bytes_left` of its bytes have left: what did not leave comes back to the
+  /// front of its lane, and a frame that left in part is begun. The nodes just freed by take() are
+  /// still there: between the two nothing is put.
+  void settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes);
+
+  [[nodiscard]] bool begun() const { return static_cast<bool>(begun_); }
+  /// The bytes of the begun frame that are still to leave.
+  [[nodiscard]] std::span<const std::byte> remainder() const {
+    return begun_.bytes().subspan(begun_offset_);
+  }
+  [[nodiscard]] Lane begun_lane() const { return begun_lane_; }
+  /// The rest of the begun frame has left.
+  void finish_begun() { begun_.reset(); }
+
+  /// Something could be sent now; a latest frame only counts when `latest_allowed`.
+  [[nodiscard]] bool has_work(bool latest_allowed) const {
+    return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && latest_);
+  }
+  [[nodiscard]] bool has_latest() const { return static_cast<bool>(latest_); }
+  [[nodiscard]] bool has_goodbye() const { return static_cast<bool>(goodbye_); }
+  [[nodiscard]] bool has_reliable() const { return reliable_count_ != 0; }
+  [[nodiscard]] Backlog backlog() const;
+
+  void drop_latest() { latest_.reset(); }
+  /// Lets go of every frame, except one that is begun (the kernel may still read it).
+  void drop_waiting(ReliableNodes& nodes);
+  /// Lets go of everything.
+  void clear(ReliableNodes& nodes);
+
+ private:
+  void push_front(FrameRef frame, ReliableNodes& nodes);
+
+  FrameRef latest_;
+  FrameRef begun_;
+  FrameRef pong_;
+  FrameRef goodbye_;
+  std::uint32_t begun_offset_ = 0;
+  std::uint32_t reliable_head_ = ReliableNodes::none;
+  std::uint32_t reliable_tail_ = ReliableNodes::none;
+  std::uint32_t reliable_count_ = 0;
+  std::size_t reliable_bytes_ = 0;
+  Lane begun_lane_ = Lane::reliable;
+};
+
+}  // namespace ringcast::room

@@ -1,0 +1,116 @@
+// A room: one simulation, its members, its inbox and its schedule. It turns time into ticks and
+// tells an Audience what to send; who the members' sessions are and how bytes reach them is the
+// Audience's. Lives on its home core.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/slab.h"
+#include "observe/metrics.h"
+#include "ringcast/simulation.h"
+#include "room/inbox.h"
+
+namespace ringcast::room {
+
+struct Member {
+  MemberId id{};
+  Handle session;
+};
+
+/// What a tick says beyond what a Simulation can: to newcomers, and about members.
+class Audience : public Outbound {
+ public:
+  /// The member's first message.
+  virtual void welcome(const Member& member) = 0;
+  /// The full state for those who joined in this tick, after their welcome. Marshaled once.
+  virtual void full_state(std::span<const Member> newcomers, const Payload& payload) = 0;
+  /// Events are kept until here, so that newcomers get them after their full state and one tick's
+  /// events can share a frame. Called after the full state and again after the step.
+  virtual void release_events() = 0;
+  /// The simulation could not read the member's input.
+  virtual void malformed_input(const Member& member) = 0;
+};
+
+struct RoomLimits {
+  std::uint32_t members_max;
+  std::uint32_t inbox_inputs_max;
+  std::size_t inbox_bytes_max;
+};
+
+class Room {
+ public:
+  Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32_t rate_hz,
+       const RoomLimits& limits, Instant start, observe::RoomMetrics& metrics);
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Encoding encoding() const { return encoding_; }
+  [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
+  [[nodiscard]] Nanoseconds period() const { return period_; }
+  [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
+
+  /// The session will join in the next tick; nothing when the room is full.
+  [[nodiscard]] std::optional<MemberId> admit(Handle session);
+  /// The session is gone: it is addressed no more, and leaves in the next tick. Once per member.
+  void depart(MemberId member, LeaveReason reason);
+  /// False when the inbox is full.
+  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type) {
+    return inbox_.input(member, payload, type);
+  }
+  [[nodiscard]] bool post(std::uint32_t kind, std::span<const std::byte> payload) {
+    return inbox_.internal_event(kind, payload);
+  }
+
+  /// When the next tick is due: an absolute schedule that never drifts.
+  [[nodiscard]] Instant next_tick() const { return next_tick_; }
+  /// The newest tick begun; 0 before the first.
+  [[nodiscard]] std::uint64_t tick_number() const { return tick_; }
+  /// Runs one tick: inbox, full state for newcomers, step. Ticks whose time has passed altogether
+  /// are counted and skipped, never made up for.
+  void tick(Instant now, Audience& audience);
+
+  /// Everyone who has joined and not departed.
+  [[nodiscard]] std::span<const Member> members() const { return members_; }
+  [[nodiscard]] std::optional<Member> find(MemberId member) const;
+
+ private:
+  struct Place {
+    Handle session;
+    std::uint32_t index;  ///< into members_; not_joined before the join was drained
+  };
+  static constexpr std::uint32_t not_joined = UINT32_MAX;
+  /// Left before its join was drained: what stands in the inbox of it is passed over.
+  static constexpr std::uint32_t never_joins = UINT32_MAX - 1;
+
+  void drain(Audience& audience);
+  void enter(MemberId id, Audience& audience);
+  [[nodiscard]] bool never_entered(MemberId id) const;
+  [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
+
+  std::string name_;
+  std::unique_ptr<Simulation> simulation_;
+  Encoding encoding_;
+  std::uint32_t rate_hz_;
+  std::uint32_t members_max_;
+  Nanoseconds period_;
+  Instant start_;
+  std::uint64_t turn_ = 1;  ///< counts periods since the start, skipped ones too
+  Instant next_tick_;
+  std::uint64_t tick_ = 0;
+  std::uint32_t next_member_ = 1;
+  std::unordered_map<MemberId, Place> places_;
+  std::vector<Member> members_;
+  std::vector<Member> newcomers_;
+  std::vector<MemberId> never_entered_;
+  Inbox inbox_;
+  observe::RoomMetrics& metrics_;
+};
+
+}  // namespace ringcast::room

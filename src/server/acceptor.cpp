@@ -1,0 +1,217 @@
+#include "server/acceptor.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "server/sessions.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+
+namespace {
+
+/// After an accept error (most often: no descriptor left) the backlog keeps what comes.
+constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
+/// For an answer to be read by a slow browser.
+constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
+
+}  // namespace
+
+Acceptor::Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
+                   std::span<const PageFile> page, RoomFinder find_room)
+    : context_(context),
+      sessions_(sessions),
+      listener_(listener),
+      page_(page),
+      find_room_(std::move(find_room)) {}
+
+void Acceptor::start() {
+  armed_ = true;
+  retry_at_ = never;
+  context_.io.accept(listener_, CoreContext::token(Operation::accept));
+}
+
+void Acceptor::stop(ws::CloseCode code) {
+  stopping_ = true;
+  stop_code_ = code;
+  retry_at_ = never;
+  if (!armed_) {
+    close_listener();
+    return;
+  }
+  cancelling_ = true;
+  context_.io.cancel(CoreContext::token(Operation::accept),
+                     CoreContext::token(Operation::accept_cancel));
+}
+
+void Acceptor::accept_cancelled() {
+  cancelling_ = false;
+  if (over() && listener_) close_listener();
+}
+
+void Acceptor::close_listener() {
+  context_.io.close(std::exchange(listener_, {}), CoreContext::token(Operation::close_unwanted));
+}
+
+void Acceptor::run_deadline() {
+  if (context_.now >= retry_at_) start();
+}
+
+void Acceptor::accepted(const io::Completion& completion) {
+  armed_ = completion.more;
+  if (completion.result >= 0) {
+    admit(io::Socket{completion.result});
+  } else if (!stopping_) {
+    context_.metrics[Count::accept_errors].add();
+  }
+  if (stopping_ && over() && listener_) close_listener();
+  if (!armed_ && !stopping_) {
+    if (completion.result >= 0) {
+      start();
+    } else {
+      retry_at_ = context_.now + accept_retry_delay;
+    }
+  }
+}
+
+void Acceptor::admit(io::Socket socket) {
+  context_.metrics[Count::connections_accepted].add();
+  const Handle handle = sessions_.open(socket);
+  if (!handle) {
+    context_.metrics[Count::accept_errors].add();
+    context_.io.close(socket, CoreContext::token(Operation::close_unwanted));
+  } else if (stopping_) {
+    turn_away(handle, *sessions_.find(handle));
+  } else if (sessions_.size() > context_.options.connections_max) {
+    refuse(handle, *sessions_.find(handle),
+           {ws::HttpStatus::service_unavailable, "The server is full."});
+  }
+}
+
+void Acceptor::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
+  switch (session.handshake->parser.feed(bytes)) {
+    case ws::UpgradeParser::State::need_more:
+      sessions_.receive(handle, session, io::ReceiveMode::once);
+      break;
+    case ws::UpgradeParser::State::upgrade:
+      upgrade(handle, session);
+      break;
+    case ws::UpgradeParser::State::page:
+      serve_page(handle, session);
+      break;
+    case ws::UpgradeParser::State::refused:
+      refuse(handle, session, session.handshake->parser.refusal());
+      break;
+  }
+}
+
+void Acceptor::upgrade(Handle handle, Session& session) {
+  const ws::UpgradeRequest& request = session.handshake->parser.upgrade();
+  room::Room* room = find_room_(request.room);
+  if (room == nullptr) {
+    refuse(handle, session, {ws::HttpStatus::not_found, "There is no such room."});
+    return;
+  }
+  if (!ws::origin_allowed(request.origin, context_.options.origins_allowed)) {
+    refuse(handle, session, {ws::HttpStatus::forbidden, "This Origin may not connect."});
+    return;
+  }
+  // An envelope room speaks one subprotocol: a client that offers others only wants something else.
+  // Without an offer it is let in (RFC 6455 section 4.2.2: the header is then left out).
+  if (room->encoding() == Encoding::envelope && request.offers_subprotocols &&
+      !request.offers_ringcast) {
+    refuse(handle, session,
+           {ws::HttpStatus::bad_request, "This room speaks the subprotocol ringcast.v1 only."});
+    return;
+  }
+  session.handshake->room = room;
+  session.handshake->answer = ws::switching_protocols(request, request.offers_ringcast);
+  send_answer(handle, session);
+}
+
+void Acceptor::serve_page(Handle handle, Session& session) {
+  const ws::PageRequest& request = session.handshake->parser.page();
+  const auto file = std::ranges::find(page_, request.path, &PageFile::path);
+  if (file == page_.end()) {
+    refuse(handle, session, {ws::HttpStatus::not_found, "There is nothing here."});
+    return;
+  }
+  context_.metrics[Count::page_requests].add();
+  session.handshake->answer =
+      ws::page_head(file->content_type, file->bytes.size(), file->cache_control);
+  if (!session.handshake->parser.asks_head_only()) session.handshake->page = &*file;
+  send_answer(handle, session);
+}
+
+void Acceptor::refuse(Handle handle, Session& session, const ws::Refusal& refusal) {
+  context_.metrics[Count::upgrades_refused].add();
+  session.discarding = true;
+  session.handshake->answer =
+      ws::refusal_response(refusal, session.handshake->parser.asks_head_only());
+  send_answer(handle, session);
+}
+
+void Acceptor::turn_away(Handle handle, Session& session) {
+  if (session.phase != Phase::upgrading) return;
+  refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is shutting down."});
+}
+
+void Acceptor::too_slow(Handle handle, Session& session) {
+  refuse(handle, session, {ws::HttpStatus::request_timeout, "The request took too long."});
+}
+
+void Acceptor::send_answer(Handle handle, Session& session) {
+  session.phase = Phase::answering;
+  session.send_state = SendState::finishing;
+  sessions_.set_deadline(handle, session, context_.now + answer_timeout);
+  const Handshake& handshake = *session.handshake;
+  const std::array<std::span<const std::byte>, 2> pieces{
+      std::as_bytes(std::span(handshake.answer)),
+      handshake.page != nullptr ? handshake.page->bytes : std::span<const std::byte>{}};
+  const std::size_t count = pieces[1].empty() ? 1 : 2;
+  context_.io.send_gathered(session.socket, std::span(pieces).first(count), io::SendMode::whole,
+                            CoreContext::token(Operation::send_answer, handle));
+}
+
+bool Acceptor::answered(Handle handle, Session& session, std::int32_t result) {
+  session.send_state = SendState::idle;
+  if (session.phase == Phase::ending) {
+    sessions_.operation_over(handle, session);
+    return false;
+  }
+  if (result < 0) {
+    sessions_.end(handle);
+    return false;
+  }
+  if (session.handshake->room == nullptr) {
+    sessions_.answer_handed_over(handle, session);
+    return false;
+  }
+  return join(handle, session);
+}
+
+bool Acceptor::join(Handle handle, Session& session) {
+  room::Room* room = session.handshake->room;
+  context_.metrics[Count::upgrades].add();
+  session.phase = Phase::open;
+  session.last_heard = context_.now;
+  sessions_.set_deadline(handle, session,
+                         context_.now + context_.options.session.heartbeat_interval);
+  sessions_.receive(handle, session, io::ReceiveMode::many);
+  if (stopping_) {
+    sessions_.close(handle, stop_code_, "the server is shutting down", Farewell::at_once);
+    return false;
+  }
+  const auto member = room->admit(handle);
+  if (!member) {
+    sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
+    return false;
+  }
+  session.room = room;
+  session.member = *member;
+  return true;
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,73 @@
+// From a connection to a member: accepts, reads the request head, answers it, and lets a session
+// join its room. Also answers everything that is not an upgrade: the page's files and refusals.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "io/io.h"
+#include "room/room.h"
+#include "server/core_context.h"
+#include "server/page.h"
+#include "server/session.h"
+#include "ws/upgrade.h"
+
+namespace ringcast::server {
+
+class Sessions;
+
+/// Finds a room of this core; nullptr when there is none of that name.
+using RoomFinder = std::function<room::Room*(std::string_view name)>;
+
+class Acceptor {
+ public:
+  Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
+           std::span<const PageFile> page, RoomFinder find_room);
+
+  void start();
+  /// Cancels the accept; over() once the kernel has let go of the listener. Our descriptor of it is
+  /// then closed: who connects afterwards is refused, or waits for the next server where a service
+  /// manager holds another, rather than for the end of this one. Whoever is upgraded after all is
+  /// closed with `code`.
+  void stop(ws::CloseCode code);
+  [[nodiscard]] bool over() const { return !armed_ && !cancelling_; }
+
+  void accepted(const io::Completion& completion);
+  void accept_cancelled();
+  /// Bytes of a session whose request head is coming in.
+  void received(Handle handle, Session& session, std::span<const std::byte> bytes);
+  /// The HTTP answer was handed over (`result` bytes) or failed. True when the session is open now;
+  /// leftover() of its handshake's parser is then to be decoded.
+  [[nodiscard]] bool answered(Handle handle, Session& session, std::int32_t result);
+  /// Answers 503 to a session that has not been upgraded, since the server shuts down.
+  void turn_away(Handle handle, Session& session);
+  /// Answers 408 to a session whose request head has not come in time.
+  void too_slow(Handle handle, Session& session);
+  /// Accepts again after an error, when it is time.
+  void run_deadline();
+  [[nodiscard]] Instant next_deadline() const { return retry_at_; }
+
+ private:
+  void close_listener();
+  void admit(io::Socket socket);
+  void refuse(Handle handle, Session& session, const ws::Refusal& refusal);
+  void serve_page(Handle handle, Session& session);
+  void upgrade(Handle handle, Session& session);
+  void send_answer(Handle handle, Session& session);
+  [[nodiscard]] bool join(Handle handle, Session& session);
+
+  CoreContext& context_;
+  Sessions& sessions_;
+  io::Socket listener_;
+  std::span<const PageFile> page_;
+  RoomFinder find_room_;
+  bool armed_ = false;
+  bool cancelling_ = false;
+  bool stopping_ = false;
+  ws::CloseCode stop_code_ = ws::CloseCode::going_away;
+  Instant retry_at_ = never;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,216 @@
+#include "server/admin.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <deque>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "observe/exposition.h"
+
+namespace ringcast::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// Boost's string_view and the standard's, which Boost 1.74 does not convert.
+std::string_view standard(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+beast::string_view boosted(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+bool is_http_error(error_code error) {
+  return error.category() == make_error_code(http::error::bad_value).category();
+}
+
+constexpr std::string_view plain = "text/plain; charset=utf-8";
+
+AdminAnswer readiness_answer(Readiness readiness) {
+  switch (readiness) {
+    case Readiness::starting:
+      return {503, plain, "starting\n"};
+    case Readiness::serving:
+      return {200, plain, "ready\n"};
+    case Readiness::draining:
+      return {503, plain, "draining\n"};
+  }
+  return {503, plain, ""};
+}
+
+std::string metrics_text(const AdminView& view) {
+  std::vector<observe::NamedCore> cores;
+  for (const CoreHandle& core : view.cores) {
+    cores.push_back({fmt::format("{}", cores.size()), core.metrics});
+  }
+  std::vector<observe::NamedRoom> rooms;
+  for (const RoomHandle& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
+  return observe::exposition(cores, rooms);
+}
+
+std::string quantiles_json(const observe::Histogram& histogram) {
+  const auto microseconds = [&histogram](double q) {
+    return static_cast<double>(histogram.quantile(q)) / 1e3;
+  };
+  return fmt::format(R"({{"p50":{},"p99":{}}})", microseconds(0.5), microseconds(0.99));
+}
+
+// Names of rooms and simulations are plain words: nothing in them needs escaping.
+std::string rooms_json(std::span<const RoomHandle> rooms) {
+  std::string out = R"({"rooms":[)";
+  for (const RoomHandle& room : rooms) {
+    const observe::RoomMetrics& metrics = *room.metrics;
+    if (&room != &rooms.front()) out += ',';
+    fmt::format_to(std::back_inserter(out),
+                   R"({{"name":"{}","simulation":"{}","rate_hz":{},"members":{},"tick":{},)"
+                   R"("core":{},"snapshot_bytes":{},"tick_duration_us":{},)"
+                   R"("tick_handed_over_us":{}}})",
+                   room.options->name, room.options->simulation, room.options->rate_hz,
+                   metrics.members.value(), metrics.tick.value(), room.core,
+                   metrics.snapshot_bytes.value(), quantiles_json(metrics.tick_duration),
+                   quantiles_json(metrics.tick_handed_over));
+  }
+  return out += "]}\n";
+}
+
+}  // namespace
+
+AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
+  if (method != "GET" && method != "HEAD") return {405, plain, "Only GET and HEAD.\n"};
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path == "/healthz") return {200, plain, "ok\n"};
+  if (path == "/readyz") return readiness_answer(view.readiness);
+  if (path == "/metrics") return {200, observe::exposition_content_type, metrics_text(view)};
+  if (path == "/rooms") return {200, "application/json", rooms_json(view.rooms)};
+  return {404, plain, "Nothing is here; try /healthz, /readyz, /metrics or /rooms.\n"};
+}
+
+namespace {
+
+/// One request and its answer; kept alive by its pending operation.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket&& socket, const AdminView& view, std::shared_ptr<std::uint32_t> count)
+      : stream_(std::move(socket)), view_(view), count_(std::move(count)) {
+    ++*count_;
+    parser_.header_limit(AdminEndpoint::header_bytes_max);
+    parser_.body_limit(AdminEndpoint::header_bytes_max);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { --*count_; }
+
+  void read() {
+    stream_.expires_after(AdminEndpoint::request_timeout);
+    http::async_read(
+        stream_, buffer_, parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->read_done(error); });
+  }
+  /// Whether its request has not come yet.
+  [[nodiscard]] bool silent() const { return silent_; }
+  void give_up() { stream_.close(); }
+
+ private:
+  void read_done(error_code error) {
+    silent_ = false;
+    if (!error) {
+      const auto& request = parser_.get();
+      write(answer(standard(request.method_string()), standard(request.target()), view_));
+    } else if (is_http_error(error) && error != http::error::end_of_stream) {
+      write({400, plain, "This is not HTTP, or too much of it.\n"});
+    }
+  }
+
+  void write(AdminAnswer&& answered) {
+    response_.version(11);
+    response_.result(answered.status);
+    response_.set(http::field::content_type, boosted(answered.content_type));
+    response_.set(http::field::cache_control, "no-store");
+    if (answered.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    response_.keep_alive(false);
+    response_.content_length(answered.body.size());
+    if (parser_.get().method() != http::verb::head) response_.body() = std::move(answered.body);
+    stream_.expires_after(AdminEndpoint::request_timeout);
+    http::async_write(stream_, response_, [self = shared_from_this()](error_code, std::size_t) {
+      error_code gone_already;
+      self->stream_.socket().shutdown(tcp::socket::shutdown_send, gone_already);
+    });
+  }
+
+  beast::tcp_stream stream_;
+  const AdminView& view_;
+  std::shared_ptr<std::uint32_t> count_;
+  bool silent_ = true;
+  beast::flat_buffer buffer_{std::size_t{2} * AdminEndpoint::header_bytes_max};
+  http::request_parser<http::string_body> parser_;
+  http::response<http::string_body> response_;
+};
+
+}  // namespace
+
+struct AdminEndpoint::Impl {
+  Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view)
+      : acceptor(context), pause(context), view(its_view) {
+    // The protocol is only asked for when a socket is opened, not when one is taken over.
+    acceptor.assign(tcp::v4(), listener.descriptor);
+    accept();
+  }
+
+  void accept() {
+    acceptor.async_accept([this](error_code error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) return accept_later();
+      make_room();
+      const auto connection = std::make_shared<Connection>(std::move(socket), view, connections);
+      connection->read();
+      readers.push_back(connection);
+      accept();
+    });
+  }
+
+  // Whoever connects and says nothing must not shut out the one who asks whether all is well.
+  void make_room() {
+    std::erase_if(readers, [](const std::weak_ptr<Connection>& reader) {
+      const auto connection = reader.lock();
+      return !connection || !connection->silent();
+    });
+    if (*connections < connections_max || readers.empty()) return;
+    readers.front().lock()->give_up();
+    readers.pop_front();
+  }
+
+  // Mostly out of descriptors: the cores may have taken them all. Trying at once would spin.
+  void accept_later() {
+    pause.expires_after(std::chrono::milliseconds(100));
+    pause.async_wait([this](error_code error) {
+      if (!error) accept();
+    });
+  }
+
+  // Shared, since the last connections may end with the io_context, after the endpoint.
+  std::shared_ptr<std::uint32_t> connections = std::make_shared<std::uint32_t>(0);
+  std::deque<std::weak_ptr<Connection>> readers;  ///< in the order in which they came
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  const AdminView& view;
+};
+
+AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view)
+    : impl_(std::make_unique<Impl>(context, listener, view)) {}
+
+AdminEndpoint::~AdminEndpoint() = default;
+
+}  // namespace ringcast::server

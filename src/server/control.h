@@ -1,0 +1,48 @@
+// The control thread: the one that may block. It hears signals and the admin endpoint's requests,
+// reaches the cores by mail, and is over when every core has drained.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "io/io.h"
+#include "observe/log.h"
+#include "server/handles.h"
+#include "ws/close_code.h"
+
+namespace ringcast::server {
+
+struct ControlOptions {
+  io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
+  /// What sessions are closed with at a shutdown.
+  ws::CloseCode shutdown_code = ws::CloseCode::going_away;
+};
+
+class Control {
+ public:
+  /// From here on SIGTERM and SIGINT are heard, in whichever thread has them unblocked. `log`
+  /// outlives the Control.
+  [[nodiscard]] static Result<std::unique_ptr<Control>> create(const ControlOptions& options,
+                                                               const observe::Log& log);
+  ~Control();
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  /// Rung by cores behind their mail.
+  [[nodiscard]] io::Doorbell& doorbell();
+
+  /// Blocks until every core has drained. `serving` is called once all of them are ready, before
+  /// /readyz says so. A first signal begins the shutdown, a second one ends the drain, a third one
+  /// ends the process.
+  void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+           const std::function<void()>& serving);
+
+ private:
+  struct Impl;
+  explicit Control(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,303 @@
+#include "server/core.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace ringcast::server {
+
+using observe::Count;
+using observe::Level;
+
+namespace {
+
+constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+
+}  // namespace
+
+Core::Core(const CoreWiring& wiring)
+    : wiring_(wiring),
+      context_(wiring.io, wiring.clock, wiring.options, wiring.metrics),
+      sender_(context_),
+      sessions_(context_, sender_),
+      broadcast_(context_, sessions_, sender_),
+      reader_(context_, sessions_, sender_),
+      acceptor_(context_, sessions_, wiring.listener, wiring.page,
+                [this](std::string_view name) -> room::Room* {
+                  const auto address = directory_.find(name);
+                  if (!address || address->core != wiring_.index) return nullptr;
+                  return &rooms_[address->index]->room;
+                }) {
+  sender_.attach(sessions_);
+  context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
+  context_.metrics[Level::frame_memory_registered_bytes].set(wiring.io.registered_bytes());
+}
+
+bool Core::add_room(const RoomOptions& options, std::unique_ptr<Simulation> simulation,
+                    observe::RoomMetrics& metrics) {
+  const auto index = static_cast<std::uint32_t>(rooms_.size());
+  if (!directory_.add(options.name, {wiring_.index, index})) return false;
+  rooms_.push_back(std::make_unique<HomeRoom>(
+      options.name, std::move(simulation), options.rate_hz,
+      room::RoomLimits{options.members_max, options.inbox_inputs_max, options.inbox_bytes_max},
+      context_.clock.now(), metrics));
+  return true;
+}
+
+void Core::start() {
+  context_.now = context_.clock.now();
+  sample_at_ = context_.now;
+  wiring_.io.watch_doorbell(CoreContext::token(Operation::doorbell));
+  acceptor_.start();
+  post(Ready{});
+}
+
+void Core::turn() {
+  const std::span<io::Completion> completions = wait_for_completions();
+  context_.now = context_.clock.now();
+  sender_.settle(completions);
+  receive(completions);
+  read_mail();
+  tick_due_rooms();
+  sessions_.run_deadlines(
+      [this](Handle handle, Session& session) { acceptor_.too_slow(handle, session); });
+  acceptor_.run_deadline();
+  sender_.flush();
+  note_handed_over();
+  sample_levels();
+  advance_shutdown();
+  context_.metrics[Count::turns].add();
+  context_.metrics.busy_ns.add(
+      static_cast<std::uint64_t>((context_.clock.now() - busy_since_).count()));
+}
+
+// With sends to hand over there is no waiting: one submit hands them over and says what became of
+// them, and what else has come in meanwhile gets its turn before the next chunk.
+// Handing over is work, and counts as busy; waiting is not.
+std::span<io::Completion> Core::wait_for_completions() {
+  busy_since_ = context_.clock.now();
+  if (sender_.busy()) return wiring_.io.submit();
+  const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
+  busy_since_ = context_.clock.now();
+  return completions;
+}
+
+Instant Core::next_deadline() const {
+  Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(), sample_at_});
+  for (const auto& home : rooms_) deadline = std::min(deadline, home->room.next_tick());
+  return deadline;
+}
+
+void Core::receive(std::span<io::Completion> completions) {
+  for (io::Completion& completion : completions) dispatch(completion);
+}
+
+void Core::dispatch(io::Completion& completion) {
+  const auto operation = static_cast<Operation>(completion.token.kind);
+  switch (operation) {
+    case Operation::accept:
+      acceptor_.accepted(completion);
+      return;
+    case Operation::accept_cancel:
+      acceptor_.accept_cancelled();
+      return;
+    case Operation::doorbell:    // the mail is read in every turn
+    case Operation::send_quiet:  // settled before
+    case Operation::close_unwanted:
+    case Operation::receive_cancel:
+      return;
+    case Operation::receive:
+    case Operation::send_whole:
+    case Operation::send_answer:
+    case Operation::writable:
+    case Operation::close:
+      break;
+  }
+  const Handle handle{completion.token.slot, completion.token.generation};
+  if (Session* session = sessions_.find(handle)) {
+    session_completion(operation, handle, *session, completion);
+  }
+}
+
+void Core::session_completion(Operation operation, Handle handle, Session& session,
+                              io::Completion& completion) {
+  switch (operation) {
+    case Operation::receive:
+      received(handle, session, completion);
+      break;
+    case Operation::send_whole:
+      sender_.whole_send_over(handle, session, completion.result);
+      break;
+    case Operation::send_answer:
+      if (acceptor_.answered(handle, session, completion.result)) opened(handle, session);
+      break;
+    case Operation::writable:
+      sender_.writable(handle, session);
+      break;
+    case Operation::close:
+      sessions_.closed(handle);
+      break;
+    default:
+      break;
+  }
+}
+
+void Core::received(Handle handle, Session& session, io::Completion& completion) {
+  session.receiving = completion.more;
+  if (session.phase == Phase::ending) {
+    sessions_.operation_over(handle, session);
+    return;
+  }
+  if (session.deaf && completion.result == -ECANCELED) return;
+  if (completion.result == -ENOBUFS) {
+    context_.metrics[Count::receive_buffers_exhausted].add();
+    if (!session.receiving && !session.deaf) {
+      sessions_.receive(
+          handle, session,
+          session.phase == Phase::upgrading ? io::ReceiveMode::once : io::ReceiveMode::many);
+    }
+    return;
+  }
+  if (completion.result <= 0) {
+    sessions_.peer_gone(handle);
+    return;
+  }
+  context_.metrics[Count::receives].add();
+  context_.metrics[Count::bytes_received].add(static_cast<std::uint64_t>(completion.result));
+  if (session.phase == Phase::upgrading) {
+    acceptor_.received(handle, session, completion.buffer.bytes());
+  } else if (session.discarding) {
+    sessions_.discard(handle, session, completion.buffer.bytes().size());
+  } else {
+    reader_.received(handle, session, completion.buffer.bytes());
+  }
+  completion.buffer.reset();
+  // A multishot receive may end with data in hand (the completion queue was full): arm it again.
+  const Session* still = sessions_.find(handle);
+  if (still != nullptr && !still->receiving && !still->deaf &&
+      (still->phase == Phase::open || still->phase == Phase::closing)) {
+    sessions_.receive(handle, session, io::ReceiveMode::many);
+  }
+}
+
+// Frames that came in one piece with the request head.
+void Core::opened(Handle handle, Session& session) {
+  const std::unique_ptr<Handshake> handshake = std::move(session.handshake);
+  if (!handshake->parser.leftover().empty()) {
+    reader_.received(handle, session, handshake->parser.leftover());
+  }
+}
+
+void Core::read_mail() {
+  while (const auto mail = wiring_.from_control.pop()) {
+    if (const auto* shutdown = std::get_if<Shutdown>(&*mail)) {
+      begin_shutdown(shutdown->code);
+    } else {
+      begin_shutdown(ws::CloseCode::going_away);
+      drain_until_ = context_.now;
+    }
+  }
+}
+
+void Core::tick_due_rooms() {
+  for (const auto& home : rooms_) {
+    if (home->room.next_tick() <= context_.now) tick(*home);
+  }
+}
+
+void Core::tick(HomeRoom& home) {
+  observe::RoomMetrics& metrics = home.room.metrics();
+  const Instant began = context_.now = context_.clock.now();
+  home.tick_began = began;
+  home.handing_over = true;
+  broadcast_.begin(home.room, context_.clock.unix_now(), home.event_sequence);
+  home.room.tick(began, broadcast_);
+  sessions_.close_answered(home.room);
+  const Nanoseconds duration = context_.clock.now() - began;
+  metrics.tick_duration.record(duration);
+  metrics.step_duration.record(duration - broadcast_.spent());
+}
+
+void Core::note_handed_over() {
+  if (sender_.busy()) return;
+  for (const auto& home : rooms_) {
+    if (!home->handing_over) continue;
+    home->handing_over = false;
+    home->room.metrics().tick_handed_over.record(context_.clock.now() - home->tick_began);
+  }
+}
+
+void Core::begin_shutdown(ws::CloseCode code) {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  drain_until_ = context_.now + context_.options.drain_timeout;
+  acceptor_.stop(code);
+  sessions_.for_each([&](Handle handle, Session& session) {
+    if (session.phase == Phase::upgrading) {
+      acceptor_.turn_away(handle, session);
+    } else if (session.phase == Phase::open) {
+      say_going_away(handle, session);
+      sessions_.close(handle, code, "the server is shutting down", Farewell::after_reliable,
+                      LeaveReason::ended);
+    }
+  });
+}
+
+void Core::say_going_away(Handle handle, Session& session) {
+  if (session.room->encoding() == Encoding::raw) return;
+  const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
+                                                    std::chrono::milliseconds(1));
+  auto buffer = wire::encode(
+      context_.frames, FrameUse::control,
+      wire::GoingAway{static_cast<std::uint32_t>(context_.prng.below(delay_max + 1)), {}});
+  if (!buffer) return;  // the close frame says the same, without the hint
+  static_cast<void>(sender_.put_reliable(
+      handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
+}
+
+void Core::advance_shutdown() {
+  if (!shutting_down_) return;
+  if (context_.now >= drain_until_) {
+    drain_until_ = never;
+    sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
+  }
+  if (sessions_.size() != 0 || !acceptor_.over() || sender_.busy()) return;
+  done_ = true;
+  sample_at_ = context_.now;
+  sample_levels();
+  post(Drained{});
+}
+
+// Levels are looked at once a second rather than kept at each change.
+void Core::sample_levels() {
+  if (context_.now < sample_at_) return;
+  sample_at_ = context_.now + sample_interval;
+  std::uint64_t open = 0;
+  std::uint64_t waiting_frames = 0;
+  std::uint64_t waiting_bytes = 0;
+  sessions_.for_each([&](Handle, Session& session) {
+    open += session.phase == Phase::open ? 1 : 0;
+    const room::Outbox::Backlog backlog = session.outbox.backlog();
+    waiting_frames += backlog.frames;
+    waiting_bytes += backlog.bytes;
+  });
+  observe::CoreMetrics& metrics = context_.metrics;
+  metrics[Level::connections].set(sessions_.size());
+  metrics[Level::sessions].set(open);
+  metrics[Level::rooms].set(rooms_.size());
+  metrics[Level::backlog_frames].set(waiting_frames);
+  metrics[Level::backlog_bytes].set(waiting_bytes);
+  metrics[Level::sends_in_flight].set(sender_.in_flight());
+  metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
+  metrics[Count::allocations].set(observe::allocations_of_this_thread());
+}
+
+void Core::post(CoreToControl mail) {
+  if (!wiring_.to_control.push(CoreToControl(mail))) {
+    context_.metrics[Count::mailbox_full].add();
+  } else if (wiring_.control_doorbell != nullptr) {
+    wiring_.control_doorbell->ring();
+  }
+}
+
+}  // namespace ringcast::server

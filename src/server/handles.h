@@ -1,0 +1,27 @@
+// Cores and rooms as the control thread reaches them: mail, a doorbell, and what they count.
+#pragma once
+
+#include <cstdint>
+
+#include "io/io.h"
+#include "observe/metrics.h"
+#include "server/mail.h"
+#include "server/options.h"
+
+namespace ringcast::server {
+
+/// All of it outlives the Control.
+struct CoreHandle {
+  ControlMailbox* to_core;
+  CoreMailbox* from_core;
+  io::Doorbell* doorbell;  ///< the core's own: rung behind mail to it
+  const observe::CoreMetrics* metrics;
+};
+
+struct RoomHandle {
+  const RoomOptions* options;
+  std::uint32_t core;  ///< index of its home core
+  const observe::RoomMetrics* metrics;
+};
+
+}  // namespace ringcast::server

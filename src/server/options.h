@@ -1,0 +1,92 @@
+// Everything that can be configured about serving, with its defaults. Filled from the command line
+// and the TOML file by src/app; checked there, so that a mistake has a line number.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "room/ack_window.h"
+#include "room/outbox_limits.h"
+
+namespace ringcast::server {
+
+struct RoomOptions {
+  std::string name;
+  std::string simulation;
+  std::uint32_t rate_hz = 60;  ///< 1 to 240
+  std::uint64_t seed = 0;
+  std::uint32_t members_max = 65'536;
+  std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
+  std::size_t inbox_bytes_max = std::size_t{1} << 20;
+  std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+
+  friend bool operator==(const RoomOptions&, const RoomOptions&) = default;
+};
+
+/// One token bucket: `burst` at once, refilled at `per_second`. per_second 0: no limit.
+struct RateLimit {
+  std::uint32_t per_second;
+  std::uint32_t burst;
+
+  friend bool operator==(const RateLimit&, const RateLimit&) = default;
+};
+
+struct SessionOptions {
+  std::size_t header_bytes_max = 8'192;
+  Nanoseconds header_timeout = std::chrono::seconds(5);
+  /// A ping after this much silence; a session silent for `heartbeat_timeout` more is lost.
+  Nanoseconds heartbeat_interval = std::chrono::seconds(15);
+  Nanoseconds heartbeat_timeout = std::chrono::seconds(15);
+  /// How long a close handshake may take.
+  Nanoseconds close_timeout = std::chrono::seconds(5);
+  std::size_t message_bytes_max = 65'536;
+  RateLimit messages{.per_second = 120, .burst = 240};
+  RateLimit bytes{.per_second = 65'536, .burst = 262'144};
+  /// Dropped messages in a row of `limit_window` that end in 1008.
+  std::uint32_t dropped_messages_max = 1'000;
+  Nanoseconds dropped_messages_window = std::chrono::seconds(10);
+  room::OutboxLimits outbox;
+
+  friend bool operator==(const SessionOptions&, const SessionOptions&) = default;
+};
+
+struct LatestOptions {
+  /// K of the acknowledgement bound: ticks that an acknowledgement may take on top of the measured
+  /// round trip. 0: no bound.
+  std::uint32_t unacknowledged_ticks_max = 15;
+  /// What clients are told in the welcome.
+  std::uint32_t acknowledge_every_ticks = 6;
+
+  [[nodiscard]] room::AckBound bound() const {
+    return {.ticks_max = unacknowledged_ticks_max,
+            .acknowledge_every_ticks = acknowledge_every_ticks};
+  }
+  friend bool operator==(const LatestOptions&, const LatestOptions&) = default;
+};
+
+struct CoreOptions {
+  /// Connections beyond connections_max that are told so at the same time; more are just closed.
+  static constexpr std::uint32_t turned_away_max = 16;
+
+  std::uint32_t connections_max = 16'384;
+  [[nodiscard]] std::uint32_t slots() const { return connections_max + turned_away_max; }
+  /// Reliable frames that may wait in the outboxes of all sessions together.
+  std::uint32_t reliable_frames_max = 65'536;
+  /// Sends queued before one submit: a long flush is cut here so that others get their turn.
+  std::uint32_t flush_sends_max = 256;
+  std::vector<std::string> origins_allowed;  ///< empty: all
+  /// How long reliable frames may drain at shutdown.
+  Nanoseconds drain_timeout = std::chrono::seconds(5);
+  /// Upper end of the reconnect delay hint, drawn evenly for each client.
+  Nanoseconds reconnect_delay_max = std::chrono::seconds(2);
+  SessionOptions session;
+  LatestOptions latest;
+
+  friend bool operator==(const CoreOptions&, const CoreOptions&) = default;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,146 @@
+#include "server/reader.h"
+
+#include <variant>
+
+#include "server/sender.h"
+#include "server/sessions.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+
+Reader::Reader(CoreContext& context, Sessions& sessions, Sender& sender)
+    : context_(context),
+      sessions_(sessions),
+      sender_(sender),
+      decoder_(ws::Role::server, {context.options.session.message_bytes_max}) {}
+
+void Reader::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
+  session.last_heard = context_.now;
+  handle_ = handle;
+  session_ = &session;
+  const RateLimit& limit = context_.options.session.bytes;
+  within_bytes_ = session.bytes.take(static_cast<std::uint32_t>(bytes.size()), limit.per_second,
+                                     limit.burst, context_.now);
+  dropped_ = false;
+  decoder_.decode(session.decoder, bytes, *this);
+  // Bytes that never become a message (a fragment of nothing, again and again) count as well.
+  if (!within_bytes_ && !dropped_ && session.phase == Phase::open) drop_over_limit();
+}
+
+// Every frame that asks for work takes a token, whatever its kind.
+bool Reader::take_token() {
+  const RateLimit& limit = context_.options.session.messages;
+  return session_->messages.take(1, limit.per_second, limit.burst, context_.now) && within_bytes_;
+}
+
+bool Reader::drop_over_limit() {
+  context_.metrics[Count::inputs_rate_limited].add();
+  return count_dropped(wire::ErrorCode::rate_limited, "messages come faster than the limit");
+}
+
+bool Reader::on_message(ws::Opcode opcode, std::span<const std::byte> payload) {
+  context_.metrics[Count::messages_received].add();
+  if (session_->phase != Phase::open) return true;
+  const bool within_limits = take_token();
+  if (session_->room->encoding() == Encoding::raw) {
+    if (!within_limits) return drop_over_limit();
+    return input(payload, opcode == ws::Opcode::text ? MessageType::text : MessageType::binary);
+  }
+  if (opcode == ws::Opcode::text) {
+    sessions_.fail(handle_, ws::CloseCode::unsupported_data, "messages are binary");
+    return false;
+  }
+  return on_envelope(payload, within_limits);
+}
+
+bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits) {
+  const auto message = wire::decode_client(payload);
+  if (!message) {
+    context_.metrics[Count::messages_malformed].add();
+    sessions_.fail(handle_, ws::CloseCode::invalid_payload, "not a ringcast.v1.ClientEnvelope");
+    return false;
+  }
+  // Acknowledgements count even when the message is over the limit: a client that thinks it has
+  // acknowledged would otherwise wait for snapshots that we don't send.
+  if (message->newest_tick_seen != 0) {
+    session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
+                                          context_.options.latest.bound());
+    if (session_->outbox.has_latest()) sender_.enqueue(handle_, *session_);
+  }
+  if (!within_limits) return drop_over_limit();
+  if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
+    return input(its_input->payload, MessageType::binary);
+  }
+  if (const auto* ping = std::get_if<wire::Ping>(&message->body)) {
+    if (!session_->welcomed) {
+      session_->early_ping = *ping;
+      return true;
+    }
+    return answer(wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
+  }
+  return true;
+}
+
+bool Reader::input(std::span<const std::byte> payload, MessageType type) {
+  if (session_->room->input(session_->member, payload, type)) return true;
+  context_.metrics[Count::inputs_inbox_full].add();
+  return count_dropped(wire::ErrorCode::inbox_full, "the room takes no more inputs in this tick");
+}
+
+bool Reader::count_dropped(wire::ErrorCode code, std::string_view text) {
+  dropped_ = true;
+  const SessionOptions& options = context_.options.session;
+  if (context_.now - session_->dropped_since > options.dropped_messages_window) {
+    session_->dropped_since = context_.now;
+    session_->dropped = 0;
+    session_->told_of_dropped = false;
+  }
+  ++session_->dropped;
+  if (session_->dropped > options.dropped_messages_max) {
+    sessions_.fail(handle_, ws::CloseCode::policy_violation,
+                   "messages keep coming faster than the limit");
+    return false;
+  }
+  if (session_->told_of_dropped || !session_->welcomed) return true;
+  session_->told_of_dropped = true;
+  return answer(wire::ErrorMessage{code, text});
+}
+
+bool Reader::answer(const wire::ServerMessage& message) {
+  auto buffer = wire::encode(context_.frames, FrameUse::reliable, message);
+  FrameRef frame;
+  if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
+  if (sender_.put_reliable(handle_, *session_, frame)) return true;
+  context_.metrics[Count::reliable_overflows].add();
+  sessions_.close(handle_, ws::CloseCode::try_again_later, "answers were not read fast enough",
+                  Farewell::at_once, LeaveReason::overflow);
+  return false;
+}
+
+bool Reader::on_ping(std::span<const std::byte> payload) {
+  if (session_->phase != Phase::open) return true;
+  if (!take_token()) return drop_over_limit();
+  FrameRef pong = context_.encoder.control(context_.frames, ws::Opcode::pong, payload);
+  if (!pong) {
+    context_.metrics[Count::frame_memory_exhausted].add();
+    return true;
+  }
+  session_->outbox.put_pong(std::move(pong));
+  sender_.enqueue(handle_, *session_);
+  return true;
+}
+
+bool Reader::on_pong(std::span<const std::byte> /*payload*/) {
+  return true;
+}
+
+void Reader::on_close(ws::CloseCode code, std::string_view /*reason*/) {
+  sessions_.peer_closed(handle_, code);
+}
+
+void Reader::on_violation(ws::CloseCode code, std::string_view reason) {
+  sessions_.fail(handle_, code, reason);
+}
+
+}  // namespace ringcast::server

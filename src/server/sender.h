@@ -1,0 +1,86 @@
+// The one write path of a core. Whoever has something for a session puts it into the outbox and
+// enqueues the session; flush() turns queued sessions into sends, settle() learns what became of
+// them.
+//
+// The fast path leaves no completions (design decision 2): a quiet send that was taken whole says
+// nothing. So a flush keeps a record of each of its sends, and once the Io has returned, the sends
+// that completed are dealt with and all others are known to have been handed over. Their frames are
+// let go from the record; the sessions are not touched again.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/queue.h"
+#include "base/slab.h"
+#include "io/io.h"
+#include "server/core_context.h"
+#include "server/session.h"
+
+namespace ringcast::server {
+
+class Sessions;
+
+class Sender {
+ public:
+  explicit Sender(CoreContext& context);
+  /// The sessions whose outboxes it empties. Before anything else.
+  void attach(Sessions& sessions) { sessions_ = &sessions; }
+
+  /// The session has something to send, or may have.
+  void enqueue(Handle handle, const Session& session) {
+    if (session.send_state == SendState::idle) enqueue_slot(handle.slot);
+  }
+
+  /// Puts a frame into the latest lane of an open session.
+  void put_latest(Handle handle, Session& session, const FrameRef& frame);
+  /// Puts a frame into the reliable lane of an open session. False when the lane overflows or when
+  /// the frame is empty (no memory): the session must then be closed with 1013.
+  [[nodiscard]] bool put_reliable(Handle handle, Session& session, const FrameRef& frame);
+
+  /// Queues at most `flush_sends_max` sends. The next call on the Io hands them to the kernel, and
+  /// settle() must follow it.
+  void flush();
+  /// What the last flush's sends came to. `completions` is what the Io returned since.
+  void settle(std::span<io::Completion> completions);
+  /// A send that was not quiet has completed.
+  void whole_send_over(Handle handle, Session& session, std::int32_t result);
+  /// The socket of a blocked session has room again, or has failed.
+  void writable(Handle handle, Session& session);
+
+  /// Sends are queued or not settled yet: don't wait.
+  [[nodiscard]] bool busy() const { return !records_.empty() || !queue_.empty(); }
+  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
+
+ private:
+  struct Record {
+    Handle session;
+    std::uint32_t first;  ///< into pieces_
+    std::uint32_t count;
+    std::uint32_t bytes;
+    bool settled;
+  };
+
+  void enqueue_slot(std::uint32_t slot);
+  void flush_one(Handle handle, Session& session);
+  void quiet_send_over(Record& record, std::int32_t result);
+  void handed_over(const Record& record);
+  void count_sent(room::Lane lane);
+  [[nodiscard]] bool may_send_latest(const Session& session) const;
+  [[nodiscard]] std::span<room::Piece> pieces_of(const Record& record) {
+    return std::span(pieces_).subspan(record.first, record.count);
+  }
+
+  CoreContext& context_;
+  Sessions* sessions_ = nullptr;
+  FixedQueue<std::uint32_t> queue_;   ///< slots; each at most once
+  std::vector<std::uint8_t> queued_;  ///< by slot
+  std::vector<Record> records_;       ///< this flush's quiet sends
+  std::vector<std::uint32_t> record_of_slot_;
+  std::vector<room::Piece> pieces_;
+  std::uint32_t pieces_used_ = 0;
+  std::uint32_t in_flight_ = 0;
+};
+
+}  // namespace ringcast::server

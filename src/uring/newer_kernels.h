@@ -1,0 +1,23 @@
+// What kernels have learned since the headers of liburing 2.3, under names of our own: newer
+// liburings define theirs as macros and enumerators.
+#pragma once
+
+#include <cstdint>
+
+namespace ringcast::uring {
+
+/// ioprio flag of SEND_ZC (6.2): the notification says whether the bytes were copied after all.
+inline constexpr std::uint16_t send_zc_report_usage = 1U << 3;
+
+/// io_uring_register(2) opcode (6.12), with its argument.
+inline constexpr unsigned register_clone_buffers = 30;
+struct CloneBuffers {
+  std::uint32_t source_descriptor = 0;
+  std::uint32_t flags = 0;
+  std::uint32_t source_offset = 0;
+  std::uint32_t target_offset = 0;
+  std::uint32_t count = 0;
+  std::uint32_t reserved[3] = {};
+};
+
+}  // namespace ringcast::uring

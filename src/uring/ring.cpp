@@ -1,0 +1,296 @@
+#include "uring/ring.h"
+
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "uring/setup_error.h"
+
+namespace ringcast::uring {
+namespace {
+
+io_uring_params setup_parameters(const RingOptions& options) {
+  io_uring_params parameters{};
+  parameters.cq_entries = options.completion_entries;
+  parameters.flags =
+      // One thread submits, so the kernel takes no lock for it; DEFER_TASKRUN requires it.
+      IORING_SETUP_SINGLE_ISSUER |
+      // What sockets have become ready for is done when this thread asks, not whenever it happens
+      // to be in the kernel: receives are batched, and a tick isn't interrupted by them.
+      IORING_SETUP_DEFER_TASKRUN |
+      // Says in shared memory that deferred work is waiting. Newer kernels do about 20 items of it
+      // in a call that doesn't wait; the flag tells whether to call again.
+      IORING_SETUP_TASKRUN_FLAG |
+      // One entry refused must not hold back the hundreds behind it: the refusal is its
+      // completion.
+      IORING_SETUP_SUBMIT_ALL |
+      // The completion queue is sized for a crowd that all sends at once, not twice the submission
+      // queue. An overflow loses nothing, but costs an allocation each in the kernel.
+      IORING_SETUP_CQSIZE |
+      // More entries than the kernel allows become what it allows.
+      IORING_SETUP_CLAMP;
+  return parameters;
+}
+
+/// What a call into the ring may report and be tried again after: interrupted, short of memory,
+/// completions to be reaped first, deadline reached. Anything else means that the ring is misused,
+/// and no core can go on without one.
+void check_enter(int result) {
+  switch (-result) {
+    case EINTR:
+    case EAGAIN:
+    case EBUSY:
+    case ETIME:
+      return;
+    default:
+      if (result >= 0) return;
+      std::fprintf(stderr, "io_uring_enter: %s\n", std::strerror(-result));
+      std::abort();
+  }
+}
+
+unsigned message_flags(io::SendMode mode) {
+  // WAITALL makes a short send a failure, which is reported in spite of CQE_SKIP_SUCCESS, with the
+  // count of bytes; DONTWAIT makes a full socket one, instead of waiting for room.
+  constexpr unsigned whole = MSG_NOSIGNAL | MSG_WAITALL;
+  return mode == io::SendMode::quiet ? whole | MSG_DONTWAIT : whole;
+}
+
+void finish_send(io_uring_sqe& entry, io::SendMode mode, io::Token token) {
+  if (mode == io::SendMode::quiet) io_uring_sqe_set_flags(&entry, IOSQE_CQE_SKIP_SUCCESS);
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+}  // namespace
+
+/// What a SENDMSG entry points at; the kernel has copied it by the time the entry is submitted.
+struct Ring::Gather {
+  msghdr header;
+  std::array<iovec, io::Io::pieces_max> pieces;
+};
+
+void Ring::Exit::operator()(io_uring* ring) const {
+  // Closing the ring cancels only in its own time: a receive under way could still write into
+  // buffers that have been unmapped since.
+  io_uring_sync_cancel_reg everything{};
+  everything.fd = -1;
+  everything.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+  everything.timeout = {.tv_sec = -1, .tv_nsec = -1};
+  io_uring_register_sync_cancel(ring, &everything);
+  // What was cancelled is over, and its socket let go, when its deferred work has run.
+  while ((IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0 &&
+         io_uring_get_events(ring) >= 0) {
+  }
+  // The memory-lock budget is free again when this returns, not some time after the close.
+  io_uring_unregister_buffers(ring);
+  io_uring_queue_exit(ring);
+  delete ring;
+}
+
+Ring::Ring(const Clock& clock) : clock_(clock) {}
+
+Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
+  std::unique_ptr<Ring> ring(new Ring(options.clock));
+  if (auto opened = ring->doorbell_.open(); !opened) return std::unexpected(opened.error());
+
+  auto kernel = std::make_unique<io_uring>();
+  io_uring_params parameters = setup_parameters(options);
+  if (const int result =
+          io_uring_queue_init_params(options.submission_entries, kernel.get(), &parameters);
+      result < 0) {
+    return fail(explain_setup_error(-result));
+  }
+  ring->ring_.reset(kernel.release());
+
+  auto buffers =
+      ReceiveBuffers::create(*ring->ring_, options.receive_buffers, options.receive_buffer_bytes);
+  if (!buffers) return std::unexpected(buffers.error());
+  ring->receive_buffers_ = std::move(*buffers);
+  auto memory = FrameMemory::create(*ring->ring_, options.frame_memory_bytes,
+                                    options.registered_bytes_wanted);
+  if (!memory) return std::unexpected(memory.error());
+  ring->frame_memory_ = std::move(*memory);
+  ring->gathers_ = std::make_unique_for_overwrite<Gather[]>(parameters.sq_entries);
+  ring->completions_max_ = parameters.cq_entries;
+  ring->completions_.reserve(parameters.cq_entries);
+  return ring;
+}
+
+Ring::~Ring() {
+  completions_.clear();
+  assert(receive_buffers_.on_loan() == 0 && "a lease outlived its ring");
+}
+
+io_uring_sqe& Ring::next_entry() {
+  io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
+  while (entry == nullptr) {
+    check_enter(io_uring_submit(ring_.get()));
+    entry = io_uring_get_sqe(ring_.get());
+  }
+  return *entry;
+}
+
+void Ring::accept(io::Socket listener, io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_multishot_accept(&entry, listener.descriptor, nullptr, nullptr,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::receive(io::Socket socket, io::ReceiveMode mode, io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  // No address and no length: both come with the buffer that the kernel picks.
+  if (mode == io::ReceiveMode::many) {
+    io_uring_prep_recv_multishot(&entry, socket.descriptor, nullptr, 0, 0);
+  } else {
+    io_uring_prep_recv(&entry, socket.descriptor, nullptr, 0, 0);
+  }
+  io_uring_sqe_set_flags(&entry, IOSQE_BUFFER_SELECT);
+  entry.buf_group = ReceiveBuffers::group;
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::send(io::Socket socket, std::span<const std::byte> bytes, io::SendMode mode,
+                io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_send(&entry, socket.descriptor, bytes.data(), bytes.size(),
+                     static_cast<int>(message_flags(mode)));
+  finish_send(entry, mode, token);
+}
+
+void Ring::send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                         io::SendMode mode, io::Token token) {
+  assert(pieces.size() <= pieces_max);
+  io_uring_sqe& entry = next_entry();
+  Gather& gather = gathers_[static_cast<std::size_t>(&entry - ring_->sq.sqes)];
+  for (std::size_t index = 0; index < pieces.size(); ++index) {
+    // iovec serves reading and writing alike; a send only reads.
+    gather.pieces[index] = {const_cast<std::byte*>(pieces[index].data()), pieces[index].size()};
+  }
+  gather.header = {};
+  gather.header.msg_iov = gather.pieces.data();
+  gather.header.msg_iovlen = pieces.size();
+  io_uring_prep_sendmsg(&entry, socket.descriptor, &gather.header, message_flags(mode));
+  finish_send(entry, mode, token);
+}
+
+void Ring::wait_writable(io::Socket socket, io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_poll_add(&entry, socket.descriptor, POLLOUT);
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::cancel(io::Token target, io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_cancel64(&entry, target.pack(), 0);
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::shutdown(io::Socket socket, io::ShutdownHow how) {
+  // As a system call: the ring would hand it to a worker thread, since it may block elsewhere.
+  ::shutdown(socket.descriptor, how == io::ShutdownHow::write ? SHUT_WR : SHUT_RDWR);
+}
+
+void Ring::close(io::Socket socket, io::Token token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close(&entry, socket.descriptor);
+  io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::watch_doorbell(io::Token token) {
+  doorbell_token_ = token.pack();
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_poll_multishot(&entry, doorbell_.descriptor(), POLLIN);
+  io_uring_sqe_set_data64(&entry, doorbell_token_);
+}
+
+void Ring::take_back(std::uint16_t buffer_id) {
+  receive_buffers_.take_back(buffer_id);
+}
+
+std::span<io::Completion> Ring::submit() {
+  begin_turn();
+  enter();
+  return reap_all();
+}
+
+std::span<io::Completion> Ring::wait(Instant deadline) {
+  begin_turn();
+  if (deadline == never) {
+    enter_and_wait(Nanoseconds::max());
+  } else if (const Nanoseconds left = deadline - clock_.now(); left > Nanoseconds::zero()) {
+    enter_and_wait(left);
+  } else {
+    enter();
+  }
+  return reap_all();
+}
+
+void Ring::begin_turn() {
+  completions_.clear();
+  assert(receive_buffers_.on_loan() == 0 && "a lease outlived the turn");
+  receive_buffers_.publish();
+}
+
+void Ring::enter() {
+  check_enter(io_uring_submit_and_get_events(ring_.get()));
+}
+
+void Ring::enter_and_wait(Nanoseconds timeout) {
+  constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
+  __kernel_timespec relative{.tv_sec = timeout.count() / nanoseconds_per_second,
+                             .tv_nsec = timeout.count() % nanoseconds_per_second};
+  io_uring_cqe* first = nullptr;
+  check_enter(io_uring_submit_and_wait_timeout(
+      ring_.get(), &first, 1, timeout == Nanoseconds::max() ? nullptr : &relative, nullptr));
+}
+
+bool Ring::kernel_holds_back() const {
+  const unsigned flags = IO_URING_READ_ONCE(*ring_->sq.kflags);
+  // Entries not taken, or completions that found no room: a quiet send may be among them.
+  if (io_uring_sq_ready(ring_.get()) != 0 || (flags & IORING_SQ_CQ_OVERFLOW) != 0) return true;
+  // Deferred work keeps coming as long as peers keep sending: bounded, the rest next turn.
+  return (flags & IORING_SQ_TASKRUN) != 0 && completions_.size() < completions_max_;
+}
+
+std::span<io::Completion> Ring::reap_all() {
+  reap();
+  while (kernel_holds_back()) {
+    enter();
+    reap();
+  }
+  return completions_;
+}
+
+void Ring::reap() {
+  unsigned head = 0;
+  unsigned count = 0;
+  io_uring_cqe* entry = nullptr;
+  io_uring_for_each_cqe(ring_.get(), head, entry) {
+    ++count;
+    io::Completion& completion = completions_.emplace_back();
+    completion.token = io::Token::unpack(entry->user_data);
+    completion.result = entry->res;
+    completion.more = (entry->flags & IORING_CQE_F_MORE) != 0;
+    if ((entry->flags & IORING_CQE_F_BUFFER) != 0) {
+      const auto id = static_cast<std::uint16_t>(entry->flags >> IORING_CQE_BUFFER_SHIFT);
+      const auto size = static_cast<std::size_t>(entry->res > 0 ? entry->res : 0);
+      completion.buffer = io::BufferLease(*this, id, receive_buffers_.lend(id, size));
+    }
+    if (entry->user_data == doorbell_token_ && !completion.more && completion.result >= 0) {
+      // The kernel ends a multishot poll when its completion found no room; the doorbell stays.
+      watch_doorbell(completion.token);
+      completion.more = true;
+    }
+  }
+  io_uring_cq_advance(ring_.get(), count);
+}
+
+}  // namespace ringcast::uring

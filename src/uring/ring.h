@@ -1,0 +1,96 @@
+// io::Io kept by the kernel: one io_uring per core (io_uring(7)), reaped in batches. Operations
+// become submission entries; submit() hands them over in one system call; completions are copied
+// into one array, so a core acts on what was reaped and never while reaping.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "io/io.h"
+#include "uring/eventfd_doorbell.h"
+#include "uring/frame_memory.h"
+#include "uring/receive_buffers.h"
+
+struct io_uring;
+struct io_uring_sqe;
+
+namespace ringcast::uring {
+
+struct RingOptions {
+  /// Turns the deadlines of wait() into time to wait; outlives the Ring.
+  const Clock& clock;
+  /// Entries handed over by one system call at most; a power of two, 64 bytes each.
+  std::uint32_t submission_entries = 1'024;
+  /// Completions between two calls that cost nothing extra; a power of two, 16 bytes each.
+  std::uint32_t completion_entries = 8'192;
+  /// A power of two, at most 32,768.
+  std::uint32_t receive_buffers = 1'024;
+  std::uint32_t receive_buffer_bytes = 4'096;
+  std::size_t frame_memory_bytes = std::size_t{16} << 20;
+  /// How much of it to register; see FrameMemory.
+  std::size_t registered_bytes_wanted = 0;
+};
+
+class Ring final : public io::Io {
+ public:
+  /// To be called on the thread that will use the ring: the kernel accepts entries from no other.
+  [[nodiscard]] static Result<std::unique_ptr<Ring>> create(const RingOptions& options);
+  /// Cancels what is still pending and waits for its end, so the memory of sends and receives may
+  /// go next: on the thread that used the ring. Sockets stay open: they belong to whoever got them.
+  ~Ring() override;
+
+  void accept(io::Socket listener, io::Token token) override;
+  void receive(io::Socket socket, io::ReceiveMode mode, io::Token token) override;
+  void send(io::Socket socket, std::span<const std::byte> bytes, io::SendMode mode,
+            io::Token token) override;
+  void send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                     io::SendMode mode, io::Token token) override;
+  void wait_writable(io::Socket socket, io::Token token) override;
+  void cancel(io::Token target, io::Token token) override;
+  void shutdown(io::Socket socket, io::ShutdownHow how) override;
+  void close(io::Socket socket, io::Token token) override;
+  void watch_doorbell(io::Token token) override;
+  [[nodiscard]] io::Doorbell& doorbell() override { return doorbell_; }
+
+  [[nodiscard]] std::span<io::Completion> submit() override;
+  [[nodiscard]] std::span<io::Completion> wait(Instant deadline) override;
+
+  [[nodiscard]] std::span<std::byte> frame_memory() override { return frame_memory_.bytes(); }
+  [[nodiscard]] std::size_t registered_bytes() const override {
+    return frame_memory_.registered_bytes();
+  }
+
+ private:
+  struct Exit {
+    void operator()(io_uring* ring) const;
+  };
+  struct Gather;
+
+  explicit Ring(const Clock& clock);
+  void take_back(std::uint16_t buffer_id) override;
+  [[nodiscard]] io_uring_sqe& next_entry();
+  void begin_turn();
+  void enter();
+  void enter_and_wait(Nanoseconds timeout);
+  void reap();
+  [[nodiscard]] bool kernel_holds_back() const;
+  [[nodiscard]] std::span<io::Completion> reap_all();
+
+  const Clock& clock_;
+  EventfdDoorbell doorbell_;
+  std::uint64_t doorbell_token_ = 0;
+  // What the kernel may still touch until the ring is gone stands before it.
+  FrameMemory frame_memory_;
+  ReceiveBuffers receive_buffers_;
+  std::unique_ptr<Gather[]> gathers_;  // one a submission entry
+  std::unique_ptr<io_uring, Exit> ring_;
+  std::vector<io::Completion> completions_;
+  std::size_t completions_max_ = 0;
+};
+
+}  // namespace ringcast::uring

@@ -1,0 +1,103 @@
+// The envelope codec: proto/ringcast/v1/envelope.proto in front of payloads that it never reads.
+// Outgoing payloads are already in their frame's memory; the envelope is a prefix written before
+// them. Incoming messages are read as views into the received bytes: nothing is copied or
+// allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "base/clock.h"
+#include "base/frame.h"
+
+namespace ringcast::wire {
+
+struct SnapshotHeader {
+  std::uint64_t tick;
+  UnixNanoseconds server_time;
+};
+
+struct EventHeader {
+  std::uint64_t sequence;  ///< of the room; 0 for an event to one member
+  std::uint64_t tick;
+};
+
+/// The most that a prefix takes of a buffer's headroom, with room for a WebSocket header beside it.
+inline constexpr std::size_t prefix_bytes_max = 48;
+static_assert(prefix_bytes_max + 14 <= frame_headroom_bytes);
+
+/// Write ServerEnvelope{snapshot} or {event} around the payload that `buffer` holds.
+void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header);
+void prefix_event(FrameBuffer& buffer, const EventHeader& header);
+
+struct Welcome {
+  std::string_view room;
+  std::uint32_t member_id;
+  std::uint32_t rate_hz;
+  std::uint64_t tick;
+  UnixNanoseconds server_time;
+  std::uint32_t acknowledge_every_ticks;
+  std::string_view server_version;
+  std::uint64_t event_sequence;  ///< of the last event before the session joined
+};
+struct Ping {
+  std::uint64_t sent_ns;
+};
+struct Pong {
+  std::uint64_t ping_sent_ns;
+  std::uint64_t answered_unix_ns;
+};
+/// `unspecified` stands for every code that this version does not know, too.
+enum class ErrorCode : std::uint8_t { unspecified = 0, rate_limited = 1, inbox_full = 2 };
+struct ErrorMessage {
+  ErrorCode code;
+  std::string_view text;
+};
+struct GoingAway {
+  std::uint32_t delay_ms;
+  std::span<const std::byte> resume_token;
+};
+
+/// A small message of the server's own, encoded into a new buffer from `slab`; nothing when frame
+/// memory has run out. Texts are UTF-8.
+using ServerMessage = std::variant<Welcome, Ping, Pong, ErrorMessage, GoingAway>;
+[[nodiscard]] std::optional<FrameBuffer> encode(FrameSlab& slab, FrameUse use,
+                                                const ServerMessage& message);
+
+struct Input {
+  std::span<const std::byte> payload;  ///< a view into the decoded bytes
+};
+
+/// A client's message. `body` is empty (monostate) for a bare acknowledgement.
+struct ClientMessage {
+  std::uint64_t newest_tick_seen = 0;
+  std::variant<std::monostate, Input, Ping, Pong> body;
+};
+
+/// Decodes as protobuf would: unknown fields are skipped, the last of a oneof wins, a message that
+/// occurs twice is merged. Nothing when the bytes are not a ClientEnvelope.
+[[nodiscard]] std::optional<ClientMessage> decode_client(std::span<const std::byte> bytes);
+
+/// For clients (load generator, tests).
+struct SnapshotView {
+  SnapshotHeader header;
+  std::span<const std::byte> payload;
+};
+struct EventView {
+  EventHeader header;
+  std::span<const std::byte> payload;
+};
+using ServerView = std::variant<std::monostate, SnapshotView, EventView, Welcome, Ping, Pong,
+                                ErrorMessage, GoingAway>;
+/// Views into `bytes`; nothing when they are not a ServerEnvelope.
+[[nodiscard]] std::optional<ServerView> decode_server(std::span<const std::byte> bytes);
+
+/// Writes a ClientEnvelope into `out` and returns its size; 0 when `out` is too small
+/// (payload + 64 always suffices).
+[[nodiscard]] std::size_t encode_client(const ClientMessage& message, std::span<std::byte> out);
+
+}  // namespace ringcast::wire

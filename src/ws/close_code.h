@@ -1,0 +1,29 @@
+// Close codes, RFC 6455 section 7.4 and the IANA registry of WebSocket close codes.
+#pragma once
+
+#include <cstdint>
+
+namespace ringcast::ws {
+
+enum class CloseCode : std::uint16_t {
+  normal = 1000,
+  going_away = 1001,
+  protocol_error = 1002,
+  unsupported_data = 1003,
+  no_status = 1005,  ///< never on the wire: the peer's close frame was empty
+  abnormal = 1006,   ///< never on the wire: the connection ended without a close frame
+  invalid_payload = 1007,
+  policy_violation = 1008,
+  message_too_big = 1009,
+  internal_error = 1011,
+  service_restart = 1012,
+  try_again_later = 1013,
+};
+
+/// Whether a peer may send this code in a close frame (RFC 6455 section 7.4.1 and 7.4.2, IANA).
+[[nodiscard]] constexpr bool may_be_received(std::uint16_t code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+         (code >= 3000 && code <= 4999);
+}
+
+}  // namespace ringcast::ws

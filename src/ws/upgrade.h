@@ -1,0 +1,114 @@
+// The HTTP side of a connection: one request head, parsed by Boost.Beast's parser, judged against
+// RFC 6455 section 4.2, and answered. No sockets: bytes in, a verdict out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ringcast::ws {
+
+inline constexpr std::string_view subprotocol = "ringcast.v1";
+
+/// A room's name: 1 to 64 of A-Z, a-z, 0-9, '_', '.', '-'.
+inline constexpr std::size_t room_name_bytes_max = 64;
+[[nodiscard]] bool is_room_name(std::string_view name);
+
+enum class HttpStatus : std::uint16_t {
+  ok = 200,
+  bad_request = 400,
+  forbidden = 403,
+  not_found = 404,
+  method_not_allowed = 405,
+  request_timeout = 408,
+  upgrade_required = 426,
+  header_fields_too_large = 431,
+  service_unavailable = 503,
+};
+
+/// A request head that is not an upgrade to a room: served from the page's files, if at all.
+struct PageRequest {
+  std::string path;  ///< begins with '/'; undecoded, without the query
+};
+
+/// A well-formed upgrade request. Whether the room exists and the Origin may come is the caller's.
+struct UpgradeRequest {
+  std::string room;    ///< NAME of /rooms/NAME
+  std::string query;   ///< what follows '?', undecoded; empty when nothing does
+  std::string origin;  ///< empty when the header is missing
+  std::string key;     ///< Sec-WebSocket-Key
+  bool offers_subprotocols = false;
+  bool offers_ringcast = false;  ///< `subprotocol` is among them
+};
+
+/// The request can't be served: send `respond(status, ...)` and close.
+struct Refusal {
+  HttpStatus status;
+  std::string_view reason;      ///< one sentence, static storage
+  std::string_view allow = {};  ///< for 405: the methods that there are, static storage
+};
+
+/// Collects one request head. Heap memory only for as long as the head is coming in.
+///
+/// What is refused, in the order in which it is judged:
+/// - 431 a head over the limit, 400 what is not HTTP/1.x, no Host or several
+/// - under /rooms/: 404 not a room's name, 405 not GET; elsewhere: 405 neither GET nor HEAD
+/// - 400 a body, or a target that is no path
+/// - under /rooms/ only: 400 HTTP/1.0, 426 no `Upgrade: websocket`, 400 no `Connection: Upgrade`,
+///   400 no Sec-WebSocket-Version (section 4.2.1: not a handshake), 426 another than 13 (section
+///   4.4), 400 a Sec-WebSocket-Key that is not 16 bytes in base64, 400 two of one of these headers
+class UpgradeParser {
+ public:
+  enum class State : std::uint8_t { need_more, upgrade, page, refused };
+
+  /// Of the head, its blank line included; 65,535 at most.
+  explicit UpgradeParser(std::size_t header_bytes_max);
+  ~UpgradeParser();
+  UpgradeParser(const UpgradeParser&) = delete;
+  UpgradeParser& operator=(const UpgradeParser&) = delete;
+
+  /// Feeds bytes; call until it is not need_more any more. On `upgrade`, leftover() are the bytes
+  /// behind the head (they may be the first WebSocket frames). Any split gives the same answer.
+  State feed(std::span<const std::byte> bytes);
+
+  [[nodiscard]] const UpgradeRequest& upgrade() const;
+  [[nodiscard]] const PageRequest& page() const;
+  [[nodiscard]] const Refusal& refusal() const;
+  /// Whether it is a HEAD, as far as it has come in: its answer, whichever, has no body (RFC 9110
+  /// section 9.3.2).
+  [[nodiscard]] bool asks_head_only() const;
+  /// Valid until the parser is destroyed.
+  [[nodiscard]] std::span<const std::byte> leftover() const;
+  /// Bytes of the head that have come in so far; leftover() does not count.
+  [[nodiscard]] std::size_t bytes_taken() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Sec-WebSocket-Accept for a key (RFC 6455 section 4.2.2, digest by OpenSSL).
+[[nodiscard]] std::string accept_value(std::string_view key);
+
+/// The 101 answer. `with_subprotocol`: name `ringcast.v1` in it.
+[[nodiscard]] std::string switching_protocols(const UpgradeRequest& request, bool with_subprotocol);
+
+/// A whole refusal, Connection: close, text/plain `reason`; with Allow for 405, Retry-After
+/// for 503, and Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4). `head_only`:
+/// without the body.
+[[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only);
+
+/// The head of a 200 for a page's file, Connection: close. It holds a browser to what comes from
+/// here (Content-Security-Policy) and to the type that is named.
+[[nodiscard]] std::string page_head(std::string_view content_type, std::size_t content_bytes,
+                                    std::string_view cache_control);
+
+/// Whether an Origin may connect: an empty `allowed` list allows all; entries are compared as
+/// ASCII-serialised origins, case-insensitively (RFC 6454 section 6.2). A missing Origin (not a
+/// browser) is allowed.
+[[nodiscard]] bool origin_allowed(std::string_view origin, std::span<const std::string> allowed);
+
+}  // namespace ringcast::ws

@@ -1,0 +1,35 @@
+// Frames for tests that need none of their meaning: memory of their own and recognisable bytes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+
+#include "base/frame.h"
+
+namespace ringcast {
+
+class FrameMaker {
+ public:
+  explicit FrameMaker(std::size_t memory_bytes = std::size_t{4} << 20)
+      : memory_(static_cast<std::byte*>(std::aligned_alloc(64, memory_bytes)), &std::free),
+        slab_(std::span(memory_.get(), memory_bytes)) {}
+
+  /// A sealed frame of `size` bytes, all of them `mark`.
+  [[nodiscard]] FrameRef make(std::size_t size, std::uint8_t mark, std::uint64_t tick = 0) {
+    auto buffer = slab_.allocate(size, FrameUse::control);
+    std::ranges::fill(buffer->bytes(), std::byte{mark});
+    buffer->set_tick(tick, Instant{});
+    return FrameSeal::seal(std::move(*buffer));
+  }
+  [[nodiscard]] FrameSlab& slab() { return slab_; }
+
+ private:
+  std::unique_ptr<std::byte, decltype(&std::free)> memory_;
+  FrameSlab slab_;
+};
+
+}  // namespace ringcast

@@ -1,0 +1,202 @@
+// The page as somebody sees it who opens it: in a real browser, from a running server.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Arena, Browser, complaintsOf, pageUrl, until } from "./browser";
+
+let browser: Browser;
+let arena: Arena;
+let complaints: string[];
+
+before(async () => {
+  browser = await Browser.launch();
+  const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+  complaints = complaintsOf(page);
+  // Nothing but what the server says moves then, so that pixels that change mean objects that move.
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto(pageUrl);
+  arena = new Arena(page);
+});
+
+after(() => browser?.close());
+
+test("joins the room and ticks advance", async () => {
+  await arena.untilLive();
+  assert.equal(await arena.text("room"), "arena");
+  const tick = await arena.reading("tick");
+  await arena.untilReading("tick", (later) => later >= tick + 60, "a second's ticks have passed");
+});
+
+test("every reading is a number", async () => {
+  const readings = [
+    "age-p50",
+    "age-p99",
+    "tick",
+    "members",
+    "objects",
+    "snapshots",
+    "received",
+    "frames",
+    "round-trip",
+    "shown-behind",
+  ];
+  for (const id of readings) {
+    await arena.untilReading(id, Number.isFinite, `#${id} is a number`);
+  }
+  for (const id of ["members", "objects", "snapshots", "received", "frames"]) {
+    await arena.untilReading(id, (value) => value > 0, `#${id} is more than 0`);
+  }
+});
+
+test("objects move on the canvas", async () => {
+  await arena.pixelsChanged();
+  const changed = await until(
+    () => arena.pixelsChanged(),
+    (pixels) => pixels > 1_000,
+    "the canvas changes",
+  );
+  const { width, height } = await arena.canvasBox();
+  assert.ok(changed < (width * height) / 2, "only objects move, not everything");
+});
+
+test("events of the room are listed", async () => {
+  const count = () => arena.page.locator("#events li").count();
+  await until(count, (lines) => lines > 0, "an event is listed");
+});
+
+/** Holds a steer to the right until the player has followed it, then one to the left. */
+async function followsSteering(hold: (side: "left" | "right") => Promise<() => Promise<void>>) {
+  for (const side of ["left", "right", "left"] as const) {
+    const from = await arena.own();
+    const release = await hold(side);
+    if (side === "left" && from.x < 300) {
+      // Hardly any room there: it may only get away from the edge next.
+      await release();
+      continue;
+    }
+    const sign = side === "left" ? -1 : 1;
+    await until(
+      () => arena.own(),
+      ({ x }) => (x - from.x) * sign > 60,
+      `the player goes ${side} from ${from.x}, ${from.y}`,
+    );
+    await release();
+  }
+}
+
+test("the player follows the keys", async () => {
+  const { keyboard } = arena.page;
+  for (const keys of [
+    { left: "ArrowLeft", right: "ArrowRight" },
+    { left: "a", right: "d" },
+  ]) {
+    await followsSteering(async (side) => {
+      await keyboard.down(keys[side]);
+      return () => keyboard.up(keys[side]);
+    });
+  }
+});
+
+test("the player follows a held pointer", async () => {
+  const { mouse } = arena.page;
+  const box = await arena.canvasBox();
+  await followsSteering(async (side) => {
+    const x = side === "left" ? box.x + 4 : box.x + box.width - 4;
+    await mouse.move(x, box.y + box.height / 2);
+    await mouse.down();
+    return () => mouse.up();
+  });
+});
+
+test("another member is counted, and missed when it leaves", async () => {
+  const members = await arena.reading("members");
+  const page = await browser.context.newPage();
+  await page.goto(pageUrl);
+  await new Arena(page).untilLive();
+  await arena.untilReading("members", (value) => value > members, "the other is counted");
+  await page.close();
+  await arena.untilReading("members", (value) => value === members, "the other has left");
+});
+
+test("a room that does not exist is told in words, and tried again", async () => {
+  const page = await browser.context.newPage();
+  await page.goto(`${pageUrl}?room=no-such-room`);
+  const other = new Arena(page);
+  await until(
+    () => other.text("notice-detail"),
+    (text) => text.startsWith("Trying again in"),
+    "the notice counts down",
+  );
+  assert.equal(await other.text("notice-title"), "No connection to the server");
+  assert.equal(await other.text("connection"), "Reconnecting");
+  await page.close();
+});
+
+test("a member who found no place in the arena is told so, and plays once there is one", async () => {
+  const hint = "You are watching: the arena is full. Steer to come in once there is a place";
+  const enter = async () => {
+    const page = await browser.context.newPage();
+    await page.goto(`${pageUrl}?room=duel`);
+    return new Arena(page);
+  };
+  const shown = (member: Arena) => member.page.getByText(hint).isVisible();
+  const player = await enter();
+  await player.own();
+  const watcher = await enter();
+  await until(() => shown(watcher), Boolean, "the watcher is told");
+  if (process.env["RINGCAST_SCREENSHOT_WATCHING"] !== undefined) {
+    await watcher.page.screenshot({ path: process.env["RINGCAST_SCREENSHOT_WATCHING"] });
+  }
+  assert.equal(await shown(player), false);
+  await player.page.close();
+  await watcher.untilReading("members", (members) => members === 1, "the player has left");
+  await watcher.page.keyboard.down("d");
+  await watcher.own();
+  await until(() => shown(watcher), (seen) => !seen, "the hint is gone");
+  await watcher.page.close();
+});
+
+for (const [device, width, height] of [
+  ["a phone", 390, 844],
+  ["a phone on its side", 844, 390],
+  ["a small window", 1024, 640],
+] as const) {
+  test(`fits ${device}`, async () => {
+    const { page } = arena;
+    await page.setViewportSize({ width, height });
+    await arena.untilLive();
+    const scrollWidth = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.equal(scrollWidth, width);
+    for (const id of ["connection", "arena", "age-p50", "age-p99", "tick", "members"]) {
+      const box = await page.locator(`#${id}`).boundingBox();
+      assert.ok(box !== null, `#${id} is visible`);
+      assert.ok(
+        box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height,
+        `#${id} is within the window`,
+      );
+    }
+    const canvas = await arena.canvasBox();
+    assert.ok(canvas.width * canvas.height > (width * height) / 3, "the arena has the most room");
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+}
+
+test("nothing was complained of, and nothing fetched from elsewhere", () => {
+  assert.deepEqual(complaints, []);
+});
+
+test("a picture of it can be taken", async (context) => {
+  const path = process.env["RINGCAST_SCREENSHOT"];
+  if (path === undefined) {
+    context.skip("RINGCAST_SCREENSHOT is not set");
+    return;
+  }
+  const { page } = arena;
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  const { x } = await arena.own();
+  const key = x < 800 ? "d" : "a";
+  await page.keyboard.down(key);
+  await until(() => arena.own(), (own) => Math.abs(own.x - x) > 60, "the player moves");
+  const picture = await page.screenshot({ path });
+  await page.keyboard.up(key);
+  assert.ok(picture.length > 10_000);
+});

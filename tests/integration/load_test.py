@@ -1,0 +1,87 @@
+"""`ringcast load` measures a server and tells the truth about it, in JSON."""
+
+import json
+import subprocess
+import unittest
+
+import harness
+
+server: harness.Server
+
+
+def setUpModule():
+    global server
+    server = harness.Server(name="load")
+
+
+def tearDownModule():
+    server.stop()
+
+
+def load(*arguments: str, room: str = "arena") -> dict:
+    ended = harness.run("load", "--url", f"{server.url}/rooms/{room}", "--json", *arguments,
+                        seconds=60)
+    if ended.returncode != 0:
+        raise AssertionError(f"load ended with {ended.returncode}: {ended.stderr}")
+    if not ended.stderr:
+        raise AssertionError("load showed no progress")
+    return json.loads(ended.stdout)
+
+
+class Load(unittest.TestCase):
+    def assert_quantiles_rise(self, quantiles: dict, *names: str) -> None:
+        values = [quantiles[name] for name in names]
+        self.assertEqual(values, sorted(values))
+        self.assertGreater(values[-1], 0)
+
+    def test_every_frame_is_verified_and_every_tick_accounted_for(self):
+        clients = 20 if harness.QUICK else 100
+        report = load("--clients", str(clients), "--seconds", "3", "--inputs-per-s", "2")
+        self.assertEqual(report["clients"], clients)
+        self.assertEqual(report["verify_failed"], 0)
+        self.assertGreater(report["verified"], 0)
+        self.assertGreater(report["frames"], clients * 60)
+        self.assertGreater(report["frames_per_s"], 0)
+        self.assertEqual(sum(report["closed"].values()), 0)
+        self.assertEqual(report["delivered"] + report["ticks_missed"], report["ticks"] * clients)
+        self.assert_quantiles_rise(report["age_us"], "p50", "p99", "p999", "max")
+        self.assert_quantiles_rise(report["join_ms"], "p50", "p99", "max")
+
+    def test_slow_clients_have_ages_of_their_own(self):
+        report = load("--clients", "20", "--seconds", "3", "--slow", "5", "--slow-bytes-per-s",
+                      "20000", "--slow-rcvbuf", "4096")
+        self.assertEqual(report["verify_failed"], 0)
+        self.assert_quantiles_rise(report["age_us"], "p50", "p99", "p999", "max")
+        self.assert_quantiles_rise(report["slow_age_us"], "p50", "p99", "p999", "max")
+
+    def test_a_server_that_dies_in_the_middle_is_told(self):
+        dying = harness.Server(name="dying")
+        self.addCleanup(dying.kill)
+        command = [harness.BINARY, "load", "--json", "--url", f"{dying.url}/rooms/arena",
+                   "--clients", "10", "--seconds", "3"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as running:
+            while running.stderr.readline() != "window begin\n":
+                self.assertIsNone(running.poll())
+            dying.process.kill()
+            report = json.loads(running.stdout.read())
+        self.assertEqual(report["closed"], {"1006": 10})
+        self.assertLess(report["delivered_ratio"], 0.9)
+        self.assertNotEqual(running.returncode, 0)
+
+    def test_a_server_that_is_not_there_is_one_clear_line(self):
+        port = harness.free_port()
+        ended = harness.run("load", "--url", f"ws://127.0.0.1:{port}/rooms/arena", "--clients", "1",
+                            "--seconds", "1")
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn("refused", ended.stderr.lower())
+
+    def test_a_room_that_is_not_there_is_told_with_its_status(self):
+        ended = harness.run("load", "--url", f"{server.url}/rooms/nowhere", "--clients", "1",
+                            "--seconds", "1")
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn("404", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,273 @@
+#include "load/client.h"
+
+#include "catch.h"
+#include "load/server_bytes.h"
+#include "ws/frame_decoder.h"
+
+namespace ringcast::load {
+namespace {
+
+class FixedClock final : public Clock {
+ public:
+  [[nodiscard]] Instant now() const override { return Instant{}; }
+  [[nodiscard]] UnixNanoseconds unix_now() const override { return 777; }
+};
+
+struct Recorder final : ClientEvents {
+  int joined = 0;
+  int fine = 0;
+  int broken = 0;
+  int events = 0;
+  std::vector<std::uint64_t> ticks;
+  std::vector<std::uint64_t> pongs;
+  void on_joined() override { ++joined; }
+  void on_snapshot(const wire::SnapshotHeader& snapshot) override {
+    ticks.push_back(snapshot.tick);
+  }
+  void on_event() override { ++events; }
+  void on_pong(const wire::Pong& pong) override { pongs.push_back(pong.answered_unix_ns); }
+  void on_checked(std::string_view problem) override { ++(problem.empty() ? fine : broken); }
+};
+
+/// What the server reads of the client: its frames unmasked.
+struct Said {
+  std::vector<Bytes> messages;
+  std::vector<std::string> pongs;
+  std::optional<ws::CloseCode> close;
+};
+struct ServerSide final : ws::DecoderEvents {
+  Said said;
+  bool on_message(ws::Opcode opcode, std::span<const std::byte> payload) override {
+    CHECK(opcode == ws::Opcode::binary);
+    said.messages.emplace_back(payload.begin(), payload.end());
+    return true;
+  }
+  bool on_ping(std::span<const std::byte>) override { return true; }
+  bool on_pong(std::span<const std::byte> payload) override {
+    said.pongs.emplace_back(reinterpret_cast<const char*>(payload.data()), payload.size());
+    return true;
+  }
+  void on_close(ws::CloseCode code, std::string_view) override { said.close = code; }
+  void on_violation(ws::CloseCode, std::string_view reason) override { FAIL(reason); }
+};
+
+struct World {
+  explicit World(Client::Conduct conduct = {.acknowledge = true, .idle = false})
+      : client(Url{.host = "h", .port = 1, .path = "/rooms/a", .authority = "h:1"}, conduct, prng) {
+    const auto request = client.next_message(clock, prng);
+    answer = answer_to({reinterpret_cast<const char*>(request.data()), request.size()});
+  }
+  bool receive(const Bytes& bytes) { return client.receive(bytes, seen); }
+  void upgrade() { REQUIRE(client.receive(std::as_bytes(std::span(answer)), seen)); }
+  void join(std::uint32_t acknowledge_every = 3, std::uint64_t event_sequence = 0) {
+    upgrade();
+    REQUIRE(receive(server.welcome({.room = "a",
+                                    .member_id = 1,
+                                    .rate_hz = 60,
+                                    .tick = 5,
+                                    .server_time = 1,
+                                    .acknowledge_every_ticks = acknowledge_every,
+                                    .server_version = "1",
+                                    .event_sequence = event_sequence})));
+  }
+  /// Everything that the client has to say now.
+  Said said() {
+    ServerSide side;
+    ws::FrameDecoder decoder(ws::Role::server, {.message_bytes_max = 1'000});
+    ws::DecoderState state;
+    for (auto bytes = client.next_message(clock, prng); !bytes.empty();
+         bytes = client.next_message(clock, prng)) {
+      decoder.decode(state, bytes, side);
+    }
+    return side.said;
+  }
+
+  Prng prng{5};
+  FixedClock clock;
+  ServerBytes server;
+  Recorder seen;
+  Client client;
+  std::string answer;
+};
+
+TEST_CASE("a client has joined once it is welcomed") {
+  World world;
+  world.upgrade();
+  CHECK(world.client.state() == Client::State::welcoming);
+  CHECK(world.seen.joined == 0);
+  World other;
+  other.join();
+  CHECK(other.client.state() == Client::State::joined);
+  CHECK(other.seen.joined == 1);
+  CHECK(other.seen.fine == 1);
+}
+
+TEST_CASE("the upgrade's answer, the welcome and snapshots may come in any pieces") {
+  World world;
+  Bytes stream;
+  for (const char character : world.answer) stream.push_back(static_cast<std::byte>(character));
+  append(stream, world.server.welcome({}));
+  append(stream, world.server.snapshot(6, 1));
+  const bool bytewise = GENERATE(true, false);
+  const std::size_t piece = bytewise ? 1 : stream.size();
+  for (std::size_t at = 0; at < stream.size(); at += piece) {
+    REQUIRE(world.client.receive(std::span(stream).subspan(at, piece), world.seen));
+  }
+  CHECK(world.seen.joined == 1);
+  CHECK(world.seen.ticks == std::vector<std::uint64_t>{6});
+  CHECK(world.seen.broken == 0);
+}
+
+TEST_CASE("a refused upgrade ends the client with the server's words") {
+  World world;
+  const std::string refused = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+  CHECK_FALSE(world.client.receive(std::as_bytes(std::span(refused)), world.seen));
+  CHECK(world.client.state() == Client::State::ended);
+  CHECK(world.client.join_failure().find("503") != std::string::npos);
+  CHECK(world.client.next_message(world.clock, world.prng).empty());
+}
+
+TEST_CASE("ticks are acknowledged as often as the welcome asks for") {
+  World world;
+  world.join(3);
+  (void)world.receive(world.server.snapshot(10, 1));
+  (void)world.said();  // the first one: nothing had been acknowledged before
+  for (const std::uint64_t tick : {11UL, 12UL}) (void)world.receive(world.server.snapshot(tick, 1));
+  CHECK(world.said().messages.empty());
+  (void)world.receive(world.server.snapshot(13, 1));
+  const auto messages = world.said().messages;
+  REQUIRE(messages.size() == 1);
+  const auto decoded = wire::decode_client(messages[0]);
+  REQUIRE(decoded.has_value());
+  CHECK(decoded->newest_tick_seen == 13);
+  CHECK(std::holds_alternative<std::monostate>(decoded->body));
+}
+
+TEST_CASE("any message acknowledges, and a client told not to never does") {
+  const bool acknowledge = GENERATE(true, false);
+  World world({.acknowledge = acknowledge, .idle = false});
+  world.join(1);
+  (void)world.receive(world.server.snapshot(10, 1));
+  world.client.want_input();
+  const auto messages = world.said().messages;
+  REQUIRE(messages.size() == 1);
+  const auto decoded = wire::decode_client(messages[0]);
+  REQUIRE(decoded.has_value());
+  CHECK(decoded->newest_tick_seen == (acknowledge ? 10 : 0));
+  REQUIRE(std::holds_alternative<wire::Input>(decoded->body));
+  CHECK(std::get<wire::Input>(decoded->body).payload.size() == 10);
+}
+
+TEST_CASE("a tick that does not rise is a failed check") {
+  World world;
+  world.join();
+  for (const std::uint64_t tick : {7UL, 9UL, 9UL, 8UL, 10UL}) {
+    CHECK(world.receive(world.server.snapshot(tick, 1)));
+  }
+  CHECK(world.seen.broken == 2);
+  CHECK(world.seen.ticks.size() == 5);
+}
+
+TEST_CASE("a room that has just begun is in tick 0, and that one counts, too") {
+  World world;
+  world.join();
+  for (const std::uint64_t tick : {0UL, 1UL, 1UL})
+    (void)world.receive(world.server.snapshot(tick, 1));
+  CHECK(world.seen.ticks == std::vector<std::uint64_t>{0, 1, 1});
+  CHECK(world.seen.broken == 1);
+}
+
+TEST_CASE("events follow the welcome's number without a gap; those to one member have none") {
+  World world;
+  world.join(1, 40);
+  for (const std::uint64_t sequence : {41UL, 0UL, 42UL, 0UL, 43UL}) {
+    (void)world.receive(world.server.event(sequence));
+  }
+  CHECK(world.seen.broken == 0);
+  (void)world.receive(world.server.event(45));  // 44 is missing
+  CHECK(world.seen.broken == 1);
+  (void)world.receive(world.server.event(46));
+  CHECK(world.seen.broken == 1);
+  (void)world.receive(world.server.event(46));  // repeated
+  CHECK(world.seen.broken == 2);
+  CHECK(world.seen.events == 8);
+}
+
+TEST_CASE("what comes before the welcome, a second welcome and garbage are failed checks") {
+  World world;
+  world.upgrade();
+  (void)world.receive(world.server.snapshot(1, 1));
+  CHECK(world.seen.broken == 1);
+  (void)world.receive(world.server.welcome({}));
+  (void)world.receive(world.server.welcome({}));
+  CHECK(world.seen.broken == 2);
+  (void)world.receive({std::byte{0x82}, std::byte{1}, std::byte{0xff}});  // no envelope
+  CHECK(world.seen.broken == 3);
+  (void)world.receive({std::byte{0x81}, std::byte{1}, std::byte{'x'}});  // text
+  CHECK(world.seen.broken == 4);
+  CHECK(world.client.state() == Client::State::joined);
+}
+
+TEST_CASE("pings of both layers are answered, and a pong of the server is passed on") {
+  World world;
+  world.join();
+  (void)world.receive(world.server.websocket_ping("hello"));
+  (void)world.receive(world.server.ping(123));
+  world.client.want_ping();
+  const Said said = world.said();
+  CHECK(said.pongs == std::vector<std::string>{"hello"});
+  REQUIRE(said.messages.size() == 2);
+  const auto pong = wire::decode_client(said.messages[0]);
+  REQUIRE(pong.has_value());
+  REQUIRE(std::holds_alternative<wire::Pong>(pong->body));
+  CHECK(std::get<wire::Pong>(pong->body).ping_sent_ns == 123);
+  CHECK(std::get<wire::Pong>(pong->body).answered_unix_ns == 777);
+  const auto ping = wire::decode_client(said.messages[1]);
+  REQUIRE(ping.has_value());
+  REQUIRE(std::holds_alternative<wire::Ping>(ping->body));
+  CHECK(std::get<wire::Ping>(ping->body).sent_ns == 777);
+  (void)world.receive(world.server.pong({.ping_sent_ns = 777, .answered_unix_ns = 800}));
+  CHECK(world.seen.pongs == std::vector<std::uint64_t>{800});
+}
+
+TEST_CASE("a server's goodbye ends the client with its code, and is answered") {
+  World world;
+  world.join();
+  CHECK_FALSE(world.receive(world.server.close(ws::CloseCode::try_again_later)));
+  CHECK(world.client.close_code() == ws::CloseCode::try_again_later);
+  world.client.want_input();
+  const Said said = world.said();
+  CHECK(said.close == ws::CloseCode::normal);
+  CHECK(said.messages.empty());
+}
+
+TEST_CASE("a broken frame ends the client and is answered with 1002") {
+  World world;
+  world.join();
+  CHECK_FALSE(world.receive({std::byte{0x02}, std::byte{0}}));
+  CHECK(world.seen.broken == 1);
+  CHECK(world.said().close == ws::CloseCode::protocol_error);
+  CHECK(world.client.close_code() == ws::CloseCode::abnormal);
+}
+
+TEST_CASE("nothing follows a client's own goodbye") {
+  World world;
+  world.join(1);
+  world.client.want_close();
+  CHECK(world.said().close == ws::CloseCode::normal);
+  (void)world.receive(world.server.snapshot(9, 1));
+  CHECK(world.said().messages.empty());
+}
+
+TEST_CASE("an idle client has joined with the upgrade and sends nothing") {
+  World world({.acknowledge = false, .idle = true});
+  world.upgrade();
+  CHECK(world.seen.joined == 1);
+  (void)world.receive(world.server.snapshot(9, 1));
+  (void)world.receive({std::byte{0x81}, std::byte{1}, std::byte{'x'}});
+  CHECK(world.seen.broken == 0);
+  CHECK(world.said().messages.empty());
+}
+
+}  // namespace
+}  // namespace ringcast::load

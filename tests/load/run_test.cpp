@@ -1,0 +1,132 @@
+// Whole loads over real sockets and the real ring, against a server whose faults are known.
+#include "catch.h"
+#include "load/load.h"
+#include "load/scripted_server.h"
+#include "uring/ring.h"
+
+namespace ringcast::load {
+namespace {
+
+struct Outcome {
+  Result<LoadReport> report;
+  std::vector<std::string> lines;
+};
+
+Outcome run(const LoadOptions& options) {
+  const SystemClock clock;
+  auto ring = uring::Ring::create({.clock = clock, .frame_memory_bytes = std::size_t{1} << 20});
+  REQUIRE(ring.has_value());
+  std::vector<std::string> lines;
+  auto report = run_load(**ring, clock, options,
+                         [&lines](std::string_view line) { lines.emplace_back(line); });
+  return {std::move(report), std::move(lines)};
+}
+
+LoadOptions quick(const ScriptedServer& server, std::uint32_t clients) {
+  LoadOptions options;
+  options.url = server.url();
+  options.clients = clients;
+  options.seconds = 1;
+  options.settle = std::chrono::milliseconds(50);
+  return options;
+}
+
+TEST_CASE("a server without faults is seen without faults") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 8);
+  options.inputs_per_s = 10;
+  options.slow = 1;
+  options.slow_bytes_per_s = 200'000;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 8);
+  CHECK(report->join.count() == 8);
+  CHECK(report->verify_failed == 0);
+  CHECK(report->verified > report->frames);
+  CHECK(report->ticks > 0);
+  CHECK(report->delivered > 0);
+  CHECK(report->delivered + report->ticks_missed == report->ticks * 7);
+  CHECK(report->slow_age.count() > 0);
+  CHECK(report->events > 0);
+  CHECK(report->closed.empty());
+  CHECK(report->clock_samples > 0);
+  CHECK(server.inputs() > 0);
+  CHECK(server.acknowledged() > 0);
+  const auto begin = std::ranges::find(lines, "window begin");
+  CHECK(begin != lines.end());
+  CHECK(std::find(begin, lines.end(), "window end") != lines.end());
+}
+
+TEST_CASE("missed ticks, missing events, closes and hang-ups are all told") {
+  ScriptedServer server({.gets_every_second_tick = 0,
+                         .misses_an_event = 1,
+                         .is_closed_with_1013 = 2,
+                         .is_hung_up_on = 3});
+  LoadOptions options = quick(server, 6);
+  options.seconds = 2;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 6);
+  CHECK(report->verify_failed == 1);
+  CHECK(report->verify_error.find("event") != std::string::npos);
+  CHECK(report->ticks_missed >= report->ticks / 2);
+  CHECK(report->closed == std::map<std::uint16_t, std::uint32_t>{{1006, 1}, {1013, 1}});
+}
+
+TEST_CASE("a client told not to acknowledges nothing") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 2);
+  options.acknowledge = false;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(server.acknowledged() == 0);
+}
+
+TEST_CASE("when nobody may join, the server's answer is the error") {
+  ScriptedServer server({.status_line = "HTTP/1.1 404 Not Found"});
+  const auto [report, lines] = run(quick(server, 3));
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().message.find("404 Not Found") != std::string::npos);
+  CHECK(report.error().message.find(server.url()) != std::string::npos);
+}
+
+TEST_CASE("when nobody listens, the error says so") {
+  LoadOptions options;
+  {
+    ScriptedServer gone({});
+    options = quick(gone, 1);
+  }
+  const auto [report, lines] = run(options);
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().message.find("refused") != std::string::npos);
+}
+
+TEST_CASE("options that make no sense are refused") {
+  const auto refused = [](auto&& change) {
+    LoadOptions options;
+    change(options);
+    return !check(options).has_value();
+  };
+  CHECK(check(LoadOptions{}).has_value());
+  CHECK(refused([](LoadOptions& options) { options.clients = 0; }));
+  CHECK(refused([](LoadOptions& options) { options.slow = options.clients + 1; }));
+  CHECK(refused([](LoadOptions& options) { options.seconds = 0; }));
+  CHECK(refused([](LoadOptions& options) { options.joins_per_s = 0; }));
+  CHECK(refused([](LoadOptions& options) { options.inputs_per_s = -1; }));
+  CHECK(refused([](LoadOptions& options) {
+    options.slow = 1;
+    options.slow_bytes_per_s = 0;
+  }));
+}
+
+TEST_CASE("more clients than files may be open are refused with the number needed") {
+  LoadOptions options;
+  options.url = "ws://127.0.0.1:9/";
+  options.clients = io::Token::slot_max;
+  const auto [report, lines] = run(options);
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().message.find("open files") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringcast::load

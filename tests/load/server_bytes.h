@@ -1,0 +1,70 @@
+// What a ringcast server writes, made by the modules that make it there.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/frame.h"
+#include "wire/envelope.h"
+#include "ws/frame_encoder.h"
+
+namespace ringcast::load {
+
+using Bytes = std::vector<std::byte>;
+
+class ServerBytes {
+ public:
+  Bytes welcome(const wire::Welcome& welcome) {
+    return sealed(*wire::encode(slab_, FrameUse::control, welcome));
+  }
+  Bytes pong(const wire::Pong& pong) {
+    return sealed(*wire::encode(slab_, FrameUse::control, pong));
+  }
+  Bytes ping(std::uint64_t sent_ns) {
+    return sealed(*wire::encode(slab_, FrameUse::control, wire::Ping{sent_ns}));
+  }
+  Bytes snapshot(std::uint64_t tick, UnixNanoseconds time, std::size_t payload_bytes = 300) {
+    auto buffer = *slab_.allocate(payload_bytes, FrameUse::latest);
+    wire::prefix_snapshot(buffer, {tick, time});
+    return sealed(std::move(buffer));
+  }
+  Bytes event(std::uint64_t sequence) {
+    auto buffer = *slab_.allocate(20, FrameUse::reliable);
+    wire::prefix_event(buffer, {sequence, 1});
+    return sealed(std::move(buffer));
+  }
+  Bytes close(ws::CloseCode code) { return copied(encoder_.close(slab_, code, "enough")); }
+  Bytes websocket_ping(std::string_view payload) {
+    return copied(encoder_.control(slab_, ws::Opcode::ping, std::as_bytes(std::span(payload))));
+  }
+
+ private:
+  Bytes sealed(FrameBuffer&& buffer) {
+    return copied(encoder_.seal(std::move(buffer), ws::Opcode::binary));
+  }
+  static Bytes copied(const FrameRef& frame) {
+    return {frame.bytes().begin(), frame.bytes().end()};
+  }
+
+  struct alignas(64) Line {
+    std::array<std::byte, 64> bytes;
+  };
+  std::vector<Line> memory_{(std::size_t{1} << 20) / sizeof(Line)};
+  FrameSlab slab_{std::as_writable_bytes(std::span(memory_))};
+  ws::FrameEncoder encoder_;
+};
+
+inline void append(Bytes& to, const Bytes& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+/// A 101 that fits the request, or what `status_line` says.
+std::string answer_to(std::string_view request,
+                      std::string_view status_line = "HTTP/1.1 101 Switching Protocols");
+
+}  // namespace ringcast::load

@@ -1,0 +1,205 @@
+#include "room/outbox.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/prng.h"
+#include "catch.h"
+#include "frame_maker.h"
+
+namespace ringcast::room {
+namespace {
+
+using Batch = std::array<Piece, batch_pieces_max>;
+
+std::vector<Lane> lanes(std::span<const Piece> pieces) {
+  std::vector<Lane> result;
+  for (const Piece& piece : pieces) result.push_back(piece.lane);
+  return result;
+}
+
+struct Fixture {
+  FrameMaker frames;
+  ReliableNodes nodes{64, 1};
+  OutboxLimits limits{.reliable_frames_max = 20, .reliable_bytes_max = 2'000};
+  Outbox outbox;
+  Batch batch;
+
+  Fixture() = default;
+  Fixture(const Fixture&) = delete;
+  Fixture& operator=(const Fixture&) = delete;
+  ~Fixture() { outbox.clear(nodes); }
+};
+
+TEST_CASE("a pong leaves first, then events, the snapshot and the goodbye") {
+  Fixture f;
+  f.outbox.put_goodbye(f.frames.make(4, 4));
+  f.outbox.put_latest(f.frames.make(3, 3), LatestPolicy::replace_waiting);
+  f.outbox.put_reliable(f.frames.make(2, 2), f.nodes, f.limits);
+  f.outbox.put_pong(f.frames.make(1, 1));
+  const std::size_t count = f.outbox.take(f.batch, f.nodes, true);
+  REQUIRE(lanes(std::span(f.batch).first(count)) ==
+          std::vector{Lane::pong, Lane::reliable, Lane::latest, Lane::goodbye});
+  REQUIRE_FALSE(f.outbox.has_work(true));
+}
+
+TEST_CASE("a newer snapshot replaces the waiting one, or is dropped by the other policy") {
+  Fixture f;
+  f.outbox.put_latest(f.frames.make(1, 1), LatestPolicy::replace_waiting);
+  REQUIRE(f.outbox.put_latest(f.frames.make(1, 2), LatestPolicy::replace_waiting) ==
+          Outbox::Put::replaced);
+  REQUIRE(f.outbox.put_latest(f.frames.make(1, 3), LatestPolicy::keep_waiting) ==
+          Outbox::Put::dropped);
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 1);
+  REQUIRE(f.batch[0].frame.bytes()[0] == std::byte{2});
+  f.batch[0].frame.reset();
+  REQUIRE(f.frames.slab().blocks_outstanding() == 0);
+}
+
+TEST_CASE("a snapshot that the client has not acknowledged its way to stays where it is") {
+  Fixture f;
+  f.outbox.put_latest(f.frames.make(1, 1), LatestPolicy::replace_waiting);
+  REQUIRE_FALSE(f.outbox.has_work(false));
+  REQUIRE(f.outbox.take(f.batch, f.nodes, false) == 0);
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 1);
+}
+
+TEST_CASE("the reliable lane overflows by frames, by bytes, and when the core's nodes are gone") {
+  Fixture f;
+  for (int count = 0; count < 20; ++count) {
+    REQUIRE(f.outbox.put_reliable(f.frames.make(1, 1), f.nodes, f.limits) == Outbox::Put::queued);
+  }
+  REQUIRE(f.outbox.put_reliable(f.frames.make(1, 1), f.nodes, f.limits) == Outbox::Put::overflow);
+  f.outbox.clear(f.nodes);
+  REQUIRE(f.outbox.put_reliable(f.frames.make(1'999, 1), f.nodes, f.limits) == Outbox::Put::queued);
+  REQUIRE(f.outbox.put_reliable(f.frames.make(2, 1), f.nodes, f.limits) == Outbox::Put::overflow);
+  ReliableNodes few(1, 1);
+  Outbox other;
+  REQUIRE(other.put_reliable(f.frames.make(1, 1), few, f.limits) == Outbox::Put::queued);
+  REQUIRE(other.put_reliable(f.frames.make(1, 1), few, f.limits) == Outbox::Put::overflow);
+  other.clear(few);
+}
+
+TEST_CASE("when half of what may wait is in use, a lane takes no more than its fair share") {
+  Fixture f;
+  ReliableNodes nodes(24, 4);  // a share of three
+  Outbox greedy;
+  Outbox modest;
+  int held = 0;
+  while (greedy.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued) ++held;
+  REQUIRE(held == 12);
+  for (int count = 0; count < 3; ++count) {
+    REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued);
+  }
+  REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::overflow);
+  greedy.clear(nodes);
+  REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued);
+  modest.clear(nodes);
+}
+
+TEST_CASE("one frame may always wait, even one that is larger than the limit") {
+  Fixture f;
+  REQUIRE(f.outbox.put_reliable(f.frames.make(5'000, 1), f.nodes, f.limits) == Outbox::Put::queued);
+  REQUIRE(f.outbox.put_reliable(f.frames.make(1, 1), f.nodes, f.limits) == Outbox::Put::overflow);
+}
+
+TEST_CASE("with the reliable lane full there is still room for a pong and a goodbye") {
+  Fixture f;
+  while (f.outbox.put_reliable(f.frames.make(1, 1), f.nodes, f.limits) == Outbox::Put::queued) {
+  }
+  f.outbox.put_pong(f.frames.make(1, 8));
+  f.outbox.put_goodbye(f.frames.make(1, 9));
+  std::vector<Lane> order;
+  while (const std::size_t count = f.outbox.take(f.batch, f.nodes, true)) {
+    for (const Lane lane : lanes(std::span(f.batch).first(count))) order.push_back(lane);
+    f.outbox.settle(std::span(f.batch).first(count), SIZE_MAX, f.nodes);
+  }
+  REQUIRE(order.size() == 22);
+  REQUIRE(order.front() == Lane::pong);
+  REQUIRE(order.back() == Lane::goodbye);
+}
+
+TEST_CASE("what was cut in the middle is begun, and what did not leave is back in its place") {
+  Fixture f;
+  f.outbox.put_reliable(f.frames.make(10, 1), f.nodes, f.limits);
+  f.outbox.put_reliable(f.frames.make(10, 2), f.nodes, f.limits);
+  f.outbox.put_latest(f.frames.make(10, 3), LatestPolicy::replace_waiting);
+  const std::size_t count = f.outbox.take(f.batch, f.nodes, true);
+  f.outbox.settle(std::span(f.batch).first(count), 14, f.nodes);
+  REQUIRE(f.outbox.begun());
+  REQUIRE(f.outbox.remainder().size() == 6);
+  REQUIRE(f.outbox.remainder()[0] == std::byte{2});
+  REQUIRE(f.outbox.has_latest());
+  REQUIRE_FALSE(f.outbox.has_reliable());
+}
+
+TEST_CASE(
+    "whatever is put and however much leaves: events keep order without a gap, snapshots rise, "
+    "a begun frame finishes, every frame comes home") {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    CAPTURE(seed);
+    Prng prng(seed);
+    FrameMaker frames;
+    ReliableNodes nodes(40, 1);
+    const OutboxLimits limits{.reliable_frames_max = 30, .reliable_bytes_max = 1'500};
+    Outbox outbox;
+    Batch batch;
+    std::uint64_t next_event = 1;
+    std::uint64_t expected_event = 1;
+    std::uint64_t next_tick = 1;
+    std::uint64_t seen_tick = 0;
+    std::size_t waiting_events = 0;
+    const auto arrive = [&](const FrameRef& frame, Lane lane) {
+      if (lane == Lane::reliable) {
+        REQUIRE(frame.tick() == expected_event++);
+        --waiting_events;
+      } else {
+        REQUIRE(frame.tick() > seen_tick);
+        seen_tick = frame.tick();
+      }
+    };
+    for (int step = 0; step < 400; ++step) {
+      const std::size_t size = 1 + prng.below(60);
+      if (prng.chance(0.5)) {
+        if (outbox.put_reliable(frames.make(size, 1, next_event), nodes, limits) ==
+            Outbox::Put::queued) {
+          ++next_event;
+          ++waiting_events;
+        } else {
+          REQUIRE(outbox.backlog().frames >= 1);
+        }
+      }
+      if (prng.chance(0.5)) {
+        outbox.put_latest(frames.make(size, 2, next_tick++), prng.chance(0.5)
+                                                                 ? LatestPolicy::replace_waiting
+                                                                 : LatestPolicy::keep_waiting);
+      }
+      if (!prng.chance(0.6)) continue;
+      if (outbox.begun()) {
+        REQUIRE(outbox.remainder().size() > 0);
+        outbox.finish_begun();
+        continue;
+      }
+      const std::size_t count = outbox.take(batch, nodes, prng.chance(0.8));
+      const std::span<Piece> taken = std::span(batch).first(count);
+      std::size_t total = 0;
+      for (const Piece& piece : taken) total += piece.frame.bytes().size();
+      const std::size_t leaving = prng.chance(0.5) ? total : prng.below(total + 1);
+      std::size_t left = leaving;
+      for (const Piece& piece : taken) {
+        if (left == 0) break;
+        arrive(piece.frame, piece.lane);  // begun counts: it will finish before anything else
+        left -= std::min(left, piece.frame.bytes().size());
+      }
+      outbox.settle(taken, leaving, nodes);
+    }
+    REQUIRE(waiting_events == next_event - expected_event);
+    outbox.clear(nodes);
+    REQUIRE(nodes.in_use() == 0);
+    REQUIRE(frames.slab().blocks_outstanding() == 0);
+  }
+}
+
+}  // namespace
+}  // namespace ringcast::room

@@ -1,0 +1,164 @@
+#include "room/room.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+
+namespace ringcast::room {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct NoPayload final : Payload {
+  [[nodiscard]] std::size_t size() const override { return 0; }
+  void write(std::span<std::byte>) const override {}
+};
+
+/// Writes down what happens, in order.
+struct Diary {
+  std::vector<std::string> lines;
+  void note(const std::string& line) { lines.push_back(line); }
+  void note(const std::string& line, MemberId member) {
+    note(line + " " + std::to_string(static_cast<std::uint32_t>(member)));
+  }
+};
+
+struct Script final : Simulation {
+  explicit Script(Diary& its_diary) : diary(its_diary) {}
+  void join(MemberId member, Outbound&) override { diary.note("join", member); }
+  void leave(MemberId member, LeaveReason, Outbound&) override { diary.note("leave", member); }
+  InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
+                    Outbound&) override {
+    diary.note("input", member);
+    return payload.empty() ? InputResult::malformed : InputResult::ok;
+  }
+  void internal_event(const InternalEvent& event, Outbound&) override {
+    diary.note("internal " + std::to_string(event.kind));
+  }
+  const Payload* full_state() override {
+    diary.note("full state");
+    return &nothing;
+  }
+  void step(const Tick& tick, Outbound& out) override {
+    diary.note("step " + std::to_string(tick.number));
+    out.send(Delivery::latest, everyone, nothing);
+  }
+  Diary& diary;
+  NoPayload nothing;
+};
+
+struct Listener final : Audience {
+  explicit Listener(Diary& its_diary) : diary(its_diary) {}
+  SendResult send(Delivery, MemberId, const Payload&, MessageType) override {
+    diary.note("send");
+    return SendResult::accepted;
+  }
+  void end_session(MemberId, std::string_view) override {}
+  void welcome(const Member& member) override { diary.note("welcome", member.id); }
+  void full_state(std::span<const Member> newcomers, const Payload&) override {
+    diary.note("to " + std::to_string(newcomers.size()) + " newcomers");
+  }
+  void release_events() override { diary.note("release"); }
+  void malformed_input(const Member& member) override {
+    diary.note("malformed", member.id);
+    if (on_malformed) on_malformed(member);
+  }
+  Diary& diary;
+  std::function<void(const Member&)> on_malformed;
+};
+
+struct Fixture {
+  Diary diary;
+  observe::RoomMetrics metrics;
+  Listener listener{diary};
+  Instant start{100s};
+  Room room{"room", std::make_unique<Script>(diary),
+            60,     {.members_max = 3, .inbox_inputs_max = 10, .inbox_bytes_max = 100},
+            start,  metrics};
+  const std::array<std::byte, 1> byte{std::byte{1}};
+};
+
+TEST_CASE("a tick drains the inbox in order, gives newcomers the full state, then steps") {
+  Fixture f;
+  const MemberId first = *f.room.admit({1, 1});
+  REQUIRE(f.room.input(first, f.byte, MessageType::binary));
+  REQUIRE(f.room.post(9, {}));
+  f.room.tick(f.room.next_tick(), f.listener);
+  REQUIRE(f.diary.lines == std::vector<std::string>{"welcome 1", "join 1", "input 1", "internal 9",
+                                                    "full state", "to 1 newcomers", "release",
+                                                    "step 1", "send", "release"});
+  f.diary.lines.clear();
+  f.room.tick(f.room.next_tick(), f.listener);
+  REQUIRE(f.diary.lines == std::vector<std::string>{"release", "step 2", "send", "release"});
+}
+
+TEST_CASE("one who leaves before its join was drained never enters, and its inputs go nowhere") {
+  Fixture f;
+  const MemberId member = *f.room.admit({1, 1});
+  REQUIRE(f.room.input(member, f.byte, MessageType::binary));
+  f.room.depart(member, LeaveReason::disconnected);
+  f.room.tick(f.room.next_tick(), f.listener);
+  REQUIRE(f.diary.lines == std::vector<std::string>{"release", "step 1", "send", "release"});
+}
+
+TEST_CASE("a full room admits nobody until somebody leaves") {
+  Fixture f;
+  const MemberId first = *f.room.admit({1, 1});
+  REQUIRE(f.room.admit({2, 1}));
+  REQUIRE(f.room.admit({3, 1}));
+  REQUIRE_FALSE(f.room.admit({4, 1}));
+  f.room.depart(first, LeaveReason::left);
+  REQUIRE(f.room.admit({4, 1}));
+}
+
+TEST_CASE("departed members are addressed no more, and the others still are") {
+  Fixture f;
+  const MemberId first = *f.room.admit({1, 1});
+  const MemberId second = *f.room.admit({2, 1});
+  const MemberId third = *f.room.admit({3, 1});
+  f.room.tick(f.room.next_tick(), f.listener);
+  f.room.depart(first, LeaveReason::left);
+  REQUIRE_FALSE(f.room.find(first));
+  REQUIRE(f.room.members().size() == 2);
+  REQUIRE(f.room.find(second)->session == Handle{2, 1});
+  f.room.depart(third, LeaveReason::left);
+  REQUIRE(f.room.members().size() == 1);
+  REQUIRE(f.room.members()[0].id == second);
+  REQUIRE(f.metrics.members.value() == 1);
+}
+
+TEST_CASE("a member whose malformed input ends its session leaves within the same tick") {
+  Fixture f;
+  const MemberId member = *f.room.admit({1, 1});
+  f.listener.on_malformed = [&](const Member& it) {
+    f.room.depart(it.id, LeaveReason::disconnected);
+  };
+  REQUIRE(f.room.input(member, {}, MessageType::binary));
+  f.room.tick(f.room.next_tick(), f.listener);
+  REQUIRE(f.diary.lines == std::vector<std::string>{"welcome 1", "join 1", "input 1", "malformed 1",
+                                                    "leave 1", "full state", "to 1 newcomers",
+                                                    "release", "step 1", "send", "release"});
+}
+
+TEST_CASE("the schedule is absolute: an hour of ticks ends on the hour") {
+  Fixture f;
+  for (int tick = 0; tick < 60 * 60; ++tick) {
+    f.room.tick(f.room.next_tick() + 3ms, f.listener);
+    f.diary.lines.clear();
+  }
+  REQUIRE(f.room.next_tick() == f.start + 60s + 16'666'666ns);
+  REQUIRE(f.metrics.ticks_overrun.value() == 0);
+}
+
+TEST_CASE("ticks whose time has passed are counted and skipped, never made up for") {
+  Fixture f;
+  f.room.tick(f.start + 100ms, f.listener);  // the first was due at 16.7 ms
+  REQUIRE(f.room.tick_number() == 1);
+  REQUIRE(f.metrics.ticks_overrun.value() == 5);  // 33, 50, 67, 83 and 100 ms
+  REQUIRE(f.room.next_tick() > f.start + 100ms);
+}
+
+}  // namespace
+}  // namespace ringcast::room

@@ -1,0 +1,177 @@
+#include "server/control.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch.h"
+#include "load/target.h"
+#include "uring/listener.h"
+
+namespace ringcast::server {
+namespace {
+
+const SystemClock clock_of_tests;
+const observe::Log quiet({.level = observe::LogLevel::error}, clock_of_tests);
+
+/// A core that answers its mail the moment its doorbell rings.
+class PromptCore final : public io::Doorbell {
+ public:
+  using Reaction = std::function<void(PromptCore&, const ControlToCore&)>;
+
+  PromptCore(io::Doorbell& control, Reaction reaction)
+      : control_(control), reaction_(std::move(reaction)) {}
+
+  void ring() noexcept override {
+    while (const auto mail = to_core_.pop()) {
+      seen.push_back(*mail);
+      reaction_(*this, *mail);
+    }
+  }
+  void post(CoreToControl mail) {
+    REQUIRE(from_core_.push(std::move(mail)));
+    control_.ring();
+  }
+  [[nodiscard]] CoreHandle handle() { return {&to_core_, &from_core_, this, &metrics_}; }
+
+  std::vector<ControlToCore> seen;
+
+ private:
+  io::Doorbell& control_;
+  Reaction reaction_;
+  ControlMailbox to_core_{mailbox_capacity};
+  CoreMailbox from_core_{mailbox_capacity};
+  observe::CoreMetrics metrics_;
+};
+
+void raise_in_process(int signal) {
+  REQUIRE(::kill(::getpid(), signal) == 0);
+}
+
+void drain(PromptCore& core, const ControlToCore&) {
+  core.post(Drained{});
+}
+
+std::unique_ptr<Control> make_control(const ControlOptions& options = {}) {
+  auto control = Control::create(options, quiet);
+  REQUIRE(control);
+  return std::move(*control);
+}
+
+TEST_CASE("a signal sends every core the shutdown, and the last one drained ends it") {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const auto control =
+        make_control({.admin = {}, .shutdown_code = ws::CloseCode::service_restart});
+    PromptCore first(control->doorbell(), drain);
+    PromptCore second(control->doorbell(), drain);
+    first.post(Ready{});
+    second.post(Ready{});
+    const std::array handles = {first.handle(), second.handle()};
+    int served = 0;
+    control->run(handles, {}, [&] {
+      ++served;
+      raise_in_process(signal);
+    });
+    CHECK(served == 1);
+    for (const PromptCore* core : {&first, &second}) {
+      REQUIRE(core->seen.size() == 1);
+      CHECK(std::get<Shutdown>(core->seen[0]).code == ws::CloseCode::service_restart);
+    }
+  }
+}
+
+TEST_CASE("a second signal does not wait for the drain") {
+  const auto control = make_control();
+  PromptCore core(control->doorbell(), [](PromptCore& self, const ControlToCore& mail) {
+    if (std::holds_alternative<Shutdown>(mail)) {
+      raise_in_process(SIGTERM);
+    } else {
+      self.post(Drained{});
+    }
+  });
+  core.post(Ready{});
+  const std::array handles = {core.handle()};
+  control->run(handles, {}, [] { raise_in_process(SIGINT); });
+  REQUIRE(core.seen.size() == 2);
+  CHECK(std::get<Shutdown>(core.seen[0]).code == ws::CloseCode::going_away);
+  CHECK(std::holds_alternative<ShutdownNow>(core.seen[1]));
+}
+
+/// Sends `request` to a port of this machine and returns all that comes back.
+std::string answer_to(const std::string& address, std::string_view request) {
+  const auto url = load::parse_url("ws://" + address + "/");
+  const auto target = load::resolve(*url);
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string received;
+  if (::connect(socket, target->get(), target->size) == 0 &&
+      ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+    std::array<char, 4'096> piece;
+    ssize_t count = 0;
+    while ((count = ::recv(socket, piece.data(), piece.size(), 0)) > 0) {
+      received.append(piece.data(), static_cast<std::size_t>(count));
+    }
+  }
+  ::close(socket);
+  return received;
+}
+
+TEST_CASE("the endpoint answers over HTTP and says when it is ready and when it drains") {
+  const auto listener = uring::listen("127.0.0.1:0", {});
+  REQUIRE(listener);
+  const std::string address = *uring::local_address(*listener);
+  const auto ask = [&address](std::string_view line) {
+    return answer_to(address, std::string(line) + "\r\nHost: localhost\r\n\r\n");
+  };
+  const auto control = make_control({.admin = *listener});
+  std::vector<std::string> answers;
+  std::thread client;
+  // The client ends the run: the core drains only once the client has asked for the last time.
+  PromptCore core(control->doorbell(), [&](PromptCore& self, const ControlToCore&) {
+    client.join();
+    client = std::thread([&] {
+      answers.push_back(ask("GET /readyz HTTP/1.1"));
+      self.post(Drained{});
+    });
+  });
+  core.post(Ready{});
+  const std::array handles = {core.handle()};
+  control->run(handles, {}, [&] {
+    client = std::thread([&] {
+      answers.push_back(ask("GET /readyz HTTP/1.1"));
+      answers.push_back(ask("HEAD /healthz HTTP/1.0"));
+      answers.push_back(ask("DELETE /rooms HTTP/1.1"));
+      answers.push_back(ask("what?"));
+      answers.push_back(ask("GET /" + std::string(9'000, 'x') + " HTTP/1.1"));
+      answers.push_back(ask("HEAD /nowhere HTTP/1.1"));
+      answers.push_back(ask("HEAD / HTTP/1.1\r\nToo-Much: " + std::string(9'000, 'x')));
+      raise_in_process(SIGTERM);
+    });
+  });
+  client.join();
+  REQUIRE(answers.size() == 8);
+  CHECK(answers[0].starts_with("HTTP/1.1 200 "));
+  CHECK(answers[0].ends_with("\r\n\r\nready\n"));
+  CHECK(answers[1].starts_with("HTTP/1.1 200 "));
+  CHECK(answers[1].ends_with("\r\n\r\n"));
+  CHECK(answers[1].find("Content-Length: 3\r\n") != std::string::npos);
+  CHECK(answers[2].starts_with("HTTP/1.1 405 "));
+  CHECK(answers[2].find("Allow: GET, HEAD\r\n") != std::string::npos);
+  CHECK(answers[3].starts_with("HTTP/1.1 400 "));
+  CHECK(answers[4].starts_with("HTTP/1.1 400 "));
+  CHECK(answers[5].starts_with("HTTP/1.1 404 "));
+  CHECK(answers[5].ends_with("\r\n\r\n"));
+  CHECK(answers[6].starts_with("HTTP/1.1 400 "));
+  CHECK(answers[6].ends_with("\r\n\r\n"));
+  CHECK(answers[7].starts_with("HTTP/1.1 503 "));
+  CHECK(answers[7].ends_with("\r\n\r\ndraining\n"));
+}
+
+}  // namespace
+}  // namespace ringcast::server

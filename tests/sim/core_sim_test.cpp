@@ -1,0 +1,256 @@
+// Whole cores over a simulated network: short sends, full sockets, split reads, resets, exhausted
+// buffers, late and reordered completions, and clients of every temper. A failure names its seed;
+// RINGCAST_SIM_SEED=N replays it alone, RINGCAST_SIM_SEEDS=N runs that many.
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "catch.h"
+#include "sim/world.h"
+
+namespace ringcast::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+}
+
+server::CoreOptions small_core() {
+  server::CoreOptions options;
+  options.connections_max = 64;
+  return options;
+}
+
+server::CoreOptions options_from(Prng& prng) {
+  server::CoreOptions options;
+  options.connections_max = 32;
+  options.reliable_frames_max = prng.chance(0.2) ? 60 : 4'000;
+  options.flush_sends_max = static_cast<std::uint32_t>(1 + prng.below(20));
+  options.drain_timeout = 2s;
+  options.session.header_timeout = 1s;
+  options.session.heartbeat_interval = 700ms;
+  options.session.heartbeat_timeout = 700ms;
+  options.session.close_timeout = 1s;
+  options.session.dropped_messages_max = 300;
+  options.session.outbox.reliable_frames_max = static_cast<std::uint32_t>(5 + prng.below(100));
+  options.session.outbox.latest_policy =
+      prng.chance(0.3) ? room::LatestPolicy::keep_waiting : room::LatestPolicy::replace_waiting;
+  options.latest.unacknowledged_ticks_max = prng.chance(0.2) ? 0 : 15;
+  return options;
+}
+
+/// One life of a core. Throws when a promise is broken; returns what happened, for totals.
+struct Life {
+  std::uint64_t snapshots = 0;
+  std::uint64_t events = 0;
+  std::uint64_t joins = 0;
+  std::uint64_t inputs = 0;
+  std::uint64_t short_or_blocked = 0;
+};
+
+Life live(std::uint64_t seed) {
+  Prng prng(seed);
+  SimIoOptions io_options;
+  io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
+  io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
+  World world(seed, SimFaults::from_seed(seed), options_from(prng), io_options);
+  for (int round = 0; round < 6; ++round) {
+    const std::uint64_t arrivals = prng.below(8);
+    for (std::uint64_t count = 0; count < arrivals; ++count) {
+      world.add_client(static_cast<Temper>(prng.below(tempers)),
+                       Nanoseconds(prng.below(100'000'000)));
+    }
+    world.run(300ms);
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+  Life life;
+  for (const auto& client : world.clients()) {
+    life.snapshots += client->snapshots();
+    life.events += client->events();
+  }
+  life.joins = world.simulation().joins;
+  life.inputs = world.simulation().inputs;
+  life.short_or_blocked = world.metrics()[observe::Count::sends_short].value() +
+                          world.metrics()[observe::Count::sends_blocked].value();
+  return life;
+}
+
+TEST_CASE(
+    "whatever the network and the clients do, every promise holds and everything comes home") {
+  const std::uint64_t only = from_environment("RINGCAST_SIM_SEED", 0);
+  const std::uint64_t first = only != 0 ? only : 1;
+  const std::uint64_t last = only != 0 ? only : from_environment("RINGCAST_SIM_SEEDS", 300);
+  Life total;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    try {
+      const Life life = live(seed);
+      total.snapshots += life.snapshots;
+      total.events += life.events;
+      total.joins += life.joins;
+      total.inputs += life.inputs;
+      total.short_or_blocked += life.short_or_blocked;
+    } catch (const std::exception& broken) {
+      FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
+                   << ")");
+    }
+  }
+  if (only != 0) return;
+  // The runs were worth something: all of it happened, and often.
+  const std::uint64_t seeds = last;
+  CHECK(total.joins > 5 * seeds);
+  CHECK(total.snapshots > 100 * seeds);
+  CHECK(total.events > 100 * seeds);
+  CHECK(total.inputs > 10 * seeds);
+  CHECK(total.short_or_blocked > seeds);
+}
+
+TEST_CASE("the same seed lives the same life") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Life first = live(seed);
+    const Life second = live(seed);
+    REQUIRE(first.snapshots == second.snapshots);
+    REQUIRE(first.events == second.events);
+    REQUIRE(first.inputs == second.inputs);
+  }
+}
+
+TEST_CASE("stuck clients cost the others nothing: each of them sees every tick") {
+  SimFaults kind;
+  World world(1, kind, small_core());
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::stuck);
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  for (const auto& client : world.clients()) {
+    if (client->temper() != Temper::silent) continue;
+    REQUIRE(client->newest_tick() >= 177);
+    REQUIRE(client->snapshots() + 5 >= client->newest_tick());
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("clients that don't read can't use up what the others' events wait in") {
+  server::CoreOptions options = small_core();
+  options.reliable_frames_max = 512;
+  World world(7, SimFaults{}, options);
+  for (int count = 0; count < 20; ++count) world.add_client(Temper::stuck);
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+  world.run(20s);
+  REQUIRE(world.metrics()[observe::Count::reliable_overflows].value() > 0);
+  for (const auto& client : world.clients()) {
+    if (client->temper() != Temper::silent) continue;
+    REQUIRE_FALSE(client->closed_with());
+    REQUIRE(client->events() > 100);
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+/// How many ticks behind a client is in the end that reads some 12 kB/s of 36 kB/s; the most of
+/// once a second.
+std::uint64_t ticks_behind(std::uint32_t unacknowledged_ticks_max) {
+  server::CoreOptions options = small_core();
+  options.latest.unacknowledged_ticks_max = unacknowledged_ticks_max;
+  World world(2, SimFaults{}, options);
+  const SimClient& slow = world.add_client(Temper::slow);
+  world.run(30s);
+  std::uint64_t most = 0;
+  for (int second = 0; second < 10; ++second) {
+    world.run(1s);
+    most = std::max(most, world.room_metrics().tick.value() - slow.newest_tick());
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+  return most;
+}
+
+TEST_CASE("a slow client that acknowledges is kept fresh, however much the kernels would buffer") {
+  // K and two of its frames: one of 30 kB takes it 2.5 s, 150 ticks.
+  REQUIRE(ticks_behind(15) <= 15 + 2 * 150);
+  // Without the bound the 128 kB between us and it are always full: ten seconds.
+  REQUIRE(ticks_behind(0) > 450);
+}
+
+TEST_CASE("a malformed message closes its session with 1007 and nobody else's") {
+  SimFaults kind;
+  World world(3, kind, small_core());
+  SimClient& bad = world.add_client(Temper::malformed);
+  SimClient& good = world.add_client(Temper::silent);
+  world.run(5s);
+  REQUIRE(bad.closed_with() == ws::CloseCode::invalid_payload);
+  REQUIRE_FALSE(good.closed_with());
+  REQUIRE(good.newest_tick() >= 290);
+  world.shut_down(10s);
+  REQUIRE(good.closed_with() == ws::CloseCode::going_away);
+  world.check_all_home();
+}
+
+TEST_CASE("one who floods is closed with 1008, one who says nothing at all is pinged and stays") {
+  SimFaults kind;
+  server::CoreOptions options = small_core();
+  options.session.heartbeat_interval = 500ms;
+  options.session.heartbeat_timeout = 500ms;
+  World world(4, kind, options);
+  SimClient& flooding = world.add_client(Temper::flooding);
+  SimClient& silent = world.add_client(Temper::silent);
+  world.run(5s);
+  REQUIRE(flooding.closed_with() == ws::CloseCode::policy_violation);
+  REQUIRE_FALSE(silent.closed_with());
+  REQUIRE(world.metrics()[observe::Count::heartbeat_timeouts].value() == 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a stuck client is lost after its heartbeat") {
+  SimFaults kind;
+  server::CoreOptions options = small_core();
+  options.session.heartbeat_interval = 500ms;
+  options.session.heartbeat_timeout = 500ms;
+  World world(5, kind, options);
+  world.add_client(Temper::stuck);
+  world.run(4s);
+  REQUIRE(world.metrics()[observe::Count::heartbeat_timeouts].value() == 1);
+  REQUIRE(world.room_metrics().members.value() == 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a full core answers 503, and lets in again once somebody has left") {
+  SimFaults kind;
+  server::CoreOptions options = small_core();
+  options.connections_max = 2;
+  World world(7, kind, options);
+  world.add_client(Temper::silent);
+  SimClient& leaving = world.add_client(Temper::malformed);
+  world.run(300ms);
+  const SimClient& early = world.add_client(Temper::silent);
+  world.run(100ms);
+  REQUIRE(world.metrics()[observe::Count::upgrades_refused].value() == 1);
+  REQUIRE(world.metrics()[observe::Count::accept_errors].value() == 0);
+  REQUIRE(early.snapshots() == 0);
+  world.run(5s);
+  REQUIRE(leaving.closed_with() == ws::CloseCode::invalid_payload);
+  const SimClient& late = world.add_client(Temper::silent);
+  world.run(1s);
+  REQUIRE(late.snapshots() > 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("half a request head is not waited for longer than the header timeout") {
+  SimFaults kind;
+  World world(6, kind, small_core());
+  world.add_client(Temper::never_upgrading);
+  world.run(4s);
+  REQUIRE(world.core().sessions().size() == 1);
+  world.run(3s);
+  REQUIRE(world.core().sessions().size() == 0);
+  world.shut_down(10s);
+}
+
+}  // namespace
+}  // namespace ringcast::sim

@@ -1,0 +1,249 @@
+#include "sim/sim_client.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <stdexcept>
+#include <variant>
+
+#include "sim/scripted_simulation.h"
+
+namespace ringcast::sim {
+
+using namespace std::chrono_literals;
+
+SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed)
+    : peer_(network.connect(listener)),
+      temper_(temper),
+      prng_(seed),
+      decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
+      mischief_at_(5 + prng_.below(100)) {
+  switch (temper_) {
+    case Temper::page_reading:
+      send_text("GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
+      break;
+    case Temper::never_upgrading:
+      send_text("GET /rooms/sim HTTP/1.1\r\nHost: si");
+      break;
+    default:
+      send_text(
+          "GET /rooms/sim HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+          "Sec-WebSocket-Protocol: ringcast.v1\r\n\r\n");
+      break;
+  }
+}
+
+void SimClient::broken(const std::string& promise) const {
+  throw std::runtime_error("client of temper " + std::to_string(static_cast<int>(temper_)) + ": " +
+                           promise);
+}
+
+std::optional<Nanoseconds> SimClient::act() {
+  ++acts_;
+  if (gone_) return std::nullopt;
+  read();
+  if (peer_.was_reset() || (peer_.ended() && peer_.received_bytes() == 0)) {
+    if (!gone_) peer_.close();
+    gone_ = true;
+    return std::nullopt;
+  }
+  if (upgraded_ && !close_sent_ && !closed_with_) {
+    if (!resting_ && acts_ >= mischief_at_) misbehave();
+    if (!gone_ && temper_ != Temper::silent && temper_ != Temper::stuck) talk();
+  }
+  if (gone_) return std::nullopt;
+  return Nanoseconds(1ms) + Nanoseconds(prng_.below(Nanoseconds(30ms).count()));
+}
+
+void SimClient::read() {
+  std::size_t allowance = SIZE_MAX;
+  if (!resting_ && temper_ == Temper::slow) allowance = prng_.below(400);
+  if (!resting_ && temper_ == Temper::stuck && welcomed_) return;
+  const std::vector<std::byte> bytes = peer_.receive(allowance);
+  if (bytes.empty()) return;
+  if (!upgraded_) {
+    take_answer(bytes);
+  } else if (!closed_with_) {
+    decoder_.decode(state_, bytes, *this);
+  } else {
+    broken("bytes behind the close frame");
+  }
+}
+
+void SimClient::take_answer(std::span<const std::byte> bytes) {
+  head_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t end = head_.find("\r\n\r\n");
+  if (end == std::string::npos || temper_ == Temper::page_reading ||
+      temper_ == Temper::never_upgrading) {
+    return;
+  }
+  if (!head_.starts_with("HTTP/1.1 101 ")) {
+    if (!head_.starts_with("HTTP/1.1 503 ")) broken("an answer that is neither 101 nor 503");
+    return;
+  }
+  upgraded_ = true;
+  const std::string rest = head_.substr(end + 4);
+  head_.clear();
+  if (!rest.empty()) decoder_.decode(state_, std::as_bytes(std::span(rest)), *this);
+}
+
+bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload) {
+  if (opcode != ws::Opcode::binary) broken("a message that is not binary");
+  const auto view = wire::decode_server(payload);
+  if (!view) broken("a message that is no envelope");
+  if (const auto* welcome = std::get_if<wire::Welcome>(&*view)) {
+    if (welcomed_) broken("a second welcome");
+    welcomed_ = true;
+    next_event_ = welcome->event_sequence + 1;
+    return true;
+  }
+  if (std::holds_alternative<wire::GoingAway>(*view)) return true;
+  if (!welcomed_) broken("something before the welcome");
+  if (const auto* snapshot = std::get_if<wire::SnapshotView>(&*view)) on_snapshot(*snapshot);
+  if (const auto* event = std::get_if<wire::EventView>(&*view)) on_event(*event);
+  return true;
+}
+
+void SimClient::on_snapshot(const wire::SnapshotView& view) {
+  const std::uint64_t tick = view.header.tick;
+  if (full_state_seen_ && tick <= newest_tick_) broken("ticks do not rise");
+  if (!std::ranges::equal(view.payload, pattern(tick, pattern_size(tick)))) {
+    broken("a snapshot's bytes are not what its tick wrote");
+  }
+  full_state_seen_ = true;
+  newest_tick_ = tick;
+  ++snapshots_;
+}
+
+void SimClient::on_event(const wire::EventView& view) {
+  if (!full_state_seen_) broken("an event before the full state");
+  const std::uint64_t number = number_in(view.payload);
+  if (view.header.sequence != 0) {
+    if (view.header.sequence != next_event_) broken("a gap in the events to everyone");
+    if (number != next_event_) broken("an event's bytes are another's");
+    ++next_event_;
+  } else if (number != next_own_event_++) {
+    broken("a gap in the events to one member");
+  }
+  ++events_;
+}
+
+bool SimClient::on_ping(std::span<const std::byte> payload) {
+  if (temper_ != Temper::stuck) send_frame(ws::Opcode::pong, payload);
+  return true;
+}
+
+bool SimClient::on_pong(std::span<const std::byte> payload) {
+  if (temper_ == Temper::violating) return true;  // random bytes may be a ping
+  if (payload.size() != 3) broken("a pong that answers no ping of ours");
+  if (pings_unanswered_ == 0) broken("a pong without a ping");
+  --pings_unanswered_;
+  return true;
+}
+
+void SimClient::on_close(ws::CloseCode code, std::string_view /*reason*/) {
+  closed_with_ = code;
+  if (close_sent_) return;
+  close_sent_ = true;
+  const auto number = static_cast<std::uint16_t>(code);
+  const std::array payload{static_cast<std::byte>(number >> 8),
+                           static_cast<std::byte>(number & 0xff)};
+  send_frame(ws::Opcode::close, code == ws::CloseCode::no_status
+                                    ? std::span<const std::byte>{}
+                                    : std::span<const std::byte>(payload));
+}
+
+void SimClient::on_violation(ws::CloseCode /*code*/, std::string_view reason) {
+  broken("the server broke RFC 6455: " + std::string(reason));
+}
+
+void SimClient::misbehave() {
+  switch (temper_) {
+    case Temper::malformed: {
+      const std::array garbage{std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
+      if (prng_.chance(0.5)) {
+        send_frame(ws::Opcode::binary, garbage);
+      } else {
+        send_message({.newest_tick_seen = 0, .body = wire::Input{std::span(garbage).first(1)}});
+      }
+      mischief_at_ = UINT64_MAX;
+      break;
+    }
+    case Temper::violating: {
+      std::vector<std::byte> garbage(1 + prng_.below(40));
+      for (std::byte& byte : garbage) byte = static_cast<std::byte>(prng_.below(256));
+      peer_.send(garbage);
+      break;
+    }
+    case Temper::leaving:
+      send_frame(ws::Opcode::close, {});
+      close_sent_ = true;
+      break;
+    case Temper::vanishing:
+      if (prng_.chance(0.5)) {
+        peer_.reset();
+      } else {
+        peer_.close();
+      }
+      gone_ = true;
+      break;
+    case Temper::flooding:
+      for (int count = 0; count < 200; ++count) {
+        send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void SimClient::talk() {
+  // The first one at once: from then on the server knows that this client acknowledges.
+  if (newest_tick_ - acknowledged_ >= (acknowledged_ == 0 ? 1 : 6)) {
+    acknowledged_ = newest_tick_;
+    send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
+  }
+  if (!welcomed_ || temper_ == Temper::slow) return;
+  if (prng_.chance(0.3)) {
+    std::array<std::byte, sizeof(std::uint64_t)> number{};
+    std::memcpy(number.data(), &next_input_, sizeof(next_input_));
+    ++next_input_;
+    send_message({.newest_tick_seen = newest_tick_, .body = wire::Input{number}});
+  }
+  if (prng_.chance(0.05)) {
+    const std::array payload{std::byte{1}, std::byte{2}, std::byte{3}};
+    ++pings_unanswered_;
+    send_frame(ws::Opcode::ping, payload);
+  }
+  if (prng_.chance(0.05)) {
+    send_message({.newest_tick_seen = newest_tick_, .body = wire::Ping{7}});
+  }
+}
+
+void SimClient::send_message(const wire::ClientMessage& message) {
+  std::array<std::byte, 128> out;
+  send_frame(ws::Opcode::binary, std::span(out).first(wire::encode_client(message, out)));
+}
+
+void SimClient::send_frame(ws::Opcode opcode, std::span<const std::byte> payload) {
+  std::array<std::byte, 256> out;
+  const std::size_t size =
+      ws::encode_client_frame(opcode, payload, static_cast<std::uint32_t>(prng_.next()), out);
+  std::span<const std::byte> frame = std::span(out).first(size);
+  if (temper_ != Temper::fragmenting) {
+    peer_.send(frame);
+    return;
+  }
+  while (!frame.empty()) {
+    const std::size_t part = 1 + prng_.below(frame.size());
+    peer_.send(frame.first(part));
+    frame = frame.subspan(part);
+  }
+}
+
+void SimClient::send_text(std::string_view text) {
+  peer_.send(std::as_bytes(std::span(text)));
+}
+
+}  // namespace ringcast::sim

@@ -1,0 +1,96 @@
+// A client of the simulated network: speaks WebSocket and the envelope, behaves well or badly as
+// its temper says, and checks every byte that it gets against what the server promises. A broken
+// promise is an exception.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "sim/sim_network.h"
+#include "wire/envelope.h"
+#include "ws/frame_decoder.h"
+
+namespace ringcast::sim {
+
+enum class Temper : std::uint8_t {
+  good,             ///< reads all, acknowledges, sends inputs and pings
+  fragmenting,      ///< the same, in fragments and single bytes
+  silent,           ///< reads all, never says anything
+  slow,             ///< reads a little at a time, acknowledges, says nothing else
+  stuck,            ///< stops reading after the upgrade
+  flooding,         ///< far more inputs than the limit
+  malformed,        ///< after a while, a message that is no envelope, or no input
+  violating,        ///< after a while, random bytes
+  leaving,          ///< closes in good order after a while
+  vanishing,        ///< resets or shuts down after a while
+  never_upgrading,  ///< half a request head
+  page_reading      ///< GET /
+};
+inline constexpr std::uint64_t tempers = 12;
+
+class SimClient final : private ws::DecoderEvents {
+ public:
+  SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed);
+
+  /// Reads, checks and does something in keeping with its temper; returns when to be called again,
+  /// or nothing when it has ended.
+  [[nodiscard]] std::optional<Nanoseconds> act();
+  /// Stop misbehaving, read everything from now on.
+  void come_to_rest() { resting_ = true; }
+
+  [[nodiscard]] Temper temper() const { return temper_; }
+  [[nodiscard]] bool welcomed() const { return welcomed_; }
+  [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }
+  [[nodiscard]] std::uint64_t newest_tick() const { return newest_tick_; }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+  [[nodiscard]] std::optional<ws::CloseCode> closed_with() const { return closed_with_; }
+
+ private:
+  bool on_message(ws::Opcode opcode, std::span<const std::byte> payload) override;
+  bool on_ping(std::span<const std::byte> payload) override;
+  bool on_pong(std::span<const std::byte> payload) override;
+  void on_close(ws::CloseCode code, std::string_view reason) override;
+  void on_violation(ws::CloseCode code, std::string_view reason) override;
+
+  void read();
+  void take_answer(std::span<const std::byte> bytes);
+  void on_snapshot(const wire::SnapshotView& view);
+  void on_event(const wire::EventView& view);
+  void misbehave();
+  void talk();
+  void send_message(const wire::ClientMessage& message);
+  void send_frame(ws::Opcode opcode, std::span<const std::byte> payload);
+  void send_text(std::string_view text);
+  [[noreturn]] void broken(const std::string& promise) const;
+
+  SimPeer peer_;
+  Temper temper_;
+  Prng prng_;
+  ws::FrameDecoder decoder_;
+  ws::DecoderState state_;
+  std::string head_;
+  bool upgraded_ = false;
+  bool welcomed_ = false;
+  bool full_state_seen_ = false;
+  bool close_sent_ = false;
+  bool resting_ = false;
+  bool gone_ = false;
+  std::uint64_t acts_ = 0;
+  std::uint64_t mischief_at_;
+  std::uint64_t next_input_ = 1;
+  std::uint64_t newest_tick_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t next_event_ = 0;
+  std::uint64_t next_own_event_ = 1;
+  std::uint64_t snapshots_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t pings_unanswered_ = 0;
+  std::optional<ws::CloseCode> closed_with_;
+};
+
+}  // namespace ringcast::sim

@@ -1,0 +1,49 @@
+// All that the client needs from where it runs: sockets, time, chance. A browser and node 22 have
+// them as globals; a test hands in its own.
+
+/** The part of the standard WebSocket that is used. */
+export interface SocketLike {
+  binaryType: string;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onclose: ((event: CloseEventLike) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: Uint8Array): void;
+  close(code?: number, reason?: string): void;
+}
+
+export interface CloseEventLike {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+}
+
+export interface Environment {
+  /** Milliseconds of a clock that never goes back; from any origin. */
+  now(): number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  unixNow(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Calls back once after `delayMs`; returns what cancels it. */
+  startTimer(delayMs: number, callback: () => void): () => void;
+  openSocket(url: string, subprotocol: string): SocketLike;
+}
+
+// Declared rather than taken from the DOM's types, so that these are all there is.
+declare const performance: { now(): number };
+declare const WebSocket: new (url: string, subprotocol: string) => SocketLike;
+declare function setTimeout(callback: () => void, delayMs: number): number;
+declare function clearTimeout(timer: number): void;
+
+/** The globals of a browser. */
+export const browserEnvironment: Environment = {
+  now: () => performance.now(),
+  unixNow: () => Date.now(),
+  random: () => Math.random(),
+  startTimer(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+  openSocket: (url, subprotocol) => new WebSocket(url, subprotocol),
+};

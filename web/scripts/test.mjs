@@ -1,0 +1,20 @@
+// Runs the *.test.ts of a folder with node's own test runner.
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { bundleForNode, web } from "./bundle.mjs";
+
+const folder = resolve(web, process.argv[2]);
+const entries = readdirSync(folder)
+  .filter((file) => file.endsWith(".test.ts"))
+  .sort()
+  .map((file) => `${folder}/${file}`);
+if (entries.length === 0) {
+  console.error(`no *.test.ts in ${folder}`);
+  process.exit(1);
+}
+const bundles = await bundleForNode(entries, "tests");
+const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...bundles], {
+  stdio: "inherit",
+});
+process.exit(run.status ?? 1);

@@ -1,0 +1,372 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Client,
+  clientCloseCode,
+  type ConnectionState,
+  type RoomEvent,
+  type Snapshot,
+} from "../client";
+import { FakeEnvironment } from "./fake_environment";
+
+function setUp() {
+  const environment = new FakeEnvironment();
+  const snapshots: Snapshot[] = [];
+  const events: RoomEvent[] = [];
+  const states: ConnectionState[] = [];
+  const errors: string[] = [];
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onSnapshot: (snapshot) => snapshots.push(snapshot),
+      onEvent: (event) => events.push(event),
+      onState: (state) => states.push(state),
+      onServerError: (code, text) => errors.push(`${code}: ${text}`),
+    },
+  });
+  client.connect();
+  return { client, environment, snapshots, events, states, errors };
+}
+
+function setUpOpen(welcome: { eventSequence?: bigint; acknowledgeEveryTicks?: number } = {}) {
+  const all = setUp();
+  all.environment.socket.welcome(welcome);
+  all.environment.socket.takeSent(); // the first ping
+  return all;
+}
+
+const phases = (states: ConnectionState[]) => states.map((state) => state.phase);
+
+test("connects with the subprotocol, for binary data, and is open once welcomed", () => {
+  const { client, environment, states } = setUp();
+  assert.equal(environment.socket.url, "ws://server/rooms/arena");
+  assert.equal(environment.socket.subprotocol, "ringcast.v1");
+  assert.equal(environment.socket.binaryType, "arraybuffer");
+  assert.deepEqual(phases(states), ["connecting"]);
+  environment.socket.welcome();
+  assert.equal(client.state.phase, "open");
+  assert.equal(client.state.phase === "open" && client.state.welcome.memberId, 7);
+});
+
+test("connecting twice opens one socket", () => {
+  const { client, environment } = setUp();
+  client.connect();
+  assert.equal(environment.sockets.length, 1);
+});
+
+test("acknowledges the first snapshot at once, then every sixth tick", () => {
+  const { environment, snapshots } = setUpOpen();
+  const acknowledged: bigint[] = [];
+  for (let tick = 100; tick <= 118; tick++) {
+    environment.socket.snapshot(tick);
+    for (const message of environment.socket.takeSent()) acknowledged.push(message.newestTickSeen);
+  }
+  assert.deepEqual(acknowledged, [100n, 106n, 112n, 118n]);
+  assert.equal(snapshots.length, 19);
+});
+
+test("acknowledges at once when ticks were skipped", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(1);
+  environment.socket.takeSent();
+  environment.socket.snapshot(9);
+  assert.deepEqual(
+    environment.socket.takeSent().map((message) => message.newestTickSeen),
+    [9n],
+  );
+  assert.equal(snapshots[1]?.ticksSkipped, 7);
+});
+
+test("acknowledges at once when a snapshot is late", () => {
+  const { environment } = setUpOpen();
+  environment.socket.snapshot(1);
+  environment.socket.takeSent();
+  environment.advance(99);
+  environment.socket.snapshot(2);
+  assert.equal(environment.socket.takeSent().length, 0);
+  environment.advance(1);
+  environment.socket.snapshot(3);
+  assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 3n);
+});
+
+test("an input carries the acknowledgement, so that none is sent beside it", () => {
+  const { client, environment } = setUpOpen();
+  environment.socket.snapshot(1);
+  environment.socket.snapshot(5);
+  environment.socket.takeSent();
+  assert.ok(client.sendInput(Uint8Array.of(1, 2)));
+  environment.socket.snapshot(7);
+  const sent = environment.socket.takeSent();
+  assert.equal(sent.length, 1);
+  assert.equal(sent[0]?.newestTickSeen, 5n);
+  assert.equal(sent[0]?.message.case, "input");
+  assert.deepEqual(
+    sent[0]?.message.case === "input" && sent[0].message.value.payload,
+    Uint8Array.of(1, 2),
+  );
+});
+
+test("refuses inputs while it is not open", () => {
+  const { client, environment } = setUp();
+  assert.equal(client.sendInput(Uint8Array.of(1)), false);
+  environment.socket.welcome();
+  assert.equal(client.sendInput(Uint8Array.of(1)), true);
+  environment.socket.drop();
+  assert.equal(client.sendInput(Uint8Array.of(1)), false);
+});
+
+test("marks the first snapshot of a session as the full state", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(40);
+  environment.socket.snapshot(40);
+  environment.socket.snapshot(41);
+  assert.deepEqual(
+    snapshots.map(({ tick, full, ticksSkipped }) => [tick, full, ticksSkipped]),
+    [
+      [40, true, 0],
+      [40, false, 0],
+      [41, false, 0],
+    ],
+  );
+});
+
+test("never shows a snapshot older than one before", () => {
+  const { client, environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(5);
+  environment.socket.snapshot(4);
+  assert.deepEqual(
+    snapshots.map((snapshot) => snapshot.tick),
+    [5],
+  );
+  assert.equal(client.newestTick, 5);
+});
+
+test("measures a snapshot's age by the server's clock, synchronised by pings", () => {
+  const { client, environment, snapshots } = setUp();
+  environment.socket.welcome();
+  const ping = environment.socket.takeSent()[0]?.message;
+  assert.equal(ping?.case, "ping");
+  assert.equal(client.roundTripMs, undefined);
+  environment.advance(20);
+  // 10 ms to get there: the server's clock showed 500,000 when the local one showed 1,010.
+  environment.socket.deliver({
+    case: "pong",
+    value: { pingSentNs: (ping.value as { sentNs: bigint }).sentNs, answeredUnixNs: 500_000_000_000n },
+  });
+  assert.equal(client.roundTripMs, 20);
+  assert.equal(client.serverTimeMs(1_010), 500_000);
+  environment.advance(30);
+  environment.socket.snapshot(1, 500_005); // arrives at local 1,050: server's 500,040
+  assert.equal(snapshots[0]?.ageMs, 35);
+});
+
+test("compares clocks a few times at first, then every two seconds", () => {
+  const { environment } = setUpOpen();
+  const pings = () =>
+    environment.socket.takeSent().filter(({ message }) => message.case === "ping").length;
+  environment.socket.snapshot(1);
+  environment.advance(800);
+  assert.equal(pings(), 4);
+  environment.socket.snapshot(2);
+  environment.advance(6_000);
+  assert.equal(pings(), 3);
+});
+
+test("answers the server's ping with its own unix time", () => {
+  const { environment } = setUpOpen();
+  environment.socket.deliver({ case: "ping", value: { sentNs: 123_456_789_012_345_678n } });
+  const answer = environment.socket.takeSent()[0]?.message;
+  assert.equal(answer?.case, "pong");
+  if (answer?.case !== "pong") return;
+  assert.equal(answer.value.pingSentNs, 123_456_789_012_345_678n);
+  assert.equal(answer.value.answeredUnixNs, BigInt(environment.unixNow()) * 1_000_000n);
+});
+
+test("hands events over in order, from where the welcome says", () => {
+  const { environment, events } = setUpOpen({ eventSequence: 41n });
+  environment.socket.event(42);
+  environment.socket.event(0); // to this member alone: not numbered
+  environment.socket.event(43);
+  assert.deepEqual(
+    events.map((event) => event.sequence),
+    [42, 0, 43],
+  );
+});
+
+for (const [name, sequence] of [
+  ["missing", 3],
+  ["repeated", 1],
+] as const) {
+  test(`starts a new session when an event is ${name}`, () => {
+    const { environment, events, states } = setUpOpen();
+    environment.socket.event(1);
+    const socket = environment.socket;
+    socket.event(sequence);
+    assert.equal(events.length, 1);
+    assert.equal(socket.closedWith?.code, clientCloseCode.eventsOutOfOrder);
+    assert.deepEqual(phases(states).at(-1), "waiting");
+    environment.advance(500);
+    assert.equal(environment.sockets.length, 2);
+    // Events are numbered anew.
+    environment.socket.welcome();
+    environment.socket.event(1);
+    assert.equal(events.length, 2);
+  });
+}
+
+for (const [name, data] of [
+  ["text", "hello"],
+  ["bytes that are no envelope", Uint8Array.of(0xff, 0xff, 0xff).buffer],
+] as const) {
+  test(`gives up on a session that sends ${name}`, () => {
+    const { environment, states } = setUpOpen();
+    environment.socket.deliverRaw(data);
+    assert.equal(environment.sockets[0]?.closedWith?.code, clientCloseCode.malformedMessage);
+    assert.equal(states.at(-1)?.phase, "waiting");
+  });
+}
+
+test("ignores messages of a later protocol", () => {
+  const { client, environment } = setUpOpen();
+  environment.socket.deliverRaw(Uint8Array.of(0xfa, 0x01, 0x00).buffer); // field 31, empty
+  assert.equal(client.state.phase, "open");
+});
+
+test("tells of what the server dropped, and stays", () => {
+  const { client, environment, errors } = setUpOpen();
+  environment.socket.deliver({ case: "error", value: { code: 1, text: "slower, please" } });
+  assert.deepEqual(errors, ["rateLimited: slower, please"]);
+  assert.equal(client.state.phase, "open");
+});
+
+test("reconnects after just the delay that the server asked for, with its token", () => {
+  const { environment, states } = setUpOpen();
+  environment.socket.deliver({
+    case: "goingAway",
+    value: { delayMs: 1_234, resumeToken: Uint8Array.of(0x0a, 0xff) },
+  });
+  environment.socket.drop({ code: 1001, reason: "restarting", wasClean: true });
+  assert.deepEqual(states.at(-1), {
+    phase: "waiting",
+    closure: { code: 1001, reason: "restarting" },
+    delayMs: 1_234,
+  });
+  environment.advance(1_233);
+  assert.equal(environment.sockets.length, 1);
+  environment.advance(1);
+  assert.equal(environment.sockets.length, 2);
+  assert.equal(environment.socket.url, "ws://server/rooms/arena?resume=0aff");
+  // The token was for one session, the delay for one reconnect.
+  environment.socket.welcome();
+  environment.socket.drop();
+  environment.advance(10_000);
+  assert.equal(environment.socket.url, "ws://server/rooms/arena");
+});
+
+test("backs off exponentially up to a limit, half of it by chance", () => {
+  const { environment, states } = setUp();
+  const delays: number[] = [];
+  for (let attempt = 0; attempt < 8; attempt++) {
+    environment.randomValue = attempt % 2;
+    environment.socket.drop();
+    const state = states.at(-1);
+    assert.equal(state?.phase, "waiting");
+    if (state?.phase !== "waiting") return;
+    delays.push(state.delayMs);
+    environment.advance(state.delayMs);
+  }
+  assert.deepEqual(delays, [250, 1_000, 1_000, 4_000, 4_000, 15_000, 7_500, 15_000]);
+});
+
+test("backs off further when sessions are lost as soon as they open, anew when one lasted", () => {
+  const { environment, states } = setUp();
+  const delayAfterLoss = () => {
+    environment.socket.drop();
+    const state = states.at(-1);
+    return state?.phase === "waiting" ? state.delayMs : undefined;
+  };
+  environment.socket.welcome();
+  assert.equal(delayAfterLoss(), 375);
+  environment.advance(375);
+  environment.socket.welcome();
+  assert.equal(delayAfterLoss(), 750);
+  environment.advance(750);
+  environment.socket.welcome();
+  for (let second = 0; second < 12; second++) {
+    environment.advance(1_000);
+    environment.socket.snapshot(second);
+  }
+  assert.equal(delayAfterLoss(), 375);
+});
+
+for (const code of [1000, 1002, 1003, 1007, 1008, 1009]) {
+  test(`does not come back after ${code}`, () => {
+    const { client, environment, states } = setUpOpen();
+    environment.socket.drop({ code, reason: "why", wasClean: true });
+    assert.deepEqual(states.at(-1), { phase: "closed", closure: { code, reason: "why" } });
+    assert.equal(environment.timersPending, 0);
+    client.connect();
+    assert.equal(environment.sockets.length, 2);
+  });
+}
+
+for (const code of [1001, 1006, 1011, 1012, 1013]) {
+  test(`comes back after ${code}`, () => {
+    const { environment } = setUpOpen();
+    environment.socket.drop({ code });
+    environment.advance(500);
+    assert.equal(environment.sockets.length, 2);
+  });
+}
+
+test("takes a silent connection for lost, open or not", () => {
+  const { environment, states } = setUp();
+  environment.advance(10_000);
+  assert.equal(environment.sockets[0]?.closedWith?.code, clientCloseCode.silence);
+  environment.advance(500);
+  environment.socket.welcome();
+  assert.equal(states.at(-1)?.phase, "open");
+  environment.advance(12_500);
+  assert.equal(environment.sockets[1]?.closedWith?.code, clientCloseCode.silence);
+});
+
+test("what an abandoned socket still says changes nothing", () => {
+  const { client, environment, snapshots } = setUpOpen();
+  const abandoned = environment.socket;
+  client.close();
+  client.connect();
+  environment.socket.welcome();
+  abandoned.snapshot(1);
+  abandoned.drop();
+  assert.equal(snapshots.length, 0);
+  assert.equal(client.state.phase, "open");
+  assert.equal(environment.sockets.length, 2);
+});
+
+test("close leaves with 1000 and leaves nothing running", () => {
+  const { client, environment, states } = setUpOpen();
+  client.close("bye");
+  assert.deepEqual(environment.socket.closedWith, { code: 1000, reason: "bye" });
+  assert.deepEqual(states.at(-1), { phase: "closed", closure: { code: 1000, reason: "bye" } });
+  assert.equal(environment.timersPending, 0);
+});
+
+test("close while waiting to reconnect stays closed", () => {
+  const { client, environment } = setUpOpen();
+  environment.socket.drop();
+  client.close();
+  environment.advance(60_000);
+  assert.equal(environment.sockets.length, 1);
+  assert.equal(client.state.phase, "closed");
+});
+
+test("counts the bytes and messages of both directions", () => {
+  const { client, environment } = setUp();
+  environment.socket.deliverRaw(Uint8Array.of(0xfa, 0x01, 0x00).buffer);
+  assert.equal(client.traffic.bytesReceived, 3);
+  assert.equal(client.traffic.messagesReceived, 1);
+  environment.socket.welcome();
+  assert.equal(client.traffic.messagesSent, 1);
+  assert.ok(client.traffic.bytesSent > 0);
+});

@@ -1,0 +1,137 @@
+// A clock that only a test moves, timers that fire by it, and sockets whose other end the test is.
+import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import type { CloseEventLike, Environment, SocketLike } from "../client/environment";
+import {
+  ClientEnvelopeSchema,
+  ServerEnvelopeSchema,
+  type ClientEnvelope,
+} from "../client/gen/ringcast/v1/envelope_pb";
+
+export class FakeSocket implements SocketLike {
+  binaryType = "blob";
+  onopen: SocketLike["onopen"] = null;
+  onmessage: SocketLike["onmessage"] = null;
+  onclose: SocketLike["onclose"] = null;
+  onerror: SocketLike["onerror"] = null;
+  readonly sent: ClientEnvelope[] = [];
+  closedWith: { code: number | undefined; reason: string | undefined } | undefined;
+
+  constructor(
+    readonly url: string,
+    readonly subprotocol: string,
+  ) {}
+
+  send(data: Uint8Array): void {
+    this.sent.push(fromBinary(ClientEnvelopeSchema, data));
+  }
+
+  close(code?: number, reason?: string): void {
+    this.closedWith = { code, reason };
+  }
+
+  /** The server sends an envelope. */
+  deliver(message: NonNullable<MessageInitShape<typeof ServerEnvelopeSchema>["message"]>): void {
+    const bytes = toBinary(ServerEnvelopeSchema, create(ServerEnvelopeSchema, { message }));
+    this.deliverRaw(bytes.slice().buffer);
+  }
+
+  deliverRaw(data: unknown): void {
+    this.onmessage?.({ data });
+  }
+
+  welcome(fields: { eventSequence?: bigint; acknowledgeEveryTicks?: number } = {}): void {
+    this.deliver({
+      case: "welcome",
+      value: { room: "arena", memberId: 7, rateHz: 60, acknowledgeEveryTicks: 6, ...fields },
+    });
+  }
+
+  snapshot(tick: number, serverTimeMs = 0): void {
+    this.deliver({
+      case: "snapshot",
+      value: {
+        tick: BigInt(tick),
+        serverTimeUnixNs: BigInt(serverTimeMs) * 1_000_000n,
+        payload: Uint8Array.of(tick % 256),
+      },
+    });
+  }
+
+  event(sequence: number): void {
+    this.deliver({ case: "event", value: { sequence: BigInt(sequence), tick: 1n } });
+  }
+
+  /** The connection ends. */
+  drop(event: Partial<CloseEventLike> = {}): void {
+    this.onclose?.({ code: 1006, reason: "", wasClean: false, ...event });
+  }
+
+  /** What was sent since the last call. */
+  takeSent(): ClientEnvelope[] {
+    return this.sent.splice(0);
+  }
+}
+
+interface Timer {
+  readonly dueMs: number;
+  readonly callback: () => void;
+}
+
+export class FakeEnvironment implements Environment {
+  readonly sockets: FakeSocket[] = [];
+  #nowMs = 1_000;
+  #timers: Timer[] = [];
+  randomValue = 0.5;
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  unixNow(): number {
+    return this.#nowMs + 1_700_000_000_000;
+  }
+
+  random(): number {
+    return this.randomValue;
+  }
+
+  startTimer(delayMs: number, callback: () => void): () => void {
+    const timer = { dueMs: this.#nowMs + delayMs, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  openSocket(url: string, subprotocol: string): SocketLike {
+    const socket = new FakeSocket(url, subprotocol);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  get timersPending(): number {
+    return this.#timers.length;
+  }
+
+  /** The socket opened last. */
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (socket === undefined) throw new Error("no socket was opened");
+    return socket;
+  }
+
+  /** Moves the clock, firing what falls due on the way. */
+  advance(milliseconds: number): void {
+    const untilMs = this.#nowMs + milliseconds;
+    for (;;) {
+      const next = this.#timers
+        .filter((timer) => timer.dueMs <= untilMs)
+        .sort((a, b) => a.dueMs - b.dueMs)[0];
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.#nowMs = next.dueMs;
+      next.callback();
+    }
+    this.#nowMs = untilMs;
+  }
+}
