@@ -72,10 +72,6 @@ void read_addresses(TomlTable& document, Config& config) {
   if (auto good = uring::check_address(*config.admin); !good) {
     document.problem("admin", good.error().message + "; or \"off\"");
   }
-  // Of port 0 each gets its own.
-  if (*config.admin == config.listen && !config.listen.ends_with(":0")) {
-    document.conflict("listen", "admin", "must not be the address of admin");
-  }
 }
 
 void read_log(TomlTable table, observe::LogOptions& log) {
@@ -290,6 +286,14 @@ Result<void> apply_flags(const ConfigFlags& flags, Config& config,
   return apply_room_flags(flags, config.rooms, simulations);
 }
 
+/// Behind the flags: one of them may be the mistake, or what avoids it.
+Result<void> check_addresses_differ(const Config& config) {
+  // Of port 0 each gets its own.
+  if (config.admin != config.listen || config.listen.ends_with(":0")) return {};
+  const Place& place = config.listen_place.text.empty() ? config.admin_place : config.listen_place;
+  return fail(fmt::format("{}listen and admin must not both be {}", place.text, config.listen));
+}
+
 Result<std::string> read_file(const std::string& path) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(path, ignored);
@@ -299,10 +303,8 @@ Result<std::string> read_file(const std::string& path) {
       fmt::format("{}: cannot be read: {}", path, std::strerror(is_folder ? EISDIR : errno)));
 }
 
-}  // namespace
-
-Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
-                            const SimulationRegistry& simulations) {
+Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,
+                           const SimulationRegistry& simulations) {
   const std::string file = flags.file.value_or("(no file)");
   const auto document = parse_toml(toml, file);
   if (!document) return std::unexpected(document.error());
@@ -313,6 +315,9 @@ Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
   if (auto applied = apply_flags(flags, config, simulations); !applied) {
     return std::unexpected(applied.error());
   }
+  if (auto differ = check_addresses_differ(config); !differ) {
+    return std::unexpected(differ.error());
+  }
   if (config.rooms.empty()) {
     server::RoomOptions& arena = config.rooms.emplace_back();
     arena.name = arena.simulation = "arena";
@@ -320,10 +325,26 @@ Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
   return config;
 }
 
+/// A mistake is one line, whatever it quotes from a file or a flag.
+Error on_one_line(Error error) {
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  std::ranges::replace_if(error.message, is_control, '?');
+  return error;
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
+                            const SimulationRegistry& simulations) {
+  auto config = read_config(toml, flags, simulations);
+  if (!config) return std::unexpected(on_one_line(config.error()));
+  return config;
+}
+
 Result<Config> load_config(const ConfigFlags& flags, const SimulationRegistry& simulations) {
   if (!flags.file) return parse_config("", flags, simulations);
   const auto text = read_file(*flags.file);
-  if (!text) return std::unexpected(text.error());
+  if (!text) return std::unexpected(on_one_line(text.error()));
   return parse_config(*text, flags, simulations);
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <concepts>
 #include <ranges>
+#include <set>
 #include <string>
 
 namespace ringcast::app {
@@ -27,7 +28,7 @@ std::string apply(server::RoomOptions& room, std::string_view key, std::string_v
   if (key == "rate_hz") return parse_number(key, value, room.rate_hz, rate_hz_range);
   if (key == "seed") return parse_number(key, value, room.seed, seed_range);
   if (key == "members_max") return parse_number(key, value, room.members_max, members_max_range);
-  if (!room.parameters.emplace(key, value).second) return fmt::format("{} is given twice", key);
+  room.parameters.emplace(key, value);
   return {};
 }
 
@@ -38,6 +39,7 @@ Result<server::RoomOptions> parse_room_flag(std::string_view flag) {
     return fail(fmt::format("--room {}: {}", flag, sentence));
   };
   server::RoomOptions room;
+  std::set<std::string_view> keys;
   bool first = true;
   for (const auto part : std::views::split(flag, ',')) {
     const std::string_view pair(part.begin(), part.end());
@@ -51,6 +53,8 @@ Result<server::RoomOptions> parse_room_flag(std::string_view flag) {
       room.name = key;
       room.simulation = value;
       first = false;
+    } else if (!keys.insert(key).second) {
+      return bad(fmt::format("{} is given twice", key));
     } else if (const std::string problem = apply(room, key, value); !problem.empty()) {
       return bad(problem);
     }

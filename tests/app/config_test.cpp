@@ -127,7 +127,9 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
       {"[session]\nmessage_bytes_max = 200\nbytes_burst = 2_000\n",
        "r.toml:3: session.bytes_burst must be at least memory.receive_buffer_bytes, or a full "
        "receive could never pass"},
-      {"listen = '127.0.0.1:9001'\n", "r.toml:1: listen must not be the address of admin"},
+      {"listen = '127.0.0.1:9001'\n", "r.toml:1: listen and admin must not both be 127.0.0.1:9001"},
+      {"\nadmin = '127.0.0.1:9000'\n",
+       "r.toml:2: listen and admin must not both be 127.0.0.1:9000"},
       {"[latest]\npolicy = 'newest'\n",
        "r.toml:2: latest.policy must be one of replace_waiting, keep_waiting, not \"newest\""},
       {"[[room]]\nname = 'a'\n", "r.toml:1: a room needs a simulation"},
@@ -231,7 +233,8 @@ TEST_CASE("an address knows the line or the flag that it comes from") {
   ConfigFlags flags = in_file();
   CHECK(good(toml, flags).listen_place.text == "r.toml:2: ");
   CHECK(good(toml, flags).admin_place.text == "r.toml:3: ");
-  flags.listen = flags.admin = "127.0.0.1:1";
+  flags.listen = "127.0.0.1:1";
+  flags.admin = "127.0.0.1:4";
   CHECK(good(toml, flags).listen_place.text == "--listen: ");
   CHECK(good(toml, flags).admin_place.text == "--admin: ");
   CHECK(good("").listen_place.text.empty());
@@ -242,6 +245,24 @@ TEST_CASE("a flag does not hide a mistake in the file") {
   ConfigFlags flags = in_file();
   flags.listen = "127.0.0.1:1";
   CHECK(error_of("listen = 5\n", flags) == "r.toml:1: listen must be a string, not an integer");
+}
+
+TEST_CASE("the addresses that count must differ, wherever they come from") {
+  const std::string toml = "listen = '127.0.0.1:9001'\n";
+  ConfigFlags flags = in_file();
+  flags.admin = "127.0.0.1:5";
+  CHECK(good(toml, flags).listen == "127.0.0.1:9001");
+  flags.listen = "127.0.0.1:5";
+  CHECK(error_of(toml, flags) == "--listen: listen and admin must not both be 127.0.0.1:5");
+  flags.listen = flags.admin = "127.0.0.1:0";
+  good(toml, flags);
+}
+
+TEST_CASE("a mistake is one line, whatever it quotes") {
+  CHECK(error_of("\"a\\nb\" = 1\n") == "r.toml:1: unknown key \"a?b\"");
+  ConfigFlags flags;
+  flags.rooms = {"a\nb\x1b"};
+  CHECK(error_of("", flags) == "--room a?b?: write NAME=SIMULATION[,key=value...]");
 }
 
 TEST_CASE("every mistake in a flag is one sentence that names the flag") {
@@ -272,6 +293,8 @@ TEST_CASE("every mistake in a flag is one sentence that names the flag") {
         "--room a=arena,seed=x: seed must be 0 to 9223372036854775807, not x");
   CHECK(room_error({"a=arena,bots=1,bots=2"}) ==
         "--room a=arena,bots=1,bots=2: bots is given twice");
+  CHECK(room_error({"a=arena,rate_hz=20,rate_hz=30"}) ==
+        "--room a=arena,rate_hz=20,rate_hz=30: rate_hz is given twice");
   CHECK(room_error({"a=chess"}) ==
         "--room a=chess: there is no simulation \"chess\", only arena, echo");
   CHECK(room_error({"a=arena,speed=2"}) == "--room a=arena,speed=2: arena has no parameter speed");
