@@ -105,6 +105,13 @@ int run(const Config& config, const SimulationRegistry& simulations) {
     return failed(exit_failed, floor.error());
   }
 
+  std::string admin_page = "off";
+  if (*admin) {
+    const auto address = uring::local_address(*admin);
+    if (!address) return failed(exit_failed, address.error());
+    admin_page = fmt::format("http://{}/", *address);
+  }
+
   const auto control =
       server::Control::create({.admin = *admin,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
@@ -130,7 +137,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   (*control)->run({&handle, 1}, rooms, [&] {
     log.write(observe::LogLevel::info, "serving",
               {{"page", fmt::format("http://{}/", entrance->address)},
-               {"admin", config.admin ? fmt::format("http://{}/", *config.admin) : "off"},
+               {"admin", admin_page},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
   return exit_ok;

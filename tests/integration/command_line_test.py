@@ -1,7 +1,9 @@
 """The command line and the configuration file: a mistake is one clear line and exit status 2."""
 
 import pathlib
+import re
 import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -104,6 +106,17 @@ class Verbs(unittest.TestCase):
     def test_serve_prints_the_address_of_its_page(self):
         with harness.serving(name="command-line") as server:
             self.assertIn(f"http://127.0.0.1:{server.port}/", server.log())
+
+    def test_serve_prints_the_port_that_the_kernel_chose_for_the_admin_endpoint(self):
+        command = [harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+            try:
+                serving = server.stderr.readline()
+                port = re.search(r"admin=http://127\.0\.0\.1:(\d+)/", serving)[1]
+                healthy = harness.http(int(port), b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(healthy.status, 200)
+            finally:
+                server.kill()
 
     def test_a_server_given_a_room_serves_that_room_only(self):
         with harness.serving(rooms=["hall=arena,bots=7"], name="command-line") as server:
