@@ -239,6 +239,10 @@ void Core::begin_shutdown(ws::CloseCode code) {
       say_going_away(handle, session);
       sessions_.close(handle, code, "the server is shutting down", Farewell::after_reliable,
                       LeaveReason::ended);
+      // What waits before the goodbye has until then.
+      if (session.phase == Phase::closing) {
+        sessions_.set_deadline(handle, session, drain_until_);
+      }
     }
   });
 }

@@ -164,6 +164,10 @@ void Sessions::peer_gone(Handle handle) {
 // RFC 6455 section 7.1.1: the server closes the connection first, once both close frames are
 // through. Only our half: closing with unread bytes would reset it under our own goodbye.
 void Sessions::goodbye_handed_over(Handle handle, Session& session) {
+  if (!session.goodbye_sent) {
+    // From here on it is the peer's turn, however long what came before the goodbye has taken.
+    set_deadline(handle, session, context_.now + context_.options.session.close_timeout);
+  }
   session.goodbye_sent = true;
   if (!session.discarding) return;
   if (session.receiving || session.deaf) {

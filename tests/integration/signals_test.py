@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import time
 import unittest
 
 import harness
@@ -62,6 +63,23 @@ class Ending(unittest.TestCase):
         with harness.serving(config=config, name="signals") as server, \
                 websocket.Connection(server.port, receive_buffer=4096):
             server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), 0)
+
+    def test_who_reads_on_gets_all_that_waited_however_short_a_handshake_may_be(self):
+        config = ("drain_timeout_ms = 60000\n[session]\nclose_timeout_ms = 200\n"
+                  "messages_per_s = 0\nbytes_per_s = 0\nreliable_bytes_max = 8000000\n")
+        with harness.serving(config=config, name="signals") as server, \
+                websocket.Connection(server.port, "/rooms/echo", receive_buffer=4096) as connection:
+            for number in range(40):
+                connection.send(frame(websocket.BINARY, bytes([number]) * 60_000))
+            harness.until(lambda: server.metric("backlog_bytes") > 2_000_000, "all echoes wait")
+            server.signal(signal.SIGTERM)
+            harness.until(lambda: "shutting down" in server.log(), "the server shuts down")
+            time.sleep(0.5)
+            for number in range(40):
+                self.assertEqual(connection.receive().payload[:1], bytes([number]))
+            self.assertEqual(goodbye(connection)[1], 1001)
+            connection.close()
             self.assertEqual(server.wait(), 0)
 
     def test_who_connects_while_it_drains_is_refused(self):
