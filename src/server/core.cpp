@@ -158,6 +158,8 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
     }
     return;
   }
+  // Who ends the stream right behind a close frame may still read what answers it.
+  if (completion.result == 0 && session.peer_closed && !session.goodbye_sent) return;
   if (completion.result <= 0) {
     sessions_.peer_gone(handle);
     return;

@@ -302,6 +302,18 @@ class Behaviour(unittest.TestCase):
                 self.assertEqual((echoed.opcode, echoed.payload), (TEXT, b"last words"))
                 self.assertEqual(connection.receive_close().close_code, 1000)
 
+    def test_who_ends_the_stream_behind_the_goodbye_still_gets_what_answers_it(self):
+        for room in ("/rooms/echo", "/rooms/arena"):
+            for _ in range(20):
+                with self.subTest(room), websocket.Connection(server.port, room) as connection:
+                    said = frame(TEXT, b"last words") if room == "/rooms/echo" else b""
+                    connection.send(said + frame(CLOSE, close_payload(1000)))
+                    connection.socket.shutdown(socket.SHUT_WR)
+                    if said:
+                        self.assertEqual(connection.receive().payload, b"last words")
+                    self.assertEqual(connection.receive_close().close_code, 1000)
+                    self.assertTrue(connection.at_end())
+
     def test_what_comes_after_a_violation_is_not_read_for_ever(self):
         with websocket.Connection(server.port) as connection:
             connection.send(frame(TEXT, b"no text here"))
