@@ -84,10 +84,12 @@ void Ring::Exit::operator()(io_uring* ring) const {
   everything.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
   everything.timeout = {.tv_sec = -1, .tv_nsec = -1};
   io_uring_register_sync_cancel(ring, &everything);
-  // What was cancelled is over, and its socket let go, when its deferred work has run.
-  while ((IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0 &&
-         io_uring_get_events(ring) >= 0) {
-  }
+  // What was cancelled is over, and its socket let go, when its deferred work has run. A mark whose
+  // call brings nothing has been left behind (see reap_all).
+  do {
+    io_uring_cq_advance(ring, io_uring_cq_ready(ring));
+  } while ((IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0 &&
+           io_uring_get_events(ring) >= 0 && io_uring_cq_ready(ring) != 0);
   // The memory-lock budget is free again when this returns, not some time after the close.
   io_uring_unregister_buffers(ring);
   io_uring_queue_exit(ring);
@@ -253,18 +255,28 @@ void Ring::enter_and_wait(Nanoseconds timeout) {
 }
 
 bool Ring::kernel_holds_back() const {
-  const unsigned flags = IO_URING_READ_ONCE(*ring_->sq.kflags);
   // Entries not taken, or completions that found no room: a quiet send may be among them.
-  if (io_uring_sq_ready(ring_.get()) != 0 || (flags & IORING_SQ_CQ_OVERFLOW) != 0) return true;
-  // Deferred work keeps coming as long as peers keep sending: bounded, the rest next turn.
-  return (flags & IORING_SQ_TASKRUN) != 0 && completions_.size() < completions_max_;
+  const unsigned flags = IO_URING_READ_ONCE(*ring_->sq.kflags);
+  return io_uring_sq_ready(ring_.get()) != 0 || (flags & IORING_SQ_CQ_OVERFLOW) != 0;
 }
 
+bool Ring::work_is_deferred() const {
+  // It keeps coming as long as peers keep sending: bounded, the rest next turn.
+  return (IO_URING_READ_ONCE(*ring_->sq.kflags) & IORING_SQ_TASKRUN) != 0 &&
+         completions_.size() < completions_max_;
+}
+
+// The mark of deferred work is only a hint: who defers it sets the mark behind the work, so it may
+// be set when this thread has done that work and cleared the mark already, and then stays until
+// there is work again. A call that brought nothing is therefore the last.
 std::span<io::Completion> Ring::reap_all() {
   reap();
-  while (kernel_holds_back()) {
+  bool brought_some = true;
+  while (kernel_holds_back() || (brought_some && work_is_deferred())) {
+    const std::size_t reaped = completions_.size();
     enter();
     reap();
+    brought_some = completions_.size() != reaped;
   }
   return completions_;
 }

@@ -79,6 +79,7 @@ class Ring final : public io::Io {
   void enter_and_wait(Nanoseconds timeout);
   void reap();
   [[nodiscard]] bool kernel_holds_back() const;
+  [[nodiscard]] bool work_is_deferred() const;
   [[nodiscard]] std::span<io::Completion> reap_all();
 
   const Clock& clock_;
