@@ -133,6 +133,22 @@ TEST_CASE("stuck clients cost the others nothing: each of them sees every tick")
   world.check_all_home();
 }
 
+TEST_CASE("who speaks while no receive buffer is left is heard later, and stays") {
+  SimFaults faults;
+  faults.receive_buffers_exhausted = 0.2;
+  World world(3, faults, small_core());
+  for (int count = 0; count < 40; ++count) world.add_client(Temper::good);
+  world.run(1s);  // all are members by now
+  const std::uint64_t exhausted =
+      world.metrics()[observe::Count::receive_buffers_exhausted].value();
+  world.run(2s);
+  CHECK(world.metrics()[observe::Count::receive_buffers_exhausted].value() > exhausted);
+  CHECK(world.metrics()[observe::Count::sessions_lost].value() == 0);
+  CHECK(world.simulation().inputs > 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
 TEST_CASE("clients that don't read can't use up what the others' events wait in") {
   server::CoreOptions options = small_core();
   options.reliable_frames_max = 512;
