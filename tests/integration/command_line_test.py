@@ -1,7 +1,9 @@
 """The command line and the configuration file: a mistake is one clear line and exit status 2."""
 
 import pathlib
+import re
 import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -104,6 +106,21 @@ class Verbs(unittest.TestCase):
     def test_serve_prints_the_address_of_its_page(self):
         with harness.serving(name="command-line") as server:
             self.assertIn(f"http://127.0.0.1:{server.port}/", server.log())
+
+    def test_serve_prints_where_its_page_shows_a_room_that_it_has(self):
+        with harness.serving(rooms=["echo=echo", "hall=arena"], name="command-line") as server:
+            self.assertIn(f" page=\"http://127.0.0.1:{server.port}/?room=hall\" ", server.log())
+        with harness.serving(config="page = false", name="command-line") as server:
+            self.assertIn(f" listen=127.0.0.1:{server.port} page=off ", server.log())
+
+    def test_serve_prints_the_ports_that_the_kernel_chose(self):
+        server = subprocess.Popen([harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin",
+                                   "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with server:
+            self.addCleanup(server.kill)
+            line = next(line for line in server.stdout if b" serving " in line)
+            server.terminate()
+        self.assertEqual(len(re.findall(rb"http://127.0.0.1:[1-9]\d*/", line)), 2, line)
 
     def test_a_server_given_a_room_serves_that_room_only(self):
         with harness.serving(rooms=["hall=arena,bots=7"], name="command-line") as server:
