@@ -35,7 +35,7 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
 void add_load(CLI::App& verb, LoadCommand& command) {
   load::LoadOptions& options = command.options;
   const auto add = [&verb](const char* name, auto& value, const char* help, const char* type) {
-    verb.add_option(name, value, help)->type_name(type)->capture_default_str();
+    verb.add_option(name, value, fmt::format("{} (default: {})", help, value))->type_name(type);
   };
   add("--url", options.url, "the room to join", "ws://HOST:PORT/rooms/NAME");
   add("--clients", options.clients, "connections, the slow ones included", "COUNT");
@@ -44,8 +44,8 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--inputs-per-s", options.inputs_per_s, "inputs of each client", "COUNT");
   add("--slow", options.slow, "how many read slowly", "COUNT");
   add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
-  add("--slow-rcvbuf", options.slow_receive_buffer_bytes,
-      "their receive buffer; 0: the system's default", "BYTES");
+  add("--slow-rcvbuf", options.slow_receive_buffer_bytes, "their receive buffer; 0: the system's",
+      "BYTES");
   verb.add_flag_callback(
       "--no-ack", [&options] { options.acknowledge = false; }, "never acknowledge ticks");
   verb.add_flag("--idle", options.idle, "only connect and stay");

@@ -2,10 +2,12 @@
 // first; threads come last.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "app/commands.h"
@@ -67,6 +69,25 @@ Result<io::Socket> open_admin(const Config& config) {
   return listen(*config.admin, config.admin_place, {.backlog = 64});
 }
 
+/// Where the page shows a room. It opens `arena` by itself, and can draw simulation arena's rooms.
+std::string page_address(const Config& config, std::string_view address) {
+  if (!config.page) return "off";
+  const auto opens_by_itself = [](const server::RoomOptions& room) { return room.name == "arena"; };
+  const auto can_be_drawn = [](const auto& room) { return room.simulation == "arena"; };
+  const auto drawn = std::ranges::find_if(config.rooms, can_be_drawn);
+  if (drawn == config.rooms.end() || std::ranges::any_of(config.rooms, opens_by_itself)) {
+    return fmt::format("http://{}/", address);
+  }
+  return fmt::format("http://{}/?room={}", address, drawn->name);
+}
+
+Result<std::string> admin_address(io::Socket admin) {
+  if (!admin) return "off";
+  const auto address = uring::local_address(admin);
+  if (!address) return std::unexpected(address.error());
+  return fmt::format("http://{}/", *address);
+}
+
 void warn_of_limits(const Config& config, const observe::Log& log) {
   const std::uint64_t needed = open_files_needed(config.core);
   const std::uint64_t limit = open_files_limit().soft;
@@ -101,15 +122,10 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   if (!entrance) return failed(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
   if (!admin) return failed(exit_mistake, admin.error());
+  const auto admin_at = admin_address(*admin);
+  if (!admin_at) return failed(exit_failed, admin_at.error());
   if (auto floor = uring::probe_features().check_floor(); !floor) {
     return failed(exit_failed, floor.error());
-  }
-
-  std::string admin_page = "off";
-  if (*admin) {
-    const auto address = uring::local_address(*admin);
-    if (!address) return failed(exit_failed, address.error());
-    admin_page = fmt::format("http://{}/", *address);
   }
 
   const auto control =
@@ -136,8 +152,9 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const auto rooms = (*core)->rooms();
   (*control)->run({&handle, 1}, rooms, [&] {
     log.write(observe::LogLevel::info, "serving",
-              {{"page", fmt::format("http://{}/", entrance->address)},
-               {"admin", admin_page},
+              {{"listen", entrance->address},
+               {"page", page_address(config, entrance->address)},
+               {"admin", *admin_at},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
   return exit_ok;

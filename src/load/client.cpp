@@ -132,8 +132,10 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
     owed_.envelope_pong = ping->sent_ns;
   } else if (const auto* pong = std::get_if<wire::Pong>(&message)) {
     events.on_pong(*pong);
+  } else if (const auto* error = std::get_if<wire::ErrorMessage>(&message)) {
+    events.on_error(error->text);
   }
-  // Nothing to do for errors, going_away and what a later protocol may add.
+  // Nothing to do for going_away and what a later protocol may add.
   return {};
 }
 

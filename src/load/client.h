@@ -30,6 +30,8 @@ class ClientEvents {
   virtual void on_snapshot(const wire::SnapshotHeader& snapshot) = 0;
   virtual void on_event() = 0;
   virtual void on_pong(const wire::Pong& pong) = 0;
+  /// The server dropped something of this client's.
+  virtual void on_error(std::string_view text) = 0;
   /// Every message: what is wrong with it or with its place; empty when nothing is.
   virtual void on_checked(std::string_view problem) = 0;
 };

@@ -9,6 +9,9 @@
 namespace ringcast::load {
 namespace {
 
+/// More would be a schedule that this program can't keep.
+constexpr double inputs_per_s_max = 1'000;
+
 double ratio(double part, double whole) {
   return whole > 0 ? part / whole : 0;
 }
@@ -37,19 +40,22 @@ Result<void> check(const LoadOptions& options) {
   }
   if (options.joins_per_s == 0) return fail("joins are at least 1/s");
   if (options.seconds == 0) return fail("the window is at least 1 s long");
-  if (!(options.inputs_per_s >= 0)) return fail("inputs/s can't be below 0");
+  if (!(options.inputs_per_s >= 0 && options.inputs_per_s <= inputs_per_s_max)) {
+    return fail(fmt::format("inputs are from 0 to {}/s", inputs_per_s_max));
+  }
+  if (const auto url = parse_url(options.url); !url) return std::unexpected(url.error());
   return {};
 }
 
 Result<LoadReport> run_load(io::Io& io, const Clock& clock, const LoadOptions& options,
-                            const ProgressLine& progress) {
+                            const ProgressLine& progress, const std::atomic<bool>& stop) {
   if (auto checked = check(options); !checked) return std::unexpected(checked.error());
-  const auto url = parse_url(options.url);
-  if (!url) return std::unexpected(url.error());
-  const auto address = resolve(*url);
+  const Url url = *parse_url(options.url);  // which has been checked
+  const auto address = resolve(url);
   if (!address) return std::unexpected(address.error());
   if (auto room = make_room_for(options.clients); !room) return std::unexpected(room.error());
-  LoadReport report = Run(io, clock, options, *url, *address, progress).run();
+  LoadReport report = Run(io, clock, options, url, *address, progress, stop).run();
+  if (stop && report.seconds == 0) return fail("stopped before the window began");
   if (report.joined == 0) {
     return fail(fmt::format("no client could join {}: {}", options.url, report.join_error));
   }

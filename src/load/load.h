@@ -4,6 +4,7 @@
 // Every frame is decoded and checked. Snapshot age is taken when this process holds the frame.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -68,6 +69,10 @@ struct LoadReport {
   std::string verify_error;          ///< what was wrong first; empty when nothing was
   std::uint64_t inputs = 0;          ///< sent while the window was open
   std::uint64_t inputs_skipped = 0;  ///< due while the same client's last message was still going
+  /// Messages by which the server says that it dropped something, since the start: one for each run
+  /// of drops.
+  std::uint64_t server_errors = 0;
+  std::string server_error;  ///< the first one's text; empty when there was none
   /// Sessions that ended before their time, by close code; 1006 without a close frame.
   std::map<std::uint16_t, std::uint32_t> closed;
 
@@ -92,10 +97,14 @@ using ProgressLine = std::function<void(std::string_view)>;
 
 /// Runs the whole load and returns when all its connections are closed: about clients /
 /// joins_per_s + settle + seconds. Blocks the calling thread, which must be the ring's.
+/// `stop`, once true (a signal handler may set it), ends the window early: what was measured until
+/// then is reported.
 /// Raises this process's limit of open files as far as it may.
-/// Fails when the options make no sense, the URL can't be resolved, or no client could join.
+/// Fails when the options make no sense, the URL can't be resolved, no client could join, or it was
+/// stopped before the window began.
 [[nodiscard]] Result<LoadReport> run_load(io::Io& io, const Clock& clock,
-                                          const LoadOptions& options, const ProgressLine& progress);
+                                          const LoadOptions& options, const ProgressLine& progress,
+                                          const std::atomic<bool>& stop);
 
 /// One JSON object with a newline at its end.
 [[nodiscard]] std::string to_json(const LoadReport& report);

@@ -18,7 +18,9 @@ double in_microseconds(Nanoseconds duration) {
   return static_cast<double>(duration.count()) / 1e3;
 }
 
+/// Where nothing was received there is no age: 0 would be the best one.
 std::string ages(const Histogram& age) {
+  if (age.count() == 0) return R"({"p50":null,"p99":null,"p999":null,"max":null})";
   return fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
                      in_microseconds(age.quantile(0.5)), in_microseconds(age.quantile(0.99)),
                      in_microseconds(age.quantile(0.999)), in_microseconds(age.max()));
@@ -49,6 +51,7 @@ std::string closes(const LoadReport& report) {
 }
 
 std::string age_line(std::string_view name, const Histogram& age) {
+  if (age.count() == 0) return fmt::format("{}: no snapshot came\n", name);
   return fmt::format("{}: p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms, max {:.2f} ms\n", name,
                      in_milliseconds(age.quantile(0.5)), in_milliseconds(age.quantile(0.99)),
                      in_milliseconds(age.quantile(0.999)), in_milliseconds(age.max()));
@@ -87,6 +90,8 @@ std::string to_json(const LoadReport& report) {
   field("events", report.events);
   field("inputs", report.inputs);
   field("inputs_skipped", report.inputs_skipped);
+  field("server_errors", report.server_errors);
+  field("server_error", json_string(report.server_error));
   field("join_ms", fmt::format(R"({{"p50":{:.2f},"p99":{:.2f},"max":{:.2f}}})",
                                in_milliseconds(report.join.quantile(0.5)),
                                in_milliseconds(report.join.quantile(0.99)),
@@ -120,6 +125,10 @@ std::string to_text(const LoadReport& report) {
   }
   for (const auto& [code, count] : report.closed) {
     add("{} sessions ended early with {}\n", count, code);
+  }
+  if (report.server_errors > 0) {
+    add("the server complained {} times; the first: {}\n", report.server_errors,
+        report.server_error);
   }
   if (report.clock_samples == 0) {
     add("the server's clock was not compared: ages hold when it is this machine's\n");

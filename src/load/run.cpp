@@ -72,6 +72,10 @@ class Run::Events final : public ClientEvents {
     run_.offset_.add(static_cast<UnixNanoseconds>(pong.ping_sent_ns),
                      static_cast<UnixNanoseconds>(pong.answered_unix_ns), now_);
   }
+  void on_error(std::string_view text) override {
+    LoadReport& report = run_.report_;
+    if (report.server_errors++ == 0) report.server_error = text;
+  }
   void on_checked(std::string_view problem) override {
     LoadReport& report = run_.report_;
     if (problem.empty()) {
@@ -89,13 +93,14 @@ class Run::Events final : public ClientEvents {
 };
 
 Run::Run(io::Io& io, const Clock& clock, const LoadOptions& options, const Url& url,
-         const Address& address, const ProgressLine& progress)
+         const Address& address, const ProgressLine& progress, const std::atomic<bool>& stop)
     : io_(io),
       clock_(clock),
       options_(options),
       url_(url),
       address_(address),
       progress_(progress),
+      stop_(stop),
       connections_(options.clients),
       slow_buffer_(slow_buffer_bytes),
       started_(clock.now()),
@@ -149,6 +154,7 @@ void Run::advance_phase(Instant now) {
   const Nanoseconds elapsed = now - phase_started_;
   switch (phase_) {
     case Phase::joining:
+      if (stop_) return enter(Phase::closing, now);
       if (report_.joined + report_.join_failed < options_.clients) {
         if (connects_begun_ < options_.clients || now - last_join_ < options_.join_timeout) return;
         for (std::uint32_t index = 0; index < options_.clients; ++index) {
@@ -159,10 +165,11 @@ void Run::advance_phase(Instant now) {
       enter(report_.joined == 0 ? Phase::closing : Phase::settling, now);
       return;
     case Phase::settling:
+      if (stop_) return enter(Phase::closing, now);
       if (elapsed >= options_.settle) enter(Phase::measuring, now);
       return;
     case Phase::measuring:
-      if (elapsed >= std::chrono::seconds(options_.seconds)) enter(Phase::trailing, now);
+      if (stop_ || elapsed >= std::chrono::seconds(options_.seconds)) enter(Phase::trailing, now);
       return;
     case Phase::trailing:
       if (elapsed >= trail) enter(Phase::closing, now);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@ namespace ringcast::load {
 class Run {
  public:
   Run(io::Io& io, const Clock& clock, const LoadOptions& options, const Url& url,
-      const Address& address, const ProgressLine& progress);
+      const Address& address, const ProgressLine& progress, const std::atomic<bool>& stop);
 
   /// Blocks until all is over.
   [[nodiscard]] LoadReport run();
@@ -63,6 +64,7 @@ class Run {
   const Url& url_;
   const Address& address_;
   const ProgressLine& progress_;
+  const std::atomic<bool>& stop_;
 
   LoadReport report_;
   Measurement measurement_{report_};

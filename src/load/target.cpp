@@ -76,6 +76,13 @@ bool Address::is_ipv4_loopback() const {
   return ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+const addrinfo* preferred(const addrinfo* found) {
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    if (one->ai_family == AF_INET) return one;
+  }
+  return found;
+}
+
 Result<Address> resolve(const Url& url) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
@@ -88,9 +95,10 @@ Result<Address> resolve(const Url& url) {
         fmt::format("the host \"{}\" can't be resolved: {}", url.host, ::gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  const addrinfo* const chosen = preferred(found);
   Address address;
-  std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
-  address.size = found->ai_addrlen;
+  std::memcpy(&address.storage, chosen->ai_addr, chosen->ai_addrlen);
+  address.size = chosen->ai_addrlen;
   return address;
 }
 

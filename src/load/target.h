@@ -1,6 +1,7 @@
 // Where the load goes: a ws:// URL (RFC 6455 section 3) taken apart, and its host resolved.
 #pragma once
 
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -31,7 +32,11 @@ struct Address {
   [[nodiscard]] bool is_ipv4_loopback() const;
 };
 
-/// The first address of the host. May block on a name server.
+/// Of a host's addresses (getaddrinfo(3)) the first IPv4 one, if there is any: a name like
+/// localhost has both, and a server that was not told otherwise listens on 127.0.0.1 only.
+[[nodiscard]] const addrinfo* preferred(const addrinfo* found);
+
+/// The preferred address of the host. May block on a name server.
 [[nodiscard]] Result<Address> resolve(const Url& url);
 
 /// 127.0.0.(1 + index).

@@ -107,16 +107,20 @@ class Verbs(unittest.TestCase):
         with harness.serving(name="command-line") as server:
             self.assertIn(f"http://127.0.0.1:{server.port}/", server.log())
 
-    def test_serve_prints_the_port_that_the_kernel_chose_for_the_admin_endpoint(self):
-        command = [harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-            try:
-                serving = server.stderr.readline()
-                port = re.search(r"admin=http://127\.0\.0\.1:(\d+)/", serving)[1]
-                healthy = harness.http(int(port), b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.assertEqual(healthy.status, 200)
-            finally:
-                server.kill()
+    def test_serve_prints_where_its_page_shows_a_room_that_it_has(self):
+        with harness.serving(rooms=["echo=echo", "hall=arena"], name="command-line") as server:
+            self.assertIn(f" page=\"http://127.0.0.1:{server.port}/?room=hall\" ", server.log())
+        with harness.serving(config="page = false", name="command-line") as server:
+            self.assertIn(f" listen=127.0.0.1:{server.port} page=off ", server.log())
+
+    def test_serve_prints_the_ports_that_the_kernel_chose(self):
+        server = subprocess.Popen([harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin",
+                                   "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with server:
+            self.addCleanup(server.kill)
+            line = next(line for line in server.stdout if b" serving " in line)
+            server.terminate()
+        self.assertEqual(len(re.findall(rb"http://127.0.0.1:[1-9]\d*/", line)), 2, line)
 
     def test_a_server_given_a_room_serves_that_room_only(self):
         with harness.serving(rooms=["hall=arena,bots=7"], name="command-line") as server:

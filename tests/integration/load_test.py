@@ -1,6 +1,7 @@
 """`ringcast load` measures a server and tells the truth about it, in JSON."""
 
 import json
+import signal
 import subprocess
 import unittest
 
@@ -26,6 +27,17 @@ def load(*arguments: str, room: str = "arena") -> dict:
     if not ended.stderr:
         raise AssertionError("load showed no progress")
     return json.loads(ended.stdout)
+
+
+def measuring(url: str, *arguments: str) -> subprocess.Popen:
+    """A load whose window has begun."""
+    running = subprocess.Popen([harness.BINARY, "load", "--json", "--url", f"{url}/rooms/arena",
+                                *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while (line := running.stderr.readline()) != "window begin\n":
+        if not line:
+            raise AssertionError("the load ended before its window")
+    return running
 
 
 class Load(unittest.TestCase):
@@ -57,17 +69,25 @@ class Load(unittest.TestCase):
     def test_a_server_that_dies_in_the_middle_is_told(self):
         dying = harness.Server(name="dying")
         self.addCleanup(dying.kill)
-        command = [harness.BINARY, "load", "--json", "--url", f"{dying.url}/rooms/arena",
-                   "--clients", "10", "--seconds", "3"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True) as running:
-            while running.stderr.readline() != "window begin\n":
-                self.assertIsNone(running.poll())
+        with measuring(dying.url, "--clients", "10", "--seconds", "3") as running:
             dying.process.kill()
             report = json.loads(running.stdout.read())
         self.assertEqual(report["closed"], {"1006": 10})
         self.assertLess(report["delivered_ratio"], 0.9)
         self.assertNotEqual(running.returncode, 0)
+
+    def test_ctrl_c_ends_the_window_and_what_was_measured_is_reported(self):
+        with measuring(server.url, "--clients", "5", "--seconds", "3600") as running:
+            running.send_signal(signal.SIGINT)
+            report = json.loads(running.stdout.read())
+        self.assertEqual(running.returncode, 0)
+        self.assertGreater(report["seconds"], 0)
+        self.assertEqual(report["closed"], {})
+
+    def test_inputs_that_the_server_drops_are_told(self):
+        report = load("--clients", "1", "--seconds", "2", "--inputs-per-s", "400")
+        self.assertGreater(report["server_errors"], 0)
+        self.assertNotEqual(report["server_error"], "")
 
     def test_a_server_that_is_not_there_is_one_clear_line(self):
         port = harness.free_port()

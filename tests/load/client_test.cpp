@@ -20,12 +20,14 @@ struct Recorder final : ClientEvents {
   int events = 0;
   std::vector<std::uint64_t> ticks;
   std::vector<std::uint64_t> pongs;
+  std::vector<std::string> errors;
   void on_joined() override { ++joined; }
   void on_snapshot(const wire::SnapshotHeader& snapshot) override {
     ticks.push_back(snapshot.tick);
   }
   void on_event() override { ++events; }
   void on_pong(const wire::Pong& pong) override { pongs.push_back(pong.answered_unix_ns); }
+  void on_error(std::string_view text) override { errors.emplace_back(text); }
   void on_checked(std::string_view problem) override { ++(problem.empty() ? fine : broken); }
 };
 
@@ -228,6 +230,14 @@ TEST_CASE("pings of both layers are answered, and a pong of the server is passed
   CHECK(std::get<wire::Ping>(ping->body).sent_ns == 777);
   (void)world.receive(world.server.pong({.ping_sent_ns = 777, .answered_unix_ns = 800}));
   CHECK(world.seen.pongs == std::vector<std::uint64_t>{800});
+}
+
+TEST_CASE("what the server says that it dropped is passed on, and is no failed check") {
+  World world;
+  world.join();
+  REQUIRE(world.receive(world.server.error({wire::ErrorCode::rate_limited, "too fast"})));
+  CHECK(world.seen.errors == std::vector<std::string>{"too fast"});
+  CHECK(world.seen.broken == 0);
 }
 
 TEST_CASE("a server's goodbye ends the client with its code, and is answered") {

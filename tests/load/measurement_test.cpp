@@ -141,6 +141,15 @@ TEST_CASE("without anyone who should get every tick there is no ratio") {
   CHECK(to_json(report).find(R"("delivered_ratio":null)") != std::string::npos);
 }
 
+TEST_CASE("clients that received nothing have no age, not an age of nothing") {
+  LoadReport report;
+  report.slow = 2;
+  report.age.record(milliseconds(3));
+  const std::string text = to_text(report);
+  CHECK(text.find("of the 2 slow ones: no snapshot came\n") != std::string::npos);
+  CHECK(text.find("snapshot age: p50 3.00 ms") != std::string::npos);
+}
+
 TEST_CASE("a load that somebody came to harm in is told from one in which nobody did") {
   LoadReport report;
   CHECK_FALSE(report.harmed());
@@ -181,20 +190,25 @@ TEST_CASE("the JSON has the fields that scripts read, in the units of their name
   report.age.record(milliseconds(3));
   report.join.record(milliseconds(7));
   report.closed[1013] = 2;
+  report.server_errors = 3;
+  report.server_error = "too fast";
   report.clock_offset = Nanoseconds{-1'500};
   const std::string json = to_json(report);
   for (const std::string_view field :
        {R"("clients":5)", R"("seconds":2.000)", R"("frames":600)", R"("frames_per_s":300.0)",
-        R"("delivered_ratio":0.900000)", R"("max":3000.0)", R"("slow_age_us":{"p50":0.0)",
-        R"("ticks_missed":10)", R"("verified":0)", R"("verify_failed":0)", R"("max":7.00})",
-        R"("closed":{"1013":2})", R"("clock_offset_us":-1.5)",
-        R"("join_error":"the server answered \"HTTP/1.1 503\"")"}) {
+        R"("delivered_ratio":0.900000)", R"("max":3000.0)",
+        R"("slow_age_us":{"p50":null,"p99":null,"p999":null,"max":null})", R"("ticks_missed":10)",
+        R"("verified":0)", R"("verify_failed":0)", R"("max":7.00})",
+        R"("server_errors":3,"server_error":"too fast")", R"("closed":{"1013":2})",
+        R"("clock_offset_us":-1.5)", R"("join_error":"the server answered \"HTTP/1.1 503\"")"}) {
     INFO(field << " in " << json);
     CHECK(json.find(field) != std::string::npos);
   }
   CHECK(json.starts_with("{"));
   CHECK(json.ends_with("}\n"));
-  CHECK(to_text(report).find("2 sessions ended early with 1013") != std::string::npos);
+  const std::string text = to_text(report);
+  CHECK(text.find("2 sessions ended early with 1013") != std::string::npos);
+  CHECK(text.find("the server complained 3 times; the first: too fast") != std::string::npos);
 }
 
 }  // namespace

@@ -12,13 +12,18 @@ struct Outcome {
   std::vector<std::string> lines;
 };
 
-Outcome run(const LoadOptions& options) {
+/// `stop_at`: how a line of progress ends that makes somebody press Ctrl-C.
+Outcome run(const LoadOptions& options, std::string_view stop_at = "never") {
   const SystemClock clock;
   auto ring = uring::Ring::create({.clock = clock, .frame_memory_bytes = std::size_t{1} << 20});
   REQUIRE(ring.has_value());
   std::vector<std::string> lines;
-  auto report = run_load(**ring, clock, options,
-                         [&lines](std::string_view line) { lines.emplace_back(line); });
+  std::atomic<bool> stop = false;
+  const auto take_line = [&](std::string_view line) {
+    lines.emplace_back(line);
+    if (line.ends_with(stop_at)) stop = true;
+  };
+  auto report = run_load(**ring, clock, options, take_line, stop);
   return {std::move(report), std::move(lines)};
 }
 
@@ -82,6 +87,30 @@ TEST_CASE("a client told not to acknowledges nothing") {
   CHECK(server.acknowledged() == 0);
 }
 
+TEST_CASE("a load that is stopped reports the window until then") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 4);
+  options.seconds = 3'600;
+  const auto [report, lines] = run(options, "window begin");
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 4);
+  CHECK(report->seconds > 0);
+  CHECK(report->seconds < 3'600);
+  CHECK_FALSE(report->harmed());
+  CHECK(std::ranges::find(lines, "window end") != lines.end());
+}
+
+TEST_CASE("a load that is stopped before its window has nothing to report") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 2);
+  options.settle = std::chrono::hours(1);
+  options.clients = 2'000;
+  options.joins_per_s = 1;
+  const auto [report, lines] = run(options, "of 2000 joined");
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().message.find("stopped") != std::string::npos);
+}
+
 TEST_CASE("when nobody may join, the server's answer is the error") {
   ScriptedServer server({.status_line = "HTTP/1.1 404 Not Found"});
   const auto [report, lines] = run(quick(server, 3));
@@ -113,6 +142,8 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(refused([](LoadOptions& options) { options.seconds = 0; }));
   CHECK(refused([](LoadOptions& options) { options.joins_per_s = 0; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = -1; }));
+  CHECK(refused([](LoadOptions& options) { options.inputs_per_s = 1e30; }));
+  CHECK(refused([](LoadOptions& options) { options.url = "http://127.0.0.1:9000/"; }));
   CHECK(refused([](LoadOptions& options) {
     options.slow = 1;
     options.slow_bytes_per_s = 0;

@@ -25,6 +25,9 @@ class ServerBytes {
   Bytes pong(const wire::Pong& pong) {
     return sealed(*wire::encode(slab_, FrameUse::control, pong));
   }
+  Bytes error(const wire::ErrorMessage& error) {
+    return sealed(*wire::encode(slab_, FrameUse::control, error));
+  }
   Bytes ping(std::uint64_t sent_ns) {
     return sealed(*wire::encode(slab_, FrameUse::control, wire::Ping{sent_ns}));
   }

@@ -74,6 +74,21 @@ TEST_CASE("literals resolve without a name server, and loopback sources are loop
   CHECK_FALSE(elsewhere->is_ipv4_loopback());
 }
 
+TEST_CASE("of a host's addresses the first IPv4 one is taken, else the first") {
+  addrinfo second_v4{};
+  second_v4.ai_family = AF_INET;
+  addrinfo v4 = second_v4;
+  v4.ai_next = &second_v4;
+  addrinfo second_v6{};
+  second_v6.ai_family = AF_INET6;
+  second_v6.ai_next = &v4;
+  addrinfo v6 = second_v6;
+  v6.ai_next = &second_v6;
+  CHECK(preferred(&v6) == &v4);
+  second_v6.ai_next = nullptr;
+  CHECK(preferred(&v6) == &v6);
+}
+
 TEST_CASE("a host that is no name at all is refused with its reason") {
   const auto nowhere =
       resolve({.host = "256.256.256.256.invalid", .port = 1, .path = "/", .authority = ""});

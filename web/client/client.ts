@@ -210,8 +210,8 @@ export class Client {
     socket.onclose = (event) => {
       if (current()) this.#lost(event);
     };
-    this.#setState({ phase: "connecting" });
     this.#schedulePing(this.#silenceMaxMs);
+    this.#setState({ phase: "connecting" });
   }
 
   #url(): string {
@@ -280,7 +280,7 @@ export class Client {
       1000 / Math.max(1, welcome.rateHz),
     );
     this.#setState({ phase: "open", welcome });
-    this.#beat();
+    if (this.#state.phase === "open") this.#beat(); // the handler may have left
   }
 
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {

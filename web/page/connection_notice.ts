@@ -59,6 +59,7 @@ export class ConnectionNotice {
 }
 
 function describe({ code, reason }: Closure): string {
-  if (code === 1006) return "No connection to the server";
+  // A browser does not say whether there is no server, no such room, or a refusal.
+  if (code === 1006) return "No connection to the room";
   return reason === "" ? `Closed with code ${code}` : `${reason} (${code})`;
 }

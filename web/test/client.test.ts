@@ -352,6 +352,26 @@ test("close leaves with 1000 and leaves nothing running", () => {
   assert.equal(environment.timersPending, 0);
 });
 
+for (const phase of ["connecting", "open"] as const) {
+  test(`close by the handler that hears of ${phase} stays closed, and leaves nothing running`, () => {
+    const environment = new FakeEnvironment();
+    const client = new Client({
+      url: "ws://server/rooms/arena",
+      environment,
+      handlers: {
+        onState(state) {
+          if (state.phase === phase) client.close();
+        },
+      },
+    });
+    client.connect();
+    environment.socket.welcome();
+    assert.equal(client.state.phase, "closed");
+    assert.equal(environment.timersPending, 0);
+    assert.equal(environment.sockets.length, 1);
+  });
+}
+
 test("close while waiting to reconnect stays closed", () => {
   const { client, environment } = setUpOpen();
   environment.socket.drop();

@@ -126,7 +126,7 @@ test("a room that does not exist is told in words, and tried again", async () =>
     (text) => text.startsWith("Trying again in"),
     "the notice counts down",
   );
-  assert.equal(await other.text("notice-title"), "No connection to the server");
+  assert.equal(await other.text("notice-title"), "No connection to the room");
   assert.equal(await other.text("connection"), "Reconnecting");
   await page.close();
 });
@@ -157,6 +157,7 @@ test("a member who found no place in the arena is told so, and plays once there 
 
 for (const [device, width, height] of [
   ["a phone", 390, 844],
+  ["a small phone", 320, 568],
   ["a phone on its side", 844, 390],
   ["a small window", 1024, 640],
 ] as const) {
@@ -174,6 +175,12 @@ for (const [device, width, height] of [
         `#${id} is within the window`,
       );
     }
+    const age = (await page.locator(".age-figures > div").last().boundingBox())!;
+    const readings = (await page.locator(".readings").boundingBox())!;
+    assert.ok(
+      age.x + age.width <= readings.x || age.y + age.height <= readings.y,
+      "the age and the other readings do not overlap",
+    );
     const canvas = await arena.canvasBox();
     assert.ok(canvas.width * canvas.height > (width * height) / 3, "the arena has the most room");
     await page.setViewportSize({ width: 1440, height: 900 });
