@@ -94,8 +94,8 @@ enum class InputResult : std::uint8_t {
   malformed  ///< closes the sender's session with 1007; harms nobody else
 };
 
-/// Something that happened outside the room and concerns it: posted by the server, the admin
-/// endpoint or another room, and handed over in the order of posting.
+/// Something that happened outside the room and concerns it: posted to the room's inbox on its home
+/// core (room::Room::post), and handed over in the order of posting.
 struct InternalEvent {
   std::uint32_t kind;                  ///< the simulation's own numbering
   std::span<const std::byte> payload;  ///< valid during the call
