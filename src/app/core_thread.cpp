@@ -69,7 +69,8 @@ Result<CoreThread::Made> CoreThread::make() try {
         setup_.simulations.find(room.simulation)
             ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
     if (!simulation) return fail(fmt::format("room {}: {}", room.name, simulation.error()));
-    if (!made.core->add_room(room, std::move(*simulation), *room_metrics_[index])) {
+    if (!made.core->add_room(room::RoomId{static_cast<std::uint32_t>(index)}, room,
+                             std::move(*simulation), *room_metrics_[index])) {
       return fail(fmt::format("room {} exists already", room.name));
     }
   }

@@ -31,6 +31,10 @@ class FixedQueue {
     cells_[tail_++ & (cells_.size() - 1)] = std::move(value);
     return true;
   }
+  /// The oldest, or nullptr when there is none.
+  [[nodiscard]] const T* front() const {
+    return empty() ? nullptr : &cells_[head_ & (cells_.size() - 1)];
+  }
   [[nodiscard]] std::optional<T> pop() {
     if (empty()) return std::nullopt;
     return std::move(cells_[head_++ & (cells_.size() - 1)]);
@@ -64,17 +68,33 @@ class SpscQueue {
     return true;
   }
 
-  /// Consumer only.
-  [[nodiscard]] std::optional<T> pop() {
+  /// Consumer only. The oldest, in its place until drop_front(): what it refers to of the
+  /// producer's stays as it is until then. nullptr when there is none.
+  [[nodiscard]] T* front() {
     const std::size_t head = head_.load(std::memory_order_relaxed);
     if (head == tail_seen_) {
       tail_seen_ = tail_.load(std::memory_order_acquire);
-      if (head == tail_seen_) return std::nullopt;
+      if (head == tail_seen_) return nullptr;
     }
-    std::optional<T> value(std::move(cells_[head & (cells_.size() - 1)]));
-    head_.store(head + 1, std::memory_order_release);
+    return &cells_[head & (cells_.size() - 1)];
+  }
+  /// Consumer only, after front() has returned one.
+  void drop_front() {
+    head_.store(head_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  /// Consumer only.
+  [[nodiscard]] std::optional<T> pop() {
+    T* oldest = front();
+    if (oldest == nullptr) return std::nullopt;
+    std::optional<T> value(std::move(*oldest));
+    drop_front();
     return value;
   }
+
+  /// Producer only. How many were ever pushed, and how many of them the consumer has let go of:
+  /// what those referred to is the producer's again.
+  [[nodiscard]] std::size_t pushed() const { return tail_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t consumed() const { return head_.load(std::memory_order_acquire); }
 
   [[nodiscard]] std::size_t capacity() const { return cells_.size(); }
 

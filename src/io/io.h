@@ -20,6 +20,11 @@ struct Socket {
   friend bool operator==(const Socket&, const Socket&) = default;
 };
 
+/// Names an Io to the others of the process: made by ring(), good for as long as that Io lives.
+struct RingName {
+  std::int32_t descriptor = -1;
+};
+
 /// What an operation was, and whose: travels through the kernel as its 64 bits of user data.
 /// `slot` is below 2^24; `generation` tells a late completion from a live one. `kind` is the
 /// caller's enumeration, 1 to 254.
@@ -148,6 +153,11 @@ class Io {
   virtual void shutdown(Socket socket, ShutdownHow how) = 0;
   /// Closes the descriptor. Only when no operation of the socket is pending. Completes once.
   virtual void close(Socket socket, Token token) = 0;
+  [[nodiscard]] virtual RingName ring() const = 0;
+  /// Gives the socket to another Io. Only when no operation of it is pending. Completes once: with
+  /// what the socket is called there, and it is no longer this Io's; or with -errno, and it is as
+  /// it was.
+  virtual void hand_over(Socket socket, RingName to, Token token) = 0;
   /// Reports rings of the doorbell as completions of `token`, multishot.
   virtual void watch_doorbell(Token token) = 0;
   [[nodiscard]] virtual Doorbell& doorbell() = 0;

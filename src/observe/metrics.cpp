@@ -48,6 +48,9 @@ constexpr auto count_rows = std::to_array<MetricRow>({
     {"frame_memory_exhausted_total", "Frames not made since frame memory had run out.", ""},
     {"payloads_too_big_total", "Payloads that no frame can hold.", ""},
     {"mailbox_full_total", "Mails that found the other core's mailbox full.", ""},
+    {"connections_moved_total", "Connections handed to the core that their room is on.", ""},
+    {"snapshots_replaced_between_cores_total",
+     "Snapshots of a spread room that a newer one replaced before another core took them.", ""},
     {"turns_total", "Turns of the core's loop.", ""},
     {"allocations_total", "Heap allocations made by the core's thread.", ""},
 });

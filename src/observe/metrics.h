@@ -92,6 +92,8 @@ enum class Count : std::uint8_t {
   frame_memory_exhausted,
   payloads_too_big,
   mailbox_full,
+  connections_moved,
+  snapshots_replaced_between_cores,
   turns,
   allocations,  ///< made by the core's thread: allocations_of_this_thread()
   end

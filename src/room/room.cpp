@@ -15,6 +15,7 @@ Room::Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32
       period_(Nanoseconds(std::chrono::seconds(1)) / rate_hz),
       start_(start),
       next_tick_(scheduled(1)),
+      by_core_(limits.cores),
       inbox_(limits.inbox_inputs_max, limits.inbox_bytes_max, limits.members_max),
       metrics_(metrics) {}
 
@@ -25,50 +26,50 @@ Instant Room::scheduled(std::uint64_t turn) const {
   return start_ + std::chrono::seconds(whole) + Nanoseconds(part);
 }
 
-std::optional<MemberId> Room::admit(Handle session) {
-  if (places_.size() - never_entered_.size() >= members_max_) return std::nullopt;
-  const MemberId id{next_member_++};
-  places_.emplace(id, Place{session, not_joined});
+void Room::admit(MemberId id, std::uint32_t core) {
+  assert(has_place() && core < by_core_.size());
+  places_.emplace(id, Place{core, Standing::admitted});
   inbox_.join(id);
-  return id;
+}
+
+bool Room::has(MemberId id) const {
+  const auto place = places_.find(id);
+  return place != places_.end() && place->second.standing != Standing::never_joins;
 }
 
 void Room::depart(MemberId member, LeaveReason reason) {
   const auto place = places_.find(member);
   assert(place != places_.end());
-  const std::uint32_t index = place->second.index;
-  if (index == not_joined) {
-    place->second.index = never_joins;
+  if (place->second.standing == Standing::admitted) {
+    place->second.standing = Standing::never_joins;
     never_entered_.push_back(member);
     return;
   }
+  --by_core_[place->second.core];
+  metrics_.members.set(--members_);
   places_.erase(place);
-  members_[index] = members_.back();
-  members_.pop_back();
-  if (index < members_.size()) places_.at(members_[index].id).index = index;
-  metrics_.members.set(members_.size());
   inbox_.leave(member, reason);
 }
 
 std::optional<Member> Room::find(MemberId member) const {
   const auto place = places_.find(member);
-  if (place == places_.end() || place->second.index >= never_joins) return std::nullopt;
-  return Member{member, place->second.session};
+  if (place == places_.end() || place->second.standing != Standing::joined) return std::nullopt;
+  return Member{member, place->second.core};
 }
 
 bool Room::never_entered(MemberId id) const {
   if (never_entered_.empty()) return false;
   const auto place = places_.find(id);
-  return place != places_.end() && place->second.index == never_joins;
+  return place != places_.end() && place->second.standing == Standing::never_joins;
 }
 
 void Room::enter(MemberId id, Audience& audience) {
   const auto place = places_.find(id);
-  place->second.index = static_cast<std::uint32_t>(members_.size());
-  const Member member{id, place->second.session};
-  members_.push_back(member);
+  place->second.standing = Standing::joined;
+  const Member member{id, place->second.core};
+  ++by_core_[member.core];
+  metrics_.members.set(++members_);
   newcomers_.push_back(member);
-  metrics_.members.set(members_.size());
   audience.welcome(member);
   simulation_->join(id, audience);
 }

@@ -1,17 +1,18 @@
 // A room: one simulation, its members, its inbox and its schedule. It turns time into ticks and
 // tells an Audience what to send; who the members' sessions are and how bytes reach them is the
-// Audience's. Lives on its home core.
+// Audience's. Lives on its home core; of a member it knows the core that its session is on, whose
+// Branch knows the session.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/slab.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
 #include "room/inbox.h"
@@ -20,7 +21,7 @@ namespace ringcast::room {
 
 struct Member {
   MemberId id{};
-  Handle session;
+  std::uint32_t core = 0;  ///< that its session is on
 };
 
 /// What a tick says beyond what a Simulation can: to newcomers, and about members.
@@ -38,6 +39,7 @@ class Audience : public Outbound {
 };
 
 struct RoomLimits {
+  std::uint32_t cores = 1;  ///< that its members may be on
   std::uint32_t members_max;
   std::uint32_t inbox_inputs_max;
   std::size_t inbox_bytes_max;
@@ -56,8 +58,15 @@ class Room {
   [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
-  /// The session will join in the next tick; nothing when the room is full.
-  [[nodiscard]] std::optional<MemberId> admit(Handle session);
+  /// Whether admit() may be called.
+  [[nodiscard]] bool has_place() const {
+    return places_.size() - never_entered_.size() < members_max_;
+  }
+  /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
+  /// core's Branch.
+  void admit(MemberId id, std::uint32_t core);
+  /// Whether it has been admitted and has not departed.
+  [[nodiscard]] bool has(MemberId id) const;
   /// The session is gone: it is addressed no more, and leaves in the next tick. Once per member.
   void depart(MemberId member, LeaveReason reason);
   /// False when the inbox is full.
@@ -76,18 +85,21 @@ class Room {
   /// are counted and skipped, never made up for.
   void tick(Instant now, Audience& audience);
 
-  /// Everyone who has joined and not departed.
-  [[nodiscard]] std::span<const Member> members() const { return members_; }
+  /// How many of each core, by its index, have joined and not departed.
+  [[nodiscard]] std::span<const std::uint32_t> members_by_core() const { return by_core_; }
+  [[nodiscard]] std::uint32_t members() const { return members_; }
   [[nodiscard]] std::optional<Member> find(MemberId member) const;
 
  private:
-  struct Place {
-    Handle session;
-    std::uint32_t index;  ///< into members_; not_joined before the join was drained
+  enum class Standing : std::uint8_t {
+    admitted,  ///< its join is in the inbox
+    joined,
+    never_joins  ///< left before its join was drained: what is in the inbox of it is passed over
   };
-  static constexpr std::uint32_t not_joined = UINT32_MAX;
-  /// Left before its join was drained: what stands in the inbox of it is passed over.
-  static constexpr std::uint32_t never_joins = UINT32_MAX - 1;
+  struct Place {
+    std::uint32_t core;
+    Standing standing;
+  };
 
   void drain(Audience& audience);
   void enter(MemberId id, Audience& audience);
@@ -104,9 +116,9 @@ class Room {
   std::uint64_t turn_ = 1;  ///< counts periods since the start, skipped ones too
   Instant next_tick_;
   std::uint64_t tick_ = 0;
-  std::uint32_t next_member_ = 1;
   std::unordered_map<MemberId, Place> places_;
-  std::vector<Member> members_;
+  std::vector<std::uint32_t> by_core_;
+  std::uint32_t members_ = 0;
   std::vector<Member> newcomers_;
   std::vector<MemberId> never_entered_;
   Inbox inbox_;

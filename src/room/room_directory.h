@@ -1,4 +1,4 @@
-// Where a room lives: its home core and its place there.
+// Where a room lives: its home core, and whether its members' sockets may be on every core.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,13 @@
 
 namespace ringcast::room {
 
+/// Names a room for the life of the process: never used again, though its name may be.
+enum class RoomId : std::uint32_t {};
+
 struct RoomAddress {
-  std::uint32_t core;   ///< index of the home core
-  std::uint32_t index;  ///< of the room on that core
+  RoomId room{};
+  std::uint32_t core = 0;  ///< index of the home core
+  bool spread = false;     ///< every core has a branch of it
   friend bool operator==(const RoomAddress&, const RoomAddress&) = default;
 };
 
@@ -26,6 +30,14 @@ class RoomDirectory {
     const auto found = rooms_.find(name);
     return found == rooms_.end() ? std::nullopt : std::optional(found->second);
   }
+  /// Whether there was one of that name and address.
+  bool remove(std::string_view name, RoomId room) {
+    const auto found = rooms_.find(name);
+    if (found == rooms_.end() || found->second.room != room) return false;
+    rooms_.erase(found);
+    return true;
+  }
+  [[nodiscard]] std::size_t size() const { return rooms_.size(); }
 
  private:
   std::map<std::string, RoomAddress, std::less<>> rooms_;

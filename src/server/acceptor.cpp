@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "server/rooms.h"
 #include "server/sessions.h"
 
 namespace ringcast::server {
@@ -20,12 +21,15 @@ constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
 }  // namespace
 
 Acceptor::Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
-                   std::span<const PageFile> page, RoomFinder find_room)
+                   std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
+                   const Outlets& outlets)
     : context_(context),
       sessions_(sessions),
       listener_(listener),
       page_(page),
-      find_room_(std::move(find_room)) {}
+      rooms_(rooms),
+      peers_(peers),
+      outlets_(outlets) {}
 
 void Acceptor::start() {
   armed_ = true;
@@ -79,15 +83,60 @@ void Acceptor::accepted(const io::Completion& completion) {
 void Acceptor::admit(io::Socket socket) {
   context_.metrics[Count::connections_accepted].add();
   const Handle handle = sessions_.open(socket);
-  if (!handle) {
+  if (handle) {
+    settle_in(handle);
+  } else {
     context_.metrics[Count::accept_errors].add();
     context_.io.close(socket, CoreContext::token(Operation::close_unwanted));
-  } else if (stopping_) {
-    turn_away(handle, *sessions_.find(handle));
-  } else if (sessions_.size() > context_.options.connections_max) {
-    refuse(handle, *sessions_.find(handle),
-           {ws::HttpStatus::service_unavailable, "The server is full."});
   }
+}
+
+void Acceptor::settle_in(Handle handle) {
+  Session& session = *sessions_.find(handle);
+  if (stopping_) {
+    turn_away(handle, session);
+  } else if (sessions_.size() > context_.options.connections_max) {
+    refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is full."});
+  }
+}
+
+void Acceptor::moved_here(ConnectionMoved& mail) {
+  mail.handshake->moved = true;
+  const Handle handle = sessions_.adopt(mail.socket, std::move(mail.handshake), mail.deadline);
+  if (!handle) {
+    context_.metrics[Count::accept_errors].add();
+    context_.io.close(mail.socket, CoreContext::token(Operation::close_unwanted));
+    return;
+  }
+  settle_in(handle);
+  Session& session = *sessions_.find(handle);
+  if (session.phase == Phase::upgrading) upgrade(handle, session);
+}
+
+// The peer may close meanwhile: whoever receives next finds the end of the stream.
+void Acceptor::move(Handle handle, Session& session, std::uint32_t core) {
+  if (!outlets_[core]->has_room()) {
+    refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is too busy."});
+    return;
+  }
+  session.phase = Phase::moving;
+  session.handshake->core = core;
+  context_.io.hand_over(session.socket, peers_[core].ring,
+                        CoreContext::token(Operation::hand_over, handle));
+}
+
+void Acceptor::handed_over(Handle handle, Session& session, std::int32_t result) {
+  if (result < 0) {
+    session.phase = Phase::upgrading;
+    context_.metrics[Count::accept_errors].add();
+    refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is full."});
+    return;
+  }
+  context_.metrics[Count::connections_moved].add();
+  const std::uint32_t core = session.handshake->core;
+  outlets_[core]->control(
+      ConnectionMoved{io::Socket{result}, std::move(session.handshake), session.deadline});
+  sessions_.moved_away(handle);
 }
 
 void Acceptor::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
@@ -109,9 +158,15 @@ void Acceptor::received(Handle handle, Session& session, std::span<const std::by
 
 void Acceptor::upgrade(Handle handle, Session& session) {
   const ws::UpgradeRequest& request = session.handshake->parser.upgrade();
-  room::Room* room = find_room_(request.room);
-  if (room == nullptr) {
+  const auto address = rooms_.address(request.room);
+  LocalRoom* room = address ? rooms_.local(address->room) : nullptr;
+  // Who has moved once is here because the room was: it has been closed meanwhile.
+  if (!address || (room == nullptr && session.handshake->moved)) {
     refuse(handle, session, {ws::HttpStatus::not_found, "There is no such room."});
+    return;
+  }
+  if (room == nullptr) {
+    move(handle, session, address->core);
     return;
   }
   if (!ws::origin_allowed(request.origin, context_.options.origins_allowed)) {
@@ -126,7 +181,8 @@ void Acceptor::upgrade(Handle handle, Session& session) {
            {ws::HttpStatus::bad_request, "This room speaks the subprotocol ringcast.v1 only."});
     return;
   }
-  session.handshake->room = room;
+  session.handshake->room = room->id();
+  session.handshake->joins = true;
   session.handshake->answer = ws::switching_protocols(request, request.offers_ringcast);
   send_answer(handle, session);
 }
@@ -185,7 +241,7 @@ bool Acceptor::answered(Handle handle, Session& session, std::int32_t result) {
     sessions_.end(handle);
     return false;
   }
-  if (session.handshake->room == nullptr) {
+  if (!session.handshake->joins) {
     sessions_.answer_handed_over(handle, session);
     return false;
   }
@@ -193,7 +249,7 @@ bool Acceptor::answered(Handle handle, Session& session, std::int32_t result) {
 }
 
 bool Acceptor::join(Handle handle, Session& session) {
-  room::Room* room = session.handshake->room;
+  LocalRoom* room = rooms_.local(session.handshake->room);
   context_.metrics[Count::upgrades].add();
   session.phase = Phase::open;
   session.last_heard = context_.now;
@@ -204,7 +260,7 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, stop_code_, "the server is shutting down", Farewell::at_once);
     return false;
   }
-  const auto member = room->admit(handle);
+  const auto member = room == nullptr ? std::nullopt : room->admit(handle);
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

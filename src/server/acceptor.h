@@ -1,30 +1,29 @@
 // From a connection to a member: accepts, reads the request head, answers it, and lets a session
-// join its room. Also answers everything that is not an upgrade: the page's files and refusals.
+// join its room. A connection whose room is on another core moves there before its answer. Also
+// answers everything that is not an upgrade: the page's files and refusals.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <string_view>
 
 #include "io/io.h"
-#include "room/room.h"
 #include "server/core_context.h"
+#include "server/core_mail.h"
+#include "server/outlet.h"
 #include "server/page.h"
 #include "server/session.h"
 #include "ws/upgrade.h"
 
 namespace ringcast::server {
 
+class Rooms;
 class Sessions;
-
-/// Finds a room of this core; nullptr when there is none of that name.
-using RoomFinder = std::function<room::Room*(std::string_view name)>;
 
 class Acceptor {
  public:
   Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
-           std::span<const PageFile> page, RoomFinder find_room);
+           std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
+           const Outlets& outlets);
 
   void start();
   /// Cancels the accept; over() once the kernel has let go of the listener. Our descriptor of it is
@@ -41,6 +40,10 @@ class Acceptor {
   /// The HTTP answer was handed over (`result` bytes) or failed. True when the session is open now;
   /// leftover() of its handshake's parser is then to be decoded.
   [[nodiscard]] bool answered(Handle handle, Session& session, std::int32_t result);
+  /// The socket of a moving session has its name on the core it moves to (`result`), or has stayed.
+  void handed_over(Handle handle, Session& session, std::int32_t result);
+  /// A connection has come from another core.
+  void moved_here(ConnectionMoved& mail);
   /// Answers 503 to a session that has not been upgraded, since the server shuts down.
   void turn_away(Handle handle, Session& session);
   /// Answers 408 to a session whose request head has not come in time.
@@ -55,6 +58,8 @@ class Acceptor {
   void refuse(Handle handle, Session& session, const ws::Refusal& refusal);
   void serve_page(Handle handle, Session& session);
   void upgrade(Handle handle, Session& session);
+  void move(Handle handle, Session& session, std::uint32_t core);
+  void settle_in(Handle handle);
   void send_answer(Handle handle, Session& session);
   [[nodiscard]] bool join(Handle handle, Session& session);
 
@@ -62,7 +67,9 @@ class Acceptor {
   Sessions& sessions_;
   io::Socket listener_;
   std::span<const PageFile> page_;
-  RoomFinder find_room_;
+  Rooms& rooms_;
+  std::span<const CorePeer> peers_;
+  const Outlets& outlets_;
   bool armed_ = false;
   bool cancelling_ = false;
   bool stopping_ = false;

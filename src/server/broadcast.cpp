@@ -1,9 +1,9 @@
 #include "server/broadcast.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "server/sender.h"
-#include "server/sessions.h"
+#include "server/fan_out.h"
 #include "server/version.h"
 
 namespace ringcast::server {
@@ -22,20 +22,33 @@ ws::Opcode opcode_of(MessageType type) {
 
 }  // namespace
 
-Broadcast::Broadcast(CoreContext& context, Sessions& sessions, Sender& sender)
-    : context_(context), sessions_(sessions), sender_(sender) {
+Broadcast::Broadcast(CoreContext& context, FanOut& fan_out, std::uint32_t core,
+                     const Outlets& outlets)
+    : context_(context), fan_out_(fan_out), core_(core), outlets_(outlets) {
   held_.reserve(1'024);
   run_.reserve(1'024);
-  overflowed_.reserve(context.options.slots());
 }
 
-void Broadcast::begin(room::Room& room, UnixNanoseconds unix_now, std::uint64_t& event_sequence) {
-  room_ = &room;
+void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
+  home_ = &home;
+  room_ = &home.room;
   began_ = context_.now;
   unix_now_ = unix_now;
-  event_sequence_ = &event_sequence;
-  sequence_before_ = event_sequence;
+  sequence_before_ = home.event_sequence;
   spent_ = {};
+}
+
+template <class AtHome, class Away>
+void Broadcast::on_every_core(AtHome&& at_home, Away&& away) {
+  const std::span<const std::uint32_t> members = room_->members_by_core();
+  for (std::uint32_t core = 0; core < members.size(); ++core) {
+    if (members[core] == 0) continue;
+    if (core == core_) {
+      at_home();
+    } else {
+      away(core, *outlets_[core]);
+    }
+  }
 }
 
 Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& payload,
@@ -57,7 +70,7 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
     if (kind == Kind::snapshot) {
       wire::prefix_snapshot(*buffer, {tick, unix_now_});
     } else {
-      wire::prefix_event(*buffer, {to == everyone ? ++*event_sequence_ : 0, tick});
+      wire::prefix_event(*buffer, {to == everyone ? ++home_->event_sequence : 0, tick});
     }
   }
   if (kind == Kind::snapshot) buffer->set_tick(tick, began_);
@@ -85,10 +98,17 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
     }
   } else if (marshaled.result == SendResult::accepted) {
     const Instant start = context_.clock.now();
+    const auto lend = [&](Outlet& outlet) {
+      const FrameRef& frame = marshaled.frame;
+      outlet.snapshot({home_->id(), to, frame.tick(), frame.made(), frame.bytes()}, frame);
+    };
     if (to == everyone) {
-      to_everyone(marshaled.frame, delivery);
+      on_every_core([&] { fan_out_.snapshot(home_->branch(), everyone, marshaled.frame); },
+                    [&](std::uint32_t, Outlet& outlet) { lend(outlet); });
+    } else if (member->core == core_) {
+      fan_out_.snapshot(home_->branch(), to, marshaled.frame);
     } else {
-      to_one(*member, marshaled.frame, delivery);
+      lend(*outlets_[member->core]);
     }
     spent_ += context_.clock.now() - start;
   }
@@ -101,35 +121,28 @@ void Broadcast::end_session(MemberId member, std::string_view reason) {
 }
 
 void Broadcast::welcome(const room::Member& member) {
-  if (room_->encoding() == Encoding::raw) return;
-  auto buffer = wire::encode(
-      context_.frames, FrameUse::reliable,
-      wire::Welcome{.room = room_->name(),
-                    .member_id = static_cast<std::uint32_t>(member.id),
-                    .rate_hz = room_->rate_hz(),
-                    .tick = room_->tick_number(),
-                    .server_time = unix_now_,
-                    .acknowledge_every_ticks = context_.options.latest.acknowledge_every_ticks,
-                    .server_version = version,
-                    .event_sequence = sequence_before_});
   FrameRef frame;
-  if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-  to_one(member, frame, Delivery::reliable);
-  if (Session* session = sessions_.find(member.session)) welcomed(member, *session);
-  close_overflowed();
-}
-
-// Who speaks before the tick that welcomes it is heard, but the welcome comes first.
-void Broadcast::welcomed(const room::Member& member, Session& session) {
-  session.welcomed = true;
-  const auto ping = std::exchange(session.early_ping, std::nullopt);
-  if (!ping) return;
-  auto buffer = wire::encode(
-      context_.frames, FrameUse::reliable,
-      wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
-  FrameRef frame;
-  if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-  to_one(member, frame, Delivery::reliable);
+  if (room_->encoding() == Encoding::envelope) {
+    auto buffer = wire::encode(
+        context_.frames, FrameUse::reliable,
+        wire::Welcome{.room = room_->name(),
+                      .member_id = static_cast<std::uint32_t>(member.id),
+                      .rate_hz = room_->rate_hz(),
+                      .tick = room_->tick_number(),
+                      .server_time = unix_now_,
+                      .acknowledge_every_ticks = context_.options.latest.acknowledge_every_ticks,
+                      .server_version = version,
+                      .event_sequence = sequence_before_});
+    if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
+  }
+  if (member.core == core_) {
+    fan_out_.welcome(*home_, member.id, room_->tick_number(), frame);
+  } else {
+    const Loan loan = frame ? frame.bytes() : Loan{};
+    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
+                                    WelcomeMail{home_->id(), member.id, room_->tick_number(), loan},
+                                    std::move(frame));
+  }
 }
 
 // The state before this tick's step, with those who joined in it: it carries the tick before, so
@@ -137,8 +150,19 @@ void Broadcast::welcomed(const room::Member& member, Session& session) {
 void Broadcast::full_state(std::span<const room::Member> newcomers, const Payload& payload) {
   const Marshaled marshaled =
       marshal(Kind::snapshot, everyone, payload, MessageType::binary, room_->tick_number() - 1);
-  for (const room::Member& member : newcomers) to_one(member, marshaled.frame, Delivery::reliable);
-  close_overflowed();
+  const Loan loan = marshaled.frame ? marshaled.frame.bytes() : Loan{};
+  newcomers_.assign(outlets_.size(), 0);
+  for (const room::Member& member : newcomers) newcomers_[member.core] = 1;
+  for (std::uint32_t core = 0; core < newcomers_.size(); ++core) {
+    if (newcomers_[core] == 0) continue;
+    if (core == core_) {
+      fan_out_.full_state(home_->branch(), marshaled.frame);
+      continue;
+    }
+    outlets_[core]->drop_snapshot(home_->id());
+    outlets_[core]->reliable(home_->id(), home_->newest[core], FullStateMail{home_->id(), loan},
+                             marshaled.frame);
+  }
 }
 
 void Broadcast::release_events() {
@@ -166,60 +190,60 @@ std::size_t Broadcast::release_run(std::size_t first) {
   const FrameRef shared =
       run_.size() > 1 ? context_.encoder.bundle(context_.frames, run_) : FrameRef{};
   if (shared) {
-    to_everyone(shared, Delivery::reliable);
+    release_event(everyone, shared);
   } else {
-    for (const FrameRef& frame : run_) to_everyone(frame, Delivery::reliable);
+    for (const FrameRef& frame : run_) release_event(everyone, frame);
   }
   run_.clear();
   return end;
 }
 
+void Broadcast::release_event(MemberId to, const FrameRef& frame) {
+  const auto lend = [&](std::uint32_t core) {
+    const Loan loan = frame ? frame.bytes() : Loan{};
+    outlets_[core]->reliable(home_->id(), home_->newest[core], EventMail{home_->id(), to, loan},
+                             frame);
+  };
+  if (to == everyone) {
+    on_every_core([&] { fan_out_.event(home_->branch(), everyone, frame); },
+                  [&](std::uint32_t core, Outlet&) { lend(core); });
+    return;
+  }
+  const auto member = room_->find(to);
+  if (!member) return;
+  if (member->core == core_) {
+    fan_out_.event(home_->branch(), to, frame);
+  } else {
+    lend(member->core);
+  }
+}
+
 void Broadcast::release_one(const Held& held) {
-  if (held.what == Held::What::no_memory && held.to == everyone) {
-    to_everyone({}, Delivery::reliable);
+  if (held.what != Held::What::goodbye) {
+    release_event(held.to, held.frame);
     return;
   }
   const auto member = room_->find(held.to);
   if (!member) return;
-  if (held.what == Held::What::goodbye) {
-    sessions_.close_with(member->session, held.frame, ws::CloseCode::normal,
-                         Farewell::after_reliable, LeaveReason::ended);
+  if (member->core == core_) {
+    fan_out_.goodbye(home_->branch(), held.to, held.frame, ws::CloseCode::normal,
+                     LeaveReason::ended);
   } else {
-    to_one(*member, held.frame, Delivery::reliable);
-    close_overflowed();
+    const Loan loan = held.frame ? held.frame.bytes() : Loan{};
+    outlets_[member->core]->reliable(
+        home_->id(), home_->newest[member->core],
+        GoodbyeMail{home_->id(), held.to, ws::CloseCode::normal, LeaveReason::ended, loan},
+        held.frame);
   }
-}
-
-void Broadcast::to_everyone(const FrameRef& frame, Delivery delivery) {
-  for (const room::Member& member : room_->members()) to_one(member, frame, delivery);
-  close_overflowed();
-}
-
-void Broadcast::to_one(const room::Member& member, const FrameRef& frame, Delivery delivery) {
-  Session* session = sessions_.find(member.session);
-  if (session == nullptr || session->phase != Phase::open) return;
-  if (delivery == Delivery::latest) {
-    sender_.put_latest(member.session, *session, frame);
-  } else if (!sender_.put_reliable(member.session, *session, frame)) {
-    overflowed_.push_back(member.session);
-  }
-}
-
-void Broadcast::close_overflowed() {
-  for (const Handle handle : overflowed_) {
-    const Session* session = sessions_.find(handle);
-    if (session == nullptr || session->phase != Phase::open) continue;  // named twice
-    context_.metrics[Count::reliable_overflows].add();
-    sessions_.close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
-                    Farewell::at_once, LeaveReason::overflow);
-  }
-  overflowed_.clear();
 }
 
 void Broadcast::malformed_input(const room::Member& member) {
-  context_.metrics[Count::messages_malformed].add();
-  sessions_.fail(member.session, ws::CloseCode::invalid_payload,
-                 "the simulation could not read the input");
+  if (member.core == core_) {
+    fan_out_.malformed_input(home_->branch(), member.id);
+  } else {
+    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
+                                    MalformedMail{home_->id(), member.id}, {});
+  }
 }
 
 }  // namespace ringcast::server

@@ -1,6 +1,6 @@
-// From a simulation's payload to the outboxes of its members. Each payload is marshaled once, in
-// place, into the memory that is sent; its envelope and WebSocket header are prefixes; and the one
-// Frame is put by reference before every addressee.
+// From a simulation's payload to its members. Each payload is marshaled once, in place, into the
+// memory that is sent; its envelope and WebSocket header are prefixes; and the one Frame is handed
+// to this core's FanOut and lent once to every other core that has members of the room.
 //
 // Events are kept until the room says that they may go, and those to everyone that follow one
 // another then share one frame: however many events a tick makes, each member holds one reference.
@@ -12,20 +12,21 @@
 
 #include "room/room.h"
 #include "server/core_context.h"
+#include "server/home_room.h"
+#include "server/outlet.h"
 #include "wire/envelope.h"
 
 namespace ringcast::server {
 
-class Sender;
-class Sessions;
+class FanOut;
 
 class Broadcast final : public room::Audience {
  public:
-  Broadcast(CoreContext& context, Sessions& sessions, Sender& sender);
+  /// `outlets` by core; that of this core, `core`, is nullptr.
+  Broadcast(CoreContext& context, FanOut& fan_out, std::uint32_t core, const Outlets& outlets);
 
-  /// What follows is said by this room, in the tick that begins now. `event_sequence` is the
-  /// room's and is counted on.
-  void begin(room::Room& room, UnixNanoseconds unix_now, std::uint64_t& event_sequence);
+  /// What follows is said by this room, in the tick that begins now.
+  void begin(HomeRoom& home, UnixNanoseconds unix_now);
   /// What of the time since begin() went into marshaling and distributing.
   [[nodiscard]] Nanoseconds spent() const { return spent_; }
 
@@ -52,25 +53,27 @@ class Broadcast final : public room::Audience {
 
   [[nodiscard]] Marshaled marshal(Kind kind, MemberId to, const Payload& payload, MessageType type,
                                   std::uint64_t tick);
-  void to_everyone(const FrameRef& frame, Delivery delivery);
-  void welcomed(const room::Member& member, Session& session);
-  void to_one(const room::Member& member, const FrameRef& frame, Delivery delivery);
+  void release_event(MemberId to, const FrameRef& frame);
   [[nodiscard]] std::size_t release_run(std::size_t first);
   void release_one(const Held& held);
-  void close_overflowed();
+  /// Calls `at_home()` when there are members at home, and `away(core, outlet)` for each other core
+  /// that has any.
+  template <class AtHome, class Away>
+  void on_every_core(AtHome&& at_home, Away&& away);
 
   CoreContext& context_;
-  Sessions& sessions_;
-  Sender& sender_;
+  FanOut& fan_out_;
+  std::uint32_t core_;
+  const Outlets& outlets_;
+  HomeRoom* home_ = nullptr;
   room::Room* room_ = nullptr;
   Instant began_{};
   UnixNanoseconds unix_now_ = 0;
-  std::uint64_t* event_sequence_ = nullptr;
   std::uint64_t sequence_before_ = 0;
   Nanoseconds spent_{};
   std::vector<Held> held_;
   std::vector<FrameRef> run_;
-  std::vector<Handle> overflowed_;  ///< closed when no loop is over the members any more
+  std::vector<std::uint8_t> newcomers_;  ///< by core: whether it has any
 };
 
 }  // namespace ringcast::server

@@ -12,6 +12,8 @@ using observe::Level;
 namespace {
 
 constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+/// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
+constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -20,28 +22,40 @@ Core::Core(const CoreWiring& wiring)
       context_(wiring.io, wiring.clock, wiring.options, wiring.metrics),
       sender_(context_),
       sessions_(context_, sender_),
-      broadcast_(context_, sessions_, sender_),
+      fan_out_(context_, sessions_, sender_),
+      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_),
+      broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
       reader_(context_, sessions_, sender_),
-      acceptor_(context_, sessions_, wiring.listener, wiring.page,
-                [this](std::string_view name) -> room::Room* {
-                  const auto address = directory_.find(name);
-                  if (!address || address->core != wiring_.index) return nullptr;
-                  return &rooms_[address->index]->room;
-                }) {
+      acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
+                post_.outlets()) {
+  post_.attach(acceptor_);
   sender_.attach(sessions_);
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
   context_.metrics[Level::frame_memory_registered_bytes].set(wiring.io.registered_bytes());
 }
 
-bool Core::add_room(const RoomOptions& options, std::unique_ptr<Simulation> simulation,
-                    observe::RoomMetrics& metrics) {
-  const auto index = static_cast<std::uint32_t>(rooms_.size());
-  if (!directory_.add(options.name, {wiring_.index, index})) return false;
-  rooms_.push_back(std::make_unique<HomeRoom>(
-      options.name, std::move(simulation), options.rate_hz,
-      room::RoomLimits{options.members_max, options.inbox_inputs_max, options.inbox_bytes_max},
-      context_.clock.now(), metrics));
-  return true;
+bool Core::add_room(room::RoomId id, const RoomOptions& options,
+                    std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics) {
+  const auto cores = static_cast<std::uint32_t>(post_.outlets().size());
+  return rooms_.add_home(
+      std::make_unique<HomeRoom>(id, options.name, std::move(simulation), options.rate_hz,
+                                 wiring_.index,
+                                 room::RoomLimits{.cores = cores,
+                                                  .members_max = options.members_max,
+                                                  .inbox_inputs_max = options.inbox_inputs_max,
+                                                  .inbox_bytes_max = options.inbox_bytes_max},
+                                 context_.clock.now(), metrics),
+      {.room = id, .core = wiring_.index, .spread = options.spread});
+}
+
+bool Core::add_elsewhere(const ElsewhereRoom& room) {
+  if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
+  const Outlets& outlets = post_.outlets();
+  return rooms_.add_away(
+      std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, wiring_.index,
+                                 static_cast<std::uint32_t>(outlets.size()),
+                                 *outlets[room.address.core]),
+      room.address);
 }
 
 void Core::start() {
@@ -57,12 +71,14 @@ void Core::turn() {
   context_.now = context_.clock.now();
   sender_.settle(completions);
   receive(completions);
-  read_mail();
+  read_control_mail();
+  post_.read();
   tick_due_rooms();
   sessions_.run_deadlines(
       [this](Handle handle, Session& session) { acceptor_.too_slow(handle, session); });
   acceptor_.run_deadline();
   sender_.flush();
+  post_.flush();
   note_handed_over();
   sample_levels();
   advance_shutdown();
@@ -84,7 +100,10 @@ std::span<io::Completion> Core::wait_for_completions() {
 
 Instant Core::next_deadline() const {
   Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(), sample_at_});
-  for (const auto& home : rooms_) deadline = std::min(deadline, home->room.next_tick());
+  for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
+  if (post_.is_waiting() || post_.has_ended()) {
+    deadline = std::min(deadline, context_.now + mailbox_interval);
+  }
   return deadline;
 }
 
@@ -111,6 +130,7 @@ void Core::dispatch(io::Completion& completion) {
     case Operation::send_answer:
     case Operation::writable:
     case Operation::close:
+    case Operation::hand_over:
       break;
   }
   const Handle handle{completion.token.slot, completion.token.generation};
@@ -136,6 +156,9 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
       break;
     case Operation::close:
       sessions_.closed(handle);
+      break;
+    case Operation::hand_over:
+      acceptor_.handed_over(handle, session, completion.result);
       break;
     default:
       break;
@@ -190,7 +213,7 @@ void Core::opened(Handle handle, Session& session) {
   }
 }
 
-void Core::read_mail() {
+void Core::read_control_mail() {
   while (const auto mail = wiring_.from_control.pop()) {
     if (const auto* shutdown = std::get_if<Shutdown>(&*mail)) {
       begin_shutdown(shutdown->code);
@@ -202,7 +225,7 @@ void Core::read_mail() {
 }
 
 void Core::tick_due_rooms() {
-  for (const auto& home : rooms_) {
+  for (const auto& home : rooms_.homes()) {
     if (home->room.next_tick() <= context_.now) tick(*home);
   }
 }
@@ -212,9 +235,9 @@ void Core::tick(HomeRoom& home) {
   const Instant began = context_.now = context_.clock.now();
   home.tick_began = began;
   home.handing_over = true;
-  broadcast_.begin(home.room, context_.clock.unix_now(), home.event_sequence);
+  broadcast_.begin(home, context_.clock.unix_now());
   home.room.tick(began, broadcast_);
-  sessions_.close_answered(home.room);
+  sessions_.close_answered(home);
   const Nanoseconds duration = context_.clock.now() - began;
   metrics.tick_duration.record(duration);
   metrics.step_duration.record(duration - broadcast_.spent());
@@ -222,7 +245,7 @@ void Core::tick(HomeRoom& home) {
 
 void Core::note_handed_over() {
   if (sender_.busy()) return;
-  for (const auto& home : rooms_) {
+  for (const auto& home : rooms_.homes()) {
     if (!home->handing_over) continue;
     home->handing_over = false;
     home->room.metrics().tick_handed_over.record(context_.clock.now() - home->tick_began);
@@ -268,6 +291,11 @@ void Core::advance_shutdown() {
     sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
   }
   if (sessions_.size() != 0 || !acceptor_.over() || sender_.busy()) return;
+  if (!post_.has_ended()) {
+    post_.end();
+    post_.flush();
+  }
+  if (!post_.is_over()) return;
   done_ = true;
   sample_at_ = context_.now;
   sample_levels();
@@ -290,7 +318,7 @@ void Core::sample_levels() {
   observe::CoreMetrics& metrics = context_.metrics;
   metrics[Level::connections].set(sessions_.size());
   metrics[Level::sessions].set(open);
-  metrics[Level::rooms].set(rooms_.size());
+  metrics[Level::rooms].set(rooms_.homes().size());
   metrics[Level::backlog_frames].set(waiting_frames);
   metrics[Level::backlog_bytes].set(waiting_bytes);
   metrics[Level::sends_in_flight].set(sender_.in_flight());

@@ -1,25 +1,28 @@
 // A core: one thread, one Io, its sessions and the rooms that call it home. It shares nothing and
-// is reached only by mail. Core::turn is the whole server, one line a step.
+// is reached only by mail, from the control thread and from the other cores. Core::turn is the
+// whole server, one line a step.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
-#include "room/room.h"
 #include "room/room_directory.h"
 #include "server/acceptor.h"
 #include "server/broadcast.h"
 #include "server/core_context.h"
+#include "server/core_mail.h"
+#include "server/core_post.h"
+#include "server/fan_out.h"
 #include "server/mail.h"
 #include "server/page.h"
 #include "server/reader.h"
+#include "server/rooms.h"
 #include "server/sender.h"
 #include "server/sessions.h"
 
@@ -36,7 +39,15 @@ struct CoreWiring {
   std::span<const PageFile> page;
   ControlMailbox& from_control;
   CoreMailbox& to_control;
-  io::Doorbell* control_doorbell;  ///< rung behind mail to the control thread; may be nullptr
+  io::Doorbell* control_doorbell;        ///< rung behind mail to the control thread; may be nullptr
+  std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
+};
+
+/// A room of another core.
+struct ElsewhereRoom {
+  std::string name;
+  room::RoomAddress address;
+  Encoding encoding;
 };
 
 class Core {
@@ -44,8 +55,12 @@ class Core {
   explicit Core(const CoreWiring& wiring);
 
   /// Before start(). The room's ticks begin now. False when the name is taken.
-  [[nodiscard]] bool add_room(const RoomOptions& options, std::unique_ptr<Simulation> simulation,
+  [[nodiscard]] bool add_room(room::RoomId id, const RoomOptions& options,
+                              std::unique_ptr<Simulation> simulation,
                               observe::RoomMetrics& metrics);
+  /// Before start(). The same of a room that is at home on another core: this one has a branch of
+  /// it when it is spread, and sends its connections there when it is not.
+  [[nodiscard]] bool add_elsewhere(const ElsewhereRoom& room);
   /// Arms the listener and the doorbell. From here on everything on the thread that made the Io.
   void start();
   void turn();
@@ -60,16 +75,6 @@ class Core {
   [[nodiscard]] CoreContext& context() { return context_; }
 
  private:
-  struct HomeRoom {
-    HomeRoom(std::string name, std::unique_ptr<Simulation> simulation, std::uint32_t rate_hz,
-             const room::RoomLimits& limits, Instant start, observe::RoomMetrics& metrics)
-        : room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics) {}
-    room::Room room;
-    std::uint64_t event_sequence = 0;
-    Instant tick_began{};
-    bool handing_over = false;  ///< sends of its newest tick have not all been handed over
-  };
-
   [[nodiscard]] std::span<io::Completion> wait_for_completions();
   void receive(std::span<io::Completion> completions);
   void dispatch(io::Completion& completion);
@@ -77,7 +82,7 @@ class Core {
                           io::Completion& completion);
   void received(Handle handle, Session& session, io::Completion& completion);
   void opened(Handle handle, Session& session);
-  void read_mail();
+  void read_control_mail();
   void tick_due_rooms();
   void tick(HomeRoom& home);
   void note_handed_over();
@@ -92,11 +97,12 @@ class Core {
   CoreContext context_;
   Sender sender_;
   Sessions sessions_;
+  FanOut fan_out_;
+  Rooms rooms_;
+  CorePost post_;
   Broadcast broadcast_;
   Reader reader_;
   Acceptor acceptor_;
-  room::RoomDirectory directory_;
-  std::vector<std::unique_ptr<HomeRoom>> rooms_;
   Instant sample_at_{};
   Instant busy_since_{};
   Instant drain_until_ = never;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/frame.h"
 #include "base/prng.h"
+#include "base/slab.h"
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "room/outbox.h"

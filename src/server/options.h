@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct RoomOptions {
   std::string simulation;
   std::uint32_t rate_hz = 60;  ///< 1 to 240
   std::uint64_t seed = 0;
+  std::optional<std::uint32_t> core;  ///< its home; nothing: placed by load
+  bool spread = false;                ///< its members' sockets live on every core
   std::uint32_t members_max = 65'536;
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;

@@ -2,6 +2,7 @@
 
 #include <variant>
 
+#include "server/local_room.h"
 #include "server/sender.h"
 #include "server/sessions.h"
 

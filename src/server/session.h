@@ -1,5 +1,6 @@
 // One WebSocket connection, from accept to close. State only: the classes around it decide.
 //
+//   upgrading -> (moving: on to another core, and upgrading there)
 //   upgrading -> answering -> open -> closing -> ending -> closed -> (slot free)
 //        \___________\_________\_______________/
 //
@@ -12,10 +13,12 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/slab.h"
 #include "io/io.h"
+#include "ringcast/simulation.h"
 #include "room/ack_window.h"
 #include "room/outbox.h"
-#include "room/room.h"
+#include "room/room_directory.h"
 #include "room/token_bucket.h"
 #include "wire/envelope.h"
 #include "ws/close_code.h"
@@ -25,6 +28,7 @@
 namespace ringcast::server {
 
 struct PageFile;
+class LocalRoom;
 
 /// What an operation of a core was; the kind of its Token.
 enum class Operation : std::uint8_t {
@@ -39,10 +43,12 @@ enum class Operation : std::uint8_t {
   close,
   close_unwanted,  ///< a connection for which there was no slot
   receive_cancel,
+  hand_over,
 };
 
 enum class Phase : std::uint8_t {
   upgrading,  ///< the request head is coming in
+  moving,     ///< its socket is on its way to the core that its room is on
   answering,  ///< the HTTP answer is on its way: 101, a page, a refusal
   open,       ///< a member of a room
   closing,    ///< our goodbye is queued or sent; until the peer is done or the time is up
@@ -61,7 +67,10 @@ struct Handshake {
   explicit Handshake(std::size_t header_bytes_max) : parser(header_bytes_max) {}
   ws::UpgradeParser parser;
   std::string answer;
-  room::Room* room = nullptr;      ///< 101: the room to join
+  room::RoomId room{};
+  bool joins = false;              ///< 101: `room`
+  bool moved = false;              ///< came from another core
+  std::uint32_t core = 0;          ///< while moving: where to
   const PageFile* page = nullptr;  ///< 200: the body behind the answer's head
 };
 
@@ -81,7 +90,7 @@ struct Session {
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 
-  room::Room* room = nullptr;  ///< while open
+  LocalRoom* room = nullptr;  ///< while open
   MemberId member{};
   Instant last_heard{};
   Instant deadline{};  ///< what it is for follows from the phase

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/local_room.h"
 #include "server/sender.h"
 
 namespace ringcast::server {
@@ -32,6 +33,20 @@ Handle Sessions::open(io::Socket socket) {
   set_deadline(handle, session, context_.now + options.header_timeout);
   receive(handle, session, io::ReceiveMode::once);
   return handle;
+}
+
+Handle Sessions::adopt(io::Socket socket, std::unique_ptr<Handshake> handshake, Instant deadline) {
+  const Handle handle = slab_.emplace(socket);
+  if (!handle) return handle;
+  Session& session = slab_[handle];
+  session.handshake = std::move(handshake);
+  set_deadline(handle, session, deadline);
+  return handle;
+}
+
+void Sessions::moved_away(Handle handle) {
+  wheel_.disarm(handle.slot);
+  slab_.erase(handle);
 }
 
 void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
@@ -133,7 +148,7 @@ void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
   }
 }
 
-void Sessions::close_answered(const room::Room& room) {
+void Sessions::close_answered(const LocalRoom& room) {
   std::erase_if(awaiting_answers_, [&](const Leaving& leaving) {
     const Session* session = find(leaving.session);
     if (session == nullptr || session->phase != Phase::open) return true;
@@ -187,7 +202,9 @@ void Sessions::answer_handed_over(Handle handle, Session& session) {
 
 void Sessions::end(Handle handle) {
   Session* session = find(handle);
-  if (session == nullptr || session->phase == Phase::ending || session->phase == Phase::closed) {
+  // One that is moving ends where it comes to.
+  if (session == nullptr || session->phase == Phase::ending || session->phase == Phase::closed ||
+      session->phase == Phase::moving) {
     return;
   }
   leave_room(*session, LeaveReason::disconnected);
@@ -235,6 +252,7 @@ void Sessions::deadline_due(Handle handle, Session& session, const TooSlow& too_
     case Phase::closing:
       end(handle);
       break;
+    case Phase::moving:
     case Phase::ending:
     case Phase::closed:
       break;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,11 @@ class Sessions {
   /// A fresh session in phase `upgrading`, its receive armed; an empty handle when all slots are
   /// taken.
   [[nodiscard]] Handle open(io::Socket socket);
+  /// One that another core began: in phase `upgrading`, with its request read.
+  [[nodiscard]] Handle adopt(io::Socket socket, std::unique_ptr<Handshake> handshake,
+                             Instant deadline);
+  /// The session lives on another core now: its slot is free.
+  void moved_away(Handle handle);
   [[nodiscard]] Session* find(Handle handle) { return slab_.find(handle); }
   [[nodiscard]] Handle handle_at(std::uint32_t slot) const { return slab_.handle_at(slot); }
   [[nodiscard]] std::uint32_t size() const { return slab_.size(); }
@@ -56,7 +62,7 @@ class Sessions {
   /// The peer's stream has ended, or the connection failed.
   void peer_gone(Handle handle);
   /// A tick of the room is over: whoever has said goodbye before it and waits for answers goes now.
-  void close_answered(const room::Room& room);
+  void close_answered(const LocalRoom& room);
   /// The sender has handed our close frame over.
   void goodbye_handed_over(Handle handle, Session& session);
   /// An HTTP answer that is not 101 has been handed over: the connection is done.

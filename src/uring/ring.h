@@ -54,6 +54,8 @@ class Ring final : public io::Io {
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
   void close(io::Socket socket, io::Token token) override;
+  [[nodiscard]] io::RingName ring() const override { return {}; }
+  void hand_over(io::Socket, io::RingName, io::Token) override {}
   void watch_doorbell(io::Token token) override;
   [[nodiscard]] io::Doorbell& doorbell() override { return doorbell_; }
 

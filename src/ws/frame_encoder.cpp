@@ -76,6 +76,18 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames)
   return FrameSeal::seal(std::move(*buffer));
 }
 
+// The largest frame fills its block, prefixes included: so does its copy.
+FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
+                            std::uint64_t tick, Instant made) {
+  const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
+  std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
+  if (!buffer) return {};
+  static_cast<void>(buffer->prepend(head));
+  std::ranges::copy(wire_bytes, buffer->bytes().begin());
+  buffer->set_tick(tick, made);
+  return FrameSeal::seal(std::move(*buffer));
+}
+
 FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const std::byte> payload) {
   assert(payload.size() <= control_payload_bytes_max);
   std::optional<FrameBuffer> buffer = slab.allocate(payload.size(), FrameUse::control);

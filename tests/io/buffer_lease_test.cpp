@@ -23,6 +23,8 @@ class Lender final : public Io {
   void cancel(Token, Token) override {}
   void shutdown(Socket, ShutdownHow) override {}
   void close(Socket, Token) override {}
+  [[nodiscard]] RingName ring() const override { return {}; }
+  void hand_over(Socket, RingName, Token) override {}
   void watch_doorbell(Token) override {}
   Doorbell& doorbell() override { return doorbell_; }
   std::span<Completion> submit() override { return {}; }

@@ -1,5 +1,7 @@
 #include "room/room.h"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -75,14 +77,19 @@ struct Fixture {
   Listener listener{diary};
   Instant start{100s};
   Room room{"room", std::make_unique<Script>(diary),
-            60,     {.members_max = 3, .inbox_inputs_max = 10, .inbox_bytes_max = 100},
+            60,     {.cores = 2, .members_max = 3, .inbox_inputs_max = 10, .inbox_bytes_max = 100},
             start,  metrics};
   const std::array<std::byte, 1> byte{std::byte{1}};
+
+  MemberId admit(std::uint32_t id, std::uint32_t core = 0) {
+    room.admit(MemberId{id}, core);
+    return MemberId{id};
+  }
 };
 
 TEST_CASE("a tick drains the inbox in order, gives newcomers the full state, then steps") {
   Fixture f;
-  const MemberId first = *f.room.admit({1, 1});
+  const MemberId first = f.admit(1);
   REQUIRE(f.room.input(first, f.byte, MessageType::binary));
   REQUIRE(f.room.post(9, {}));
   f.room.tick(f.room.next_tick(), f.listener);
@@ -96,7 +103,7 @@ TEST_CASE("a tick drains the inbox in order, gives newcomers the full state, the
 
 TEST_CASE("one who leaves before its join was drained never enters, and its inputs go nowhere") {
   Fixture f;
-  const MemberId member = *f.room.admit({1, 1});
+  const MemberId member = f.admit(1);
   REQUIRE(f.room.input(member, f.byte, MessageType::binary));
   f.room.depart(member, LeaveReason::disconnected);
   f.room.tick(f.room.next_tick(), f.listener);
@@ -105,33 +112,37 @@ TEST_CASE("one who leaves before its join was drained never enters, and its inpu
 
 TEST_CASE("a full room admits nobody until somebody leaves") {
   Fixture f;
-  const MemberId first = *f.room.admit({1, 1});
-  REQUIRE(f.room.admit({2, 1}));
-  REQUIRE(f.room.admit({3, 1}));
-  REQUIRE_FALSE(f.room.admit({4, 1}));
+  const MemberId first = f.admit(1);
+  f.admit(2);
+  REQUIRE(f.room.has_place());
+  f.admit(3);
+  REQUIRE_FALSE(f.room.has_place());
   f.room.depart(first, LeaveReason::left);
-  REQUIRE(f.room.admit({4, 1}));
+  REQUIRE(f.room.has_place());
+  REQUIRE_FALSE(f.room.has(first));
 }
 
-TEST_CASE("departed members are addressed no more, and the others still are") {
+TEST_CASE("departed members are addressed no more, and the others still are, on their cores") {
   Fixture f;
-  const MemberId first = *f.room.admit({1, 1});
-  const MemberId second = *f.room.admit({2, 1});
-  const MemberId third = *f.room.admit({3, 1});
+  const MemberId first = f.admit(1);
+  const MemberId second = f.admit(2, 1);
+  const MemberId third = f.admit(3);
+  REQUIRE_FALSE(f.room.find(second));  // not before its join is drained
+  REQUIRE(f.room.has(second));
   f.room.tick(f.room.next_tick(), f.listener);
+  REQUIRE(std::ranges::equal(f.room.members_by_core(), std::array{2U, 1U}));
   f.room.depart(first, LeaveReason::left);
   REQUIRE_FALSE(f.room.find(first));
-  REQUIRE(f.room.members().size() == 2);
-  REQUIRE(f.room.find(second)->session == Handle{2, 1});
+  REQUIRE(f.room.members() == 2);
+  REQUIRE(f.room.find(second)->core == 1);
   f.room.depart(third, LeaveReason::left);
-  REQUIRE(f.room.members().size() == 1);
-  REQUIRE(f.room.members()[0].id == second);
+  REQUIRE(std::ranges::equal(f.room.members_by_core(), std::array{0U, 1U}));
   REQUIRE(f.metrics.members.value() == 1);
 }
 
 TEST_CASE("a member whose malformed input ends its session leaves within the same tick") {
   Fixture f;
-  const MemberId member = *f.room.admit({1, 1});
+  const MemberId member = f.admit(1);
   f.listener.on_malformed = [&](const Member& it) {
     f.room.depart(it.id, LeaveReason::disconnected);
   };

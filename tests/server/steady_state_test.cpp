@@ -105,7 +105,7 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
   room.rate_hz = 240;
   auto simulation = arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = {}});
   REQUIRE(simulation);
-  REQUIRE(core.add_room(room, std::move(*simulation), room_metrics));
+  REQUIRE(core.add_room(room::RoomId{1}, room, std::move(*simulation), room_metrics));
   core.start();
 
   Members members(address);

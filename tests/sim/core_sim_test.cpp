@@ -2,10 +2,10 @@
 // buffers, late and reordered completions, and clients of every temper. A failure names its seed;
 // RINGCAST_SIM_SEED=N replays it alone, RINGCAST_SIM_SEEDS=N runs that many.
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "catch.h"
+#include "sim/seeds.h"
 #include "sim/world.h"
 
 namespace ringcast::sim {
@@ -13,32 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
-}
-
 server::CoreOptions small_core() {
   server::CoreOptions options;
   options.connections_max = 64;
-  return options;
-}
-
-server::CoreOptions options_from(Prng& prng) {
-  server::CoreOptions options;
-  options.connections_max = 32;
-  options.reliable_frames_max = prng.chance(0.2) ? 60 : 4'000;
-  options.flush_sends_max = static_cast<std::uint32_t>(1 + prng.below(20));
-  options.drain_timeout = 2s;
-  options.session.header_timeout = 1s;
-  options.session.heartbeat_interval = 700ms;
-  options.session.heartbeat_timeout = 700ms;
-  options.session.close_timeout = 1s;
-  options.session.dropped_messages_max = 300;
-  options.session.outbox.reliable_frames_max = static_cast<std::uint32_t>(5 + prng.below(100));
-  options.session.outbox.latest_policy =
-      prng.chance(0.3) ? room::LatestPolicy::keep_waiting : room::LatestPolicy::replace_waiting;
-  options.latest.unacknowledged_ticks_max = prng.chance(0.2) ? 0 : 15;
   return options;
 }
 
@@ -56,7 +33,7 @@ Life live(std::uint64_t seed) {
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
-  World world(seed, SimFaults::from_seed(seed), options_from(prng), io_options);
+  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
     for (std::uint64_t count = 0; count < arrivals; ++count) {
@@ -81,11 +58,9 @@ Life live(std::uint64_t seed) {
 
 TEST_CASE(
     "whatever the network and the clients do, every promise holds and everything comes home") {
-  const std::uint64_t only = from_environment("RINGCAST_SIM_SEED", 0);
-  const std::uint64_t first = only != 0 ? only : 1;
-  const std::uint64_t last = only != 0 ? only : from_environment("RINGCAST_SIM_SEEDS", 300);
+  const Seeds seeds_run = seeds_to_run();
   Life total;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  for (std::uint64_t seed = seeds_run.first; seed <= seeds_run.last; ++seed) {
     try {
       const Life life = live(seed);
       total.snapshots += life.snapshots;
@@ -98,9 +73,9 @@ TEST_CASE(
                    << ")");
     }
   }
-  if (only != 0) return;
+  if (seeds_run.one) return;
   // The runs were worth something: all of it happened, and often.
-  const std::uint64_t seeds = last;
+  const std::uint64_t seeds = seeds_run.last;
   CHECK(total.joins > 5 * seeds);
   CHECK(total.snapshots > 100 * seeds);
   CHECK(total.events > 100 * seeds);

@@ -22,7 +22,8 @@ SimIo::SimIo(SimNetwork& network, const SimIoOptions& options)
     : network_(network),
       buffer_bytes_(options.receive_buffer_bytes),
       buffers_(options.receive_buffers),
-      frame_storage_(options.frame_memory_bytes + frame_alignment_bytes) {
+      frame_storage_(options.frame_memory_bytes + frame_alignment_bytes),
+      moves_clock_(options.moves_clock) {
   for (std::size_t id = options.receive_buffers; id > 0; --id) {
     buffers_[id - 1].assign(buffer_bytes_, poison);
     buffers_free_.push_back(static_cast<std::uint16_t>(id - 1));
@@ -136,6 +137,13 @@ void SimIo::close(io::Socket socket, io::Token token) {
   enqueue({.kind = Kind::close, .socket = socket, .token = token});
 }
 
+void SimIo::hand_over(io::Socket socket, io::RingName /*to*/, io::Token token) {
+  if (use_of(socket, "hand_over").operations != 0) {
+    network_.misuse("a socket with operations pending is handed over");
+  }
+  enqueue({.kind = Kind::hand_over, .socket = socket, .token = token});
+}
+
 void SimIo::watch_doorbell(io::Token token) {
   if (doorbell_watch_) network_.misuse("the doorbell is watched already");
   enqueue({.kind = Kind::doorbell, .socket = {}, .token = token});
@@ -154,6 +162,8 @@ void SimIo::execute(Operation operation) {
     case Kind::close:
       network_.close(operation.socket);
       return come_to(operation, 0);
+    case Kind::hand_over:
+      return come_to(operation, operation.socket.descriptor);
     case Kind::doorbell:
       doorbell_watch_ = std::move(operation);
       if (std::exchange(rung_, false)) doorbell_.ring();
@@ -214,6 +224,7 @@ bool SimIo::progress(Operation& operation) {
     }
     case Kind::cancel:
     case Kind::close:
+    case Kind::hand_over:
     case Kind::doorbell:
       break;
   }
@@ -321,6 +332,10 @@ std::span<io::Completion> SimIo::wait(Instant deadline) {
   begin_turn();
   SimClock& clock = network_.clock();
   std::span<io::Completion> completed = collect();
+  if (!moves_clock_) {
+    if (completed.empty() && clock.now() < deadline) asleep_until_ = deadline;
+    return completed;
+  }
   while (completed.empty() && clock.now() < deadline) {
     const std::optional<Instant> next = next_event();
     if (!next && deadline == never) network_.misuse("a wait that nothing will ever end");
@@ -340,7 +355,14 @@ std::span<io::Completion> SimIo::wait(Instant deadline) {
   return completed;
 }
 
+Instant SimIo::wakes_at() const {
+  Instant earliest = asleep_until_.value_or(network_.clock().now());
+  for (const Outcome& outcome : outcomes_) earliest = std::min(earliest, outcome.due);
+  return earliest;
+}
+
 void SimIo::begin_turn() {
+  asleep_until_.reset();
   completions_.clear();
   if (leases_ != 0) network_.misuse("a receive buffer's lease outlived its turn");
   execute_queued();

@@ -19,6 +19,9 @@
 namespace ringcast::sim {
 
 struct SimIoOptions {
+  /// wait() moves the clock as its core's thread would sleep; of several cores whoever turns them
+  /// moves it, and wait() only looks.
+  bool moves_clock = true;
   std::uint16_t receive_buffers = 64;
   std::size_t receive_buffer_bytes = 4'096;
   std::size_t frame_memory_bytes = 8 * FrameSlab::block_bytes_max;
@@ -40,6 +43,8 @@ class SimIo final : public io::Io, private SocketWatcher {
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
   void close(io::Socket socket, io::Token token) override;
+  [[nodiscard]] io::RingName ring() const override { return {}; }
+  void hand_over(io::Socket socket, io::RingName to, io::Token token) override;
   void watch_doorbell(io::Token token) override;
   [[nodiscard]] io::Doorbell& doorbell() override { return doorbell_; }
 
@@ -53,9 +58,22 @@ class SimIo final : public io::Io, private SocketWatcher {
   /// What has not come home: operations without their last completion, receive buffers. Empty when
   /// all has; a sentence otherwise.
   [[nodiscard]] std::string leftovers() const;
+  /// When the core's wait would end by itself: the deadline of the last wait() that found nothing,
+  /// or the first completion due.
+  [[nodiscard]] Instant wakes_at() const;
+  [[nodiscard]] bool is_asleep() const { return asleep_until_.has_value(); }
 
  private:
-  enum class Kind : std::uint8_t { accept, receive, send, writable, cancel, close, doorbell };
+  enum class Kind : std::uint8_t {
+    accept,
+    receive,
+    send,
+    writable,
+    cancel,
+    close,
+    hand_over,
+    doorbell
+  };
   struct Operation {
     Kind kind;
     io::Socket socket;
@@ -130,6 +148,8 @@ class SimIo final : public io::Io, private SocketWatcher {
   std::vector<std::byte> frame_storage_;
   std::span<std::byte> frame_memory_;
   std::vector<io::Completion> completions_;
+  bool moves_clock_;
+  std::optional<Instant> asleep_until_;
 };
 
 }  // namespace ringcast::sim

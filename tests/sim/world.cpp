@@ -1,42 +1,104 @@
 #include "sim/world.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
 namespace ringcast::sim {
 
+using server::CorePeer;
+
+struct World::Node {
+  Node(SimNetwork& network, const SimIoOptions& io_options)
+      : listener(network.listen()), io(network, io_options) {}
+
+  io::Socket listener;
+  SimIo io;
+  observe::CoreMetrics metrics;
+  server::ControlMailbox from_control{server::mailbox_capacity};
+  server::CoreMailbox to_control{server::mailbox_capacity};
+  std::vector<CorePeer> peers;
+  std::unique_ptr<server::Core> core;
+  Instant lags_until{};
+};
+
 World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOptions& options,
-             const SimIoOptions& io_options)
-    : prng_(seed ^ 0x5eed),
-      options_(options),
-      network_(clock_, seed, faults),
-      listener_(network_.listen()),
-      io_(network_, io_options),
-      core_({.index = 0,
-             .io = io_,
-             .clock = clock_,
-             .options = options_,
-             .metrics = metrics_,
-             .listener = listener_,
-             .page = {},
-             .from_control = from_control_,
-             .to_control = to_control_,
-             .control_doorbell = nullptr}) {
+             const SimIoOptions& io_options, const WorldShape& shape)
+    : prng_(seed ^ 0x5eed), options_(options), shape_(shape), network_(clock_, seed, faults) {
+  SimIoOptions its_io = io_options;
+  its_io.moves_clock = shape.cores == 1;
+  for (std::uint32_t index = 0; index < shape.cores; ++index) {
+    nodes_.push_back(std::make_unique<Node>(network_, its_io));
+  }
+  for (std::uint32_t pair = 0; pair < shape.cores * shape.cores; ++pair) {
+    queues_.push_back(std::make_unique<server::CoreQueue>(shape.mails_max));
+  }
+  for (std::uint32_t index = 0; index < shape.cores; ++index) {
+    Node& node = *nodes_[index];
+    for (std::uint32_t other = 0; other < shape.cores; ++other) {
+      CorePeer& peer = node.peers.emplace_back();
+      if (other == index) continue;
+      peer = {.to = queues_[index * shape.cores + other].get(),
+              .from = queues_[other * shape.cores + index].get(),
+              .doorbell = &nodes_[other]->io.doorbell(),
+              .ring = nodes_[other]->io.ring()};
+    }
+    node.core = std::make_unique<server::Core>(server::CoreWiring{
+        .index = index,
+        .io = node.io,
+        .clock = clock_,
+        .options = options_,
+        .metrics = node.metrics,
+        .listener = node.listener,
+        .page = {},
+        .from_control = node.from_control,
+        .to_control = node.to_control,
+        .control_doorbell = nullptr,
+        .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers)});
+  }
+  make_room(seed);
+  for (const auto& node : nodes_) node->core->start();
+}
+
+World::~World() = default;
+
+void World::make_room(std::uint64_t seed) {
   auto simulation = std::make_unique<ScriptedSimulation>(seed);
   simulation_ = simulation.get();
   server::RoomOptions room;
   room.name = "sim";
-  room.members_max = 1'000;
+  room.members_max = shape_.members_max;
   room.inbox_inputs_max = 64;
   room.inbox_bytes_max = 4'096;
-  if (!core_.add_room(room, std::move(simulation), room_metrics_)) {
-    throw std::runtime_error("the room was not made");
+  room.spread = shape_.spread;
+  constexpr room::RoomId id{1};
+  bool made = core().add_room(id, room, std::move(simulation), room_metrics_);
+  for (std::uint32_t other = 1; other < shape_.cores; ++other) {
+    made = made &&
+           core(other).add_elsewhere({.name = room.name,
+                                      .address = {.room = id, .core = 0, .spread = room.spread},
+                                      .encoding = Encoding::envelope});
   }
-  core_.start();
+  if (!made) throw std::runtime_error("the room was not made");
+}
+
+server::Core& World::core(std::uint32_t index) {
+  return *nodes_[index]->core;
+}
+
+observe::CoreMetrics& World::metrics(std::uint32_t index) {
+  return nodes_[index]->metrics;
+}
+
+std::uint64_t World::count(observe::Count count) {
+  std::uint64_t sum = 0;
+  for (const auto& node : nodes_) sum += node->metrics[count].value();
+  return sum;
 }
 
 SimClient& World::add_client(Temper temper, Nanoseconds when) {
-  clients_.push_back(std::make_unique<SimClient>(network_, listener_, temper, prng_.next()));
+  const io::Socket listener = nodes_[shape_.cores == 1 ? 0 : prng_.below(shape_.cores)]->listener;
+  clients_.push_back(std::make_unique<SimClient>(network_, listener, temper, prng_.next()));
   schedule(*clients_.back(), when);
   return *clients_.back();
 }
@@ -49,15 +111,52 @@ void World::schedule(SimClient& client, Nanoseconds after) {
 
 void World::run(Nanoseconds duration) {
   const Instant end = clock_.now() + duration;
-  while (clock_.now() < end) {
-    core_.turn();
-    check_budgets();
+  while (clock_.now() < end) step(end);
+}
+
+void World::run_without(std::uint32_t core, Nanoseconds duration) {
+  nodes_[core]->lags_until = clock_.now() + duration;
+  run(duration);
+}
+
+void World::step(Instant end) {
+  if (nodes_.size() == 1) {
+    turn(*nodes_[0]);
+    return;
+  }
+  std::vector<Node*> ready;
+  Instant next = std::min(network_.next_event().value_or(never), end);
+  for (const auto& node : nodes_) {
+    if (node->core->done()) continue;
+    const Instant wakes = std::max(node->io.wakes_at(), node->lags_until);
+    if (wakes <= clock_.now()) {
+      ready.push_back(node.get());
+    } else {
+      next = std::min(next, wakes);
+    }
+  }
+  if (ready.empty()) {
+    clock_.advance_to(std::max(next, clock_.now()));
+    network_.run_due();
+    return;
+  }
+  Node& node = *ready[static_cast<std::size_t>(prng_.below(ready.size()))];
+  turn(node);
+  if (prng_.chance(shape_.lagging)) {
+    node.lags_until =
+        clock_.now() +
+        Nanoseconds(prng_.below(static_cast<std::uint64_t>(shape_.lag_max.count()) + 1));
   }
 }
 
-void World::check_budgets() {
+void World::turn(Node& node) {
+  node.core->turn();
+  check_budgets(*node.core);
+}
+
+void World::check_budgets(server::Core& core) const {
   const room::OutboxLimits& limits = options_.session.outbox;
-  core_.sessions().for_each([&](Handle, server::Session& session) {
+  core.sessions().for_each([&](Handle, server::Session& session) {
     const room::Outbox::Backlog backlog = session.outbox.backlog();
     // Behind the reliable lane: a snapshot, a pong, a goodbye, a begun frame.
     if (backlog.frames > limits.reliable_frames_max + 4) {
@@ -68,13 +167,17 @@ void World::check_budgets() {
 
 void World::shut_down(Nanoseconds limit) {
   for (const auto& client : clients_) client->come_to_rest();
-  if (!from_control_.push(server::Shutdown{})) throw std::runtime_error("the mailbox is full");
-  io_.doorbell().ring();
+  for (const auto& node : nodes_) {
+    if (!node->from_control.push(server::Shutdown{})) {
+      throw std::runtime_error("the mailbox is full");
+    }
+    node->io.doorbell().ring();
+  }
   const Instant end = clock_.now() + limit;
-  while (!core_.done()) {
-    if (clock_.now() > end) throw std::runtime_error("the core does not come to an end");
-    core_.turn();
-    check_budgets();
+  const auto is_done = [](const auto& node) { return node->core->done(); };
+  while (!std::ranges::all_of(nodes_, is_done)) {
+    if (clock_.now() > end) throw std::runtime_error("the cores do not come to an end");
+    step(end + Nanoseconds(1));
   }
 }
 
@@ -82,9 +185,12 @@ void World::check_all_home() {
   const auto home = [](bool is_home, const std::string& what) {
     if (!is_home) throw std::runtime_error(what);
   };
-  home(core_.sessions().size() == 0, "a session is left");
-  home(core_.context().frames.blocks_outstanding() == 0, "a frame is left");
-  home(core_.context().nodes.in_use() == 0, "a reliable node is left");
+  for (const auto& node : nodes_) {
+    server::Core& core = *node->core;
+    home(core.sessions().size() == 0, "a session is left");
+    home(core.context().frames.blocks_outstanding() == 0, "a frame is left");
+    home(core.context().nodes.in_use() == 0, "a reliable node is left");
+  }
   // The doorbell's watch is the only operation that outlives the sessions.
   home(network_.sockets_open() <= 1, "a socket is left open");
 }

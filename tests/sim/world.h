@@ -1,4 +1,6 @@
-// A whole core over the simulated network, its room and its clients, all of it made from one seed.
+// Whole cores over the simulated network, their room and its clients, all of it made from one seed.
+// One core moves the clock itself, as its thread sleeps; several are turned in an order that the
+// seed chooses, over the real mailboxes, and time moves on when all of them sleep.
 #pragma once
 
 #include <cstdint>
@@ -13,43 +15,60 @@
 
 namespace ringcast::sim {
 
+struct WorldShape {
+  std::uint32_t cores = 1;
+  bool spread = false;         ///< the room has a branch on every core
+  std::size_t mails_max = 64;  ///< of each mailbox
+  double lagging = 0;          ///< a turn is followed by a pause
+  Nanoseconds lag_max = std::chrono::milliseconds(100);
+  std::uint32_t members_max = 1'000;
+};
+
 class World {
  public:
   World(std::uint64_t seed, const SimFaults& faults, const server::CoreOptions& options,
-        const SimIoOptions& io_options = {});
+        const SimIoOptions& io_options = {}, const WorldShape& shape = {});
+  ~World();
 
-  /// A client that acts by itself from `when` after now on.
+  /// A client that acts by itself from `when` after now on, connected to some core.
   SimClient& add_client(Temper temper, Nanoseconds when = {});
-  /// Turns the core until so much time has passed, checking its budgets at every turn.
+  /// Turns the cores until so much time has passed, checking their budgets at every turn.
   void run(Nanoseconds duration);
-  /// Asks the core to stop and turns it until it has. Throws when it does not within `limit`.
+  /// The same but for one core, which stands still meanwhile.
+  void run_without(std::uint32_t core, Nanoseconds duration);
+  /// Asks the cores to stop and turns them until they have. Throws when they do not within `limit`.
   void shut_down(Nanoseconds limit);
   /// Throws unless every frame, buffer, operation, socket and session has come home.
   void check_all_home();
 
-  [[nodiscard]] server::Core& core() { return core_; }
-  [[nodiscard]] observe::CoreMetrics& metrics() { return metrics_; }
+  [[nodiscard]] server::Core& core(std::uint32_t index = 0);
+  [[nodiscard]] observe::CoreMetrics& metrics(std::uint32_t index = 0);
+  /// Of all cores together.
+  [[nodiscard]] std::uint64_t count(observe::Count count);
   [[nodiscard]] observe::RoomMetrics& room_metrics() { return room_metrics_; }
   [[nodiscard]] ScriptedSimulation& simulation() { return *simulation_; }
   [[nodiscard]] std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   [[nodiscard]] Prng& prng() { return prng_; }
 
  private:
+  struct Node;
+
   void schedule(SimClient& client, Nanoseconds after);
-  void check_budgets();
+  void make_room(std::uint64_t seed);
+  /// One core's turn, or time moving on to when there is one. Not beyond `end`.
+  void step(Instant end);
+  void turn(Node& node);
+  void check_budgets(server::Core& core) const;
 
   Prng prng_;
   server::CoreOptions options_;
+  WorldShape shape_;
   SimClock clock_;
   SimNetwork network_;
-  io::Socket listener_;
-  SimIo io_;
-  observe::CoreMetrics metrics_;
   observe::RoomMetrics room_metrics_;
-  server::ControlMailbox from_control_{server::mailbox_capacity};
-  server::CoreMailbox to_control_{server::mailbox_capacity};
-  server::Core core_;
-  ScriptedSimulation* simulation_;
+  ScriptedSimulation* simulation_ = nullptr;
+  std::vector<std::unique_ptr<server::CoreQueue>> queues_;  // from core by core, to core
+  std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
 

@@ -1,0 +1,89 @@
+// The members of a room whose sessions live on one core, as that core knows them: the room's home
+// core has a branch like every other. Who has been admitted gets a place; who has been welcomed is
+// among the members that a broadcast reaches.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/slab.h"
+#include "ringcast/simulation.h"
+
+namespace ringcast::room {
+
+class Branch {
+ public:
+  struct Member {
+    MemberId id{};
+    Handle session;
+  };
+
+  /// Of core `core` of `cores`: it gives out every `cores`-th member id, so that no core has to ask
+  /// another for one.
+  Branch(std::uint32_t core, std::uint32_t cores) : next_(core + 1), stride_(cores) {}
+  Branch(const Branch&) = delete;
+  Branch& operator=(const Branch&) = delete;
+
+  [[nodiscard]] MemberId admit(Handle session) {
+    const MemberId id{next_};
+    next_ += stride_;
+    places_.emplace(id, Place{session, not_welcomed});
+    return id;
+  }
+  /// The member is reached by broadcasts from here on. Passed over when it has left meanwhile.
+  /// `tick`: that in which it is welcomed; newcomers() are those of the newest such tick.
+  void welcome(MemberId id, std::uint64_t tick) {
+    if (tick != newcomers_tick_) newcomers_.clear();
+    newcomers_tick_ = tick;
+    const auto place = places_.find(id);
+    if (place == places_.end() || place->second.index != not_welcomed) return;
+    place->second.index = static_cast<std::uint32_t>(members_.size());
+    members_.push_back({id, place->second.session});
+    newcomers_.push_back(id);
+  }
+  void remove(MemberId id) {
+    const auto place = places_.find(id);
+    assert(place != places_.end());
+    const std::uint32_t index = place->second.index;
+    places_.erase(place);
+    if (index == not_welcomed) return;
+    members_[index] = members_.back();
+    members_.pop_back();
+    if (index < members_.size()) places_.at(members_[index].id).index = index;
+  }
+
+  /// The session of one who has been admitted; an empty handle when it has left.
+  [[nodiscard]] Handle find(MemberId id) const {
+    const auto place = places_.find(id);
+    return place == places_.end() ? Handle{} : place->second.session;
+  }
+  /// Everyone who has been welcomed and has not left.
+  [[nodiscard]] std::span<const Member> members() const { return members_; }
+  [[nodiscard]] std::span<const MemberId> newcomers() const { return newcomers_; }
+  /// With those who have not been welcomed yet.
+  [[nodiscard]] std::size_t admitted() const { return places_.size(); }
+  template <class Visit>
+  void for_each_admitted(Visit&& visit) const {
+    for (const auto& [id, place] : places_) visit(Member{id, place.session});
+  }
+
+ private:
+  struct Place {
+    Handle session;
+    std::uint32_t index;  ///< into members_
+  };
+  static constexpr std::uint32_t not_welcomed = UINT32_MAX;
+
+  std::uint32_t next_;
+  std::uint32_t stride_;
+  std::unordered_map<MemberId, Place> places_;
+  std::vector<Member> members_;
+  std::vector<MemberId> newcomers_;
+  std::uint64_t newcomers_tick_ = 0;
+};
+
+}  // namespace ringcast::room

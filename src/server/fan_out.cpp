@@ -1,0 +1,100 @@
+#include "server/fan_out.h"
+
+#include <utility>
+
+#include "server/sender.h"
+#include "server/sessions.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+
+FanOut::FanOut(CoreContext& context, Sessions& sessions, Sender& sender)
+    : context_(context), sessions_(sessions), sender_(sender) {
+  overflowed_.reserve(context.options.slots());
+}
+
+void FanOut::latest_to(Handle handle, const FrameRef& frame) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  sender_.put_latest(handle, *session, frame);
+}
+
+void FanOut::reliable_to(Handle handle, const FrameRef& frame) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  if (!sender_.put_reliable(handle, *session, frame)) overflowed_.push_back(handle);
+}
+
+void FanOut::close_overflowed() {
+  for (const Handle handle : overflowed_) {
+    const Session* session = sessions_.find(handle);
+    if (session == nullptr || session->phase != Phase::open) continue;  // named twice
+    context_.metrics[Count::reliable_overflows].add();
+    sessions_.close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
+                    Farewell::at_once, LeaveReason::overflow);
+  }
+  overflowed_.clear();
+}
+
+void FanOut::snapshot(const room::Branch& branch, MemberId to, const FrameRef& frame) {
+  if (to != everyone) {
+    latest_to(branch.find(to), frame);
+    return;
+  }
+  for (const room::Branch::Member& member : branch.members()) latest_to(member.session, frame);
+}
+
+void FanOut::event(const room::Branch& branch, MemberId to, const FrameRef& frame) {
+  if (to != everyone) {
+    reliable_to(branch.find(to), frame);
+  } else {
+    for (const room::Branch::Member& member : branch.members()) reliable_to(member.session, frame);
+  }
+  close_overflowed();
+}
+
+// Who speaks before the tick that welcomes it is heard, but the welcome comes first.
+void FanOut::welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const FrameRef& frame) {
+  room.branch().welcome(member, tick);
+  if (room.encoding() == Encoding::raw) return;
+  const Handle handle = room.branch().find(member);
+  reliable_to(handle, frame);
+  if (Session* session = sessions_.find(handle)) {
+    session->welcomed = true;
+    if (const auto ping = std::exchange(session->early_ping, std::nullopt)) {
+      auto buffer = wire::encode(
+          context_.frames, FrameUse::reliable,
+          wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
+      FrameRef pong;
+      if (buffer) pong = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
+      reliable_to(handle, pong);
+    }
+  }
+  close_overflowed();
+}
+
+void FanOut::full_state(const room::Branch& branch, const FrameRef& frame) {
+  for (const MemberId newcomer : branch.newcomers()) reliable_to(branch.find(newcomer), frame);
+  close_overflowed();
+}
+
+void FanOut::goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
+                     ws::CloseCode code, LeaveReason reason) {
+  sessions_.close_with(branch.find(member), close_frame, code, Farewell::after_reliable, reason);
+}
+
+void FanOut::malformed_input(const room::Branch& branch, MemberId member) {
+  context_.metrics[Count::messages_malformed].add();
+  sessions_.fail(branch.find(member), ws::CloseCode::invalid_payload,
+                 "the simulation could not read the input");
+}
+
+void FanOut::cut_off(const room::Branch& branch, MemberId newest) {
+  branch.for_each_admitted([&](const room::Branch::Member& member) {
+    if (member.id <= newest) overflowed_.push_back(member.session);
+  });
+  close_overflowed();
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,50 @@
+// A room on its home core: the room itself, its branch there, and what its broadcasts need to know.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "room/room.h"
+#include "server/local_room.h"
+
+namespace ringcast::server {
+
+class HomeRoom final : public LocalRoom {
+ public:
+  HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
+           std::uint32_t rate_hz, std::uint32_t core, const room::RoomLimits& limits, Instant start,
+           observe::RoomMetrics& metrics)
+      : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
+        room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
+        newest(limits.cores),
+        core_(core) {}
+
+  [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
+  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+    if (!room.has_place()) return std::nullopt;
+    const MemberId member = branch().admit(session);
+    room.admit(member, core_);
+    return member;
+  }
+  void depart(MemberId member, LeaveReason reason) override {
+    branch().remove(member);
+    room.depart(member, reason);
+  }
+  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload,
+                           MessageType type) override {
+    return room.input(member, payload, type);
+  }
+
+  room::Room room;
+  std::vector<MemberId> newest;  ///< of each core, who asked to join last
+  std::uint64_t event_sequence = 0;
+  Instant tick_began{};
+  bool handing_over = false;  ///< sends of its newest tick have not all been handed over
+
+ private:
+  std::uint32_t core_;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,53 @@
+// A room as the sessions of one core know it: its branch there and the way in. At home that way is
+// the room itself (HomeRoom), elsewhere it is mail (AwayRoom).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/slab.h"
+#include "ringcast/simulation.h"
+#include "room/branch.h"
+#include "room/room_directory.h"
+
+namespace ringcast::server {
+
+class LocalRoom {
+ public:
+  LocalRoom(const LocalRoom&) = delete;
+  LocalRoom& operator=(const LocalRoom&) = delete;
+  virtual ~LocalRoom() = default;
+
+  [[nodiscard]] room::RoomId id() const { return id_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Encoding encoding() const { return encoding_; }
+  [[nodiscard]] room::Branch& branch() { return branch_; }
+  /// The newest tick that this core has heard of.
+  [[nodiscard]] virtual std::uint64_t tick_number() const = 0;
+
+  /// The session will join in a tick to come, or be told that the room is full; nothing when that
+  /// is known at once, with the reason for its close frame.
+  [[nodiscard]] virtual std::optional<MemberId> admit(Handle session) = 0;
+  /// The session is gone. Once per member.
+  virtual void depart(MemberId member, LeaveReason reason) = 0;
+  /// False when the room takes no more at the moment.
+  [[nodiscard]] virtual bool input(MemberId member, std::span<const std::byte> payload,
+                                   MessageType type) = 0;
+
+ protected:
+  LocalRoom(room::RoomId id, std::string name, Encoding encoding, std::uint32_t core,
+            std::uint32_t cores)
+      : id_(id), name_(std::move(name)), encoding_(encoding), branch_(core, cores) {}
+
+ private:
+  room::RoomId id_;
+  std::string name_;
+  Encoding encoding_;
+  room::Branch branch_;
+};
+
+}  // namespace ringcast::server

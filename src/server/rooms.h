@@ -1,0 +1,62 @@
+// The rooms of a core: those that it is home to, and its branches of spread rooms that live
+// elsewhere. With the directory of all rooms, as this core knows it.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "room/room_directory.h"
+#include "server/away_room.h"
+#include "server/home_room.h"
+
+namespace ringcast::server {
+
+class Rooms {
+ public:
+  /// False when the name is taken; likewise the next two.
+  [[nodiscard]] bool add_home(std::unique_ptr<HomeRoom> room, const room::RoomAddress& address) {
+    if (!directory_.add(room->name(), address)) return false;
+    homes_.push_back(std::move(room));
+    return true;
+  }
+  [[nodiscard]] bool add_away(std::unique_ptr<AwayRoom> room, const room::RoomAddress& address) {
+    if (!directory_.add(room->name(), address)) return false;
+    aways_.push_back(std::move(room));
+    return true;
+  }
+  /// One that lives elsewhere altogether.
+  [[nodiscard]] bool add_elsewhere(std::string name, const room::RoomAddress& address) {
+    return directory_.add(std::move(name), address);
+  }
+
+  [[nodiscard]] std::optional<room::RoomAddress> address(std::string_view name) const {
+    return directory_.find(name);
+  }
+  [[nodiscard]] HomeRoom* home(room::RoomId id) { return find(homes_, id); }
+  [[nodiscard]] AwayRoom* away(room::RoomId id) { return find(aways_, id); }
+  /// Wherever its home is, when this core has a branch of it.
+  [[nodiscard]] LocalRoom* local(room::RoomId id) {
+    if (HomeRoom* room = home(id)) return room;
+    return away(id);
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<HomeRoom>>& homes() const { return homes_; }
+
+ private:
+  template <class Kind>
+  [[nodiscard]] static Kind* find(const std::vector<std::unique_ptr<Kind>>& rooms,
+                                  room::RoomId id) {
+    const auto found =
+        std::ranges::find(rooms, id, [](const std::unique_ptr<Kind>& room) { return room->id(); });
+    return found == rooms.end() ? nullptr : found->get();
+  }
+
+  room::RoomDirectory directory_;
+  std::vector<std::unique_ptr<HomeRoom>> homes_;
+  std::vector<std::unique_ptr<AwayRoom>> aways_;
+};
+
+}  // namespace ringcast::server

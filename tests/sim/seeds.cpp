@@ -1,0 +1,40 @@
+#include "sim/seeds.h"
+
+#include <cstdlib>
+
+namespace ringcast::sim {
+namespace {
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+}
+
+}  // namespace
+
+Seeds seeds_to_run() {
+  const std::uint64_t only = from_environment("RINGCAST_SIM_SEED", 0);
+  if (only != 0) return {only, only, true};
+  return {1, from_environment("RINGCAST_SIM_SEEDS", 300), false};
+}
+
+server::CoreOptions core_options_from(Prng& prng) {
+  using namespace std::chrono_literals;
+  server::CoreOptions options;
+  options.connections_max = 32;
+  options.reliable_frames_max = prng.chance(0.2) ? 60 : 4'000;
+  options.flush_sends_max = static_cast<std::uint32_t>(1 + prng.below(20));
+  options.drain_timeout = 2s;
+  options.session.header_timeout = 1s;
+  options.session.heartbeat_interval = 700ms;
+  options.session.heartbeat_timeout = 700ms;
+  options.session.close_timeout = 1s;
+  options.session.dropped_messages_max = 300;
+  options.session.outbox.reliable_frames_max = static_cast<std::uint32_t>(5 + prng.below(100));
+  options.session.outbox.latest_policy =
+      prng.chance(0.3) ? room::LatestPolicy::keep_waiting : room::LatestPolicy::replace_waiting;
+  options.latest.unacknowledged_ticks_max = prng.chance(0.2) ? 0 : 15;
+  return options;
+}
+
+}  // namespace ringcast::sim

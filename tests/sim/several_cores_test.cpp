@@ -1,0 +1,201 @@
+// Several cores over one simulated network and the real mailboxes between them, turned in an order
+// that the seed chooses; cores that lag, mailboxes that are full, clients of every temper. Seeds
+// as in core_sim_test.cpp.
+#include <algorithm>
+#include <string>
+
+#include "catch.h"
+#include "sim/seeds.h"
+#include "sim/world.h"
+
+namespace ringcast::sim {
+namespace {
+
+using namespace std::chrono_literals;
+using observe::Count;
+
+server::CoreOptions small_core() {
+  server::CoreOptions options;
+  options.connections_max = 64;
+  return options;
+}
+
+WorldShape shape_from(Prng& prng) {
+  WorldShape shape;
+  shape.cores = static_cast<std::uint32_t>(2 + prng.below(3));
+  shape.spread = prng.chance(0.7);
+  shape.mails_max = prng.chance(0.4) ? 2 : 64;
+  shape.lagging = prng.chance(0.5) ? 0.02 : 0;
+  shape.lag_max = Nanoseconds(prng.below(400'000'000));
+  shape.members_max = prng.chance(0.2) ? 5 : 1'000;
+  return shape;
+}
+
+struct Life {
+  std::uint64_t snapshots = 0;
+  std::uint64_t events = 0;
+  std::uint64_t inputs = 0;
+  std::uint64_t moved = 0;
+  std::uint64_t mailbox_full = 0;
+  std::uint64_t replaced = 0;
+};
+
+Life live(std::uint64_t seed) {
+  Prng prng(seed);
+  SimIoOptions io_options;
+  io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
+  io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
+  const WorldShape shape = shape_from(prng);
+  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
+  for (int round = 0; round < 6; ++round) {
+    const std::uint64_t arrivals = prng.below(8);
+    for (std::uint64_t count = 0; count < arrivals; ++count) {
+      world.add_client(static_cast<Temper>(prng.below(tempers)),
+                       Nanoseconds(prng.below(100'000'000)));
+    }
+    world.run(300ms);
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+  Life life;
+  for (const auto& client : world.clients()) {
+    life.snapshots += client->snapshots();
+    life.events += client->events();
+  }
+  life.inputs = world.simulation().inputs;
+  life.moved = world.count(Count::connections_moved);
+  life.mailbox_full = world.count(Count::mailbox_full);
+  life.replaced = world.count(Count::snapshots_replaced_between_cores);
+  return life;
+}
+
+TEST_CASE("however several cores take turns, every promise holds and everything comes home") {
+  Life total;
+  const Seeds seeds = seeds_to_run();
+  for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
+    try {
+      const Life life = live(seed);
+      total.snapshots += life.snapshots;
+      total.events += life.events;
+      total.inputs += life.inputs;
+      total.moved += life.moved;
+      total.mailbox_full += life.mailbox_full;
+      total.replaced += life.replaced;
+    } catch (const std::exception& broken) {
+      FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
+                   << ")");
+    }
+  }
+  if (seeds.one) return;
+  // The runs were worth something: all of it happened, and often.
+  CHECK(total.snapshots > 100 * seeds.last);
+  CHECK(total.events > 100 * seeds.last);
+  CHECK(total.inputs > 10 * seeds.last);
+  CHECK(total.moved > seeds.last);
+  CHECK(total.mailbox_full > seeds.last);
+  CHECK(total.replaced > 0);
+}
+
+TEST_CASE("the same seed takes the same turns") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Life first = live(seed);
+    const Life second = live(seed);
+    REQUIRE(first.snapshots == second.snapshots);
+    REQUIRE(first.events == second.events);
+    REQUIRE(first.mailbox_full == second.mailbox_full);
+  }
+}
+
+TEST_CASE("members of a spread room see every tick, wherever they are") {
+  World world(1, SimFaults{}, small_core(), {}, {.cores = 3, .spread = true});
+  for (int count = 0; count < 30; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  for (std::uint32_t core = 0; core < 3; ++core) {
+    REQUIRE(world.core(core).sessions().size() > 0);  // each has some of them
+  }
+  REQUIRE(world.count(Count::connections_moved) == 0);
+  for (const auto& client : world.clients()) {
+    REQUIRE(client->newest_tick() >= 177);
+    REQUIRE(client->snapshots() + 5 >= client->newest_tick());
+    REQUIRE(client->events() > 100);
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("who connects to another core than its room's is moved there, and loses nothing") {
+  World world(2, SimFaults{}, small_core(), {}, {.cores = 3, .spread = false});
+  for (int count = 0; count < 30; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  REQUIRE(world.core(0).sessions().size() == 30);
+  REQUIRE(world.count(Count::connections_moved) > 5);
+  for (const auto& client : world.clients()) {
+    REQUIRE(client->newest_tick() >= 170);
+    REQUIRE_FALSE(client->closed_with());
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a core that lags holds up none of the others, and gets the newest snapshot afterwards") {
+  World world(3, SimFaults{}, small_core(), {}, {.cores = 2, .spread = true});
+  for (int count = 0; count < 20; ++count) world.add_client(Temper::silent);
+  world.run(1s);
+  world.run_without(1, 1s);
+  REQUIRE(world.count(Count::snapshots_replaced_between_cores) > 50);
+  std::uint64_t held_up = 0;
+  for (const auto& client : world.clients()) held_up += client->newest_tick() < 115 ? 1U : 0U;
+  REQUIRE(held_up == world.core(1).sessions().size());
+  world.run(200ms);
+  for (const auto& client : world.clients()) {
+    REQUIRE_FALSE(client->closed_with());
+    REQUIRE(client->newest_tick() >= 128);
+    REQUIRE(client->events() > 60);  // not one was lost, or the client would have said so
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a core that stands still for too long is cut off: its members are told, nobody else") {
+  server::CoreOptions options = small_core();
+  options.session.heartbeat_interval = 1h;
+  World world(4, SimFaults{}, options, {}, {.cores = 2, .spread = true, .mails_max = 2});
+  for (int count = 0; count < 20; ++count) world.add_client(Temper::silent);
+  world.run(1s);
+  const std::uint32_t on_the_other = world.core(1).sessions().size();
+  world.run_without(1, 10min);
+  world.run(2s);
+  std::uint32_t cut_off = 0;
+  for (const auto& client : world.clients()) {
+    if (client->closed_with() == ws::CloseCode::try_again_later) {
+      ++cut_off;
+    } else {
+      REQUIRE_FALSE(client->closed_with());
+    }
+  }
+  REQUIRE(cut_off == on_the_other);
+  REQUIRE(world.room_metrics().members.value() == 20 - on_the_other);
+  // Who comes now is welcome there.
+  const SimClient& late = world.add_client(Temper::silent);
+  world.run(1s);
+  REQUIRE(late.snapshots() > 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a full spread room tells who comes to another core, too") {
+  World world(5, SimFaults{}, small_core(), {}, {.cores = 2, .spread = true, .members_max = 4});
+  for (int count = 0; count < 20; ++count) world.add_client(Temper::silent);
+  world.run(1s);
+  std::uint32_t refused = 0;
+  for (const auto& client : world.clients()) {
+    refused += client->closed_with() == ws::CloseCode::try_again_later ? 1U : 0U;
+  }
+  REQUIRE(refused == 16);
+  REQUIRE(world.room_metrics().members.value() == 4);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+}  // namespace
+}  // namespace ringcast::sim
