@@ -23,9 +23,13 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
   verb.add_option("--admin", command.flags.admin,
                   "address of health, metrics and rooms, or off (default: 127.0.0.1:9001)")
       ->type_name("HOST:PORT");
+  verb.add_option("--cores", command.flags.cores,
+                  "threads that serve, one pinned to a CPU each: so many, on these CPUs, or on all "
+                  "(default: one, not pinned)")
+      ->type_name("N|LIST|all");
   verb.add_option("--room", command.flags.rooms,
-                  "a room; may be repeated (default: arena=arena). rate_hz, seed and members_max "
-                  "are the room's, other keys the simulation's")
+                  "a room; may be repeated (default: arena=arena). rate_hz, seed, core, spread "
+                  "and members_max are the room's, other keys the simulation's")
       ->type_name("NAME=SIMULATION[,key=value...]")
       ->allow_extra_args(false)
       ->delimiter('\0');

@@ -180,7 +180,14 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
   }
   const SimulationOptions options{
       .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
-  if (auto made = found->second(options); !made) return RoomProblem{"parameters", made.error()};
+  const auto made = found->second(options);
+  if (!made) return RoomProblem{"parameters", made.error()};
+  if (room.spread && (*made)->encoding() == Encoding::raw) {
+    return RoomProblem{"spread",
+                       fmt::format("simulation {} sends raw messages, and only rooms with "
+                                   "the envelope can be spread; leave spread out",
+                                   room.simulation)};
+  }
   return std::nullopt;
 }
 
@@ -190,6 +197,13 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("simulation", room.simulation);
   table.read("rate_hz", room.rate_hz, rate_hz_range);
   table.read("seed", room.seed, seed_range);
+  if (std::uint32_t core = 0; table.has("core")) {
+    table.read("core", core, core_range);
+    room.core = core;
+  } else {
+    table.read("core", core, core_range);
+  }
+  table.read("spread", room.spread, spreads);
   table.read("members_max", room.members_max, members_max_range);
   table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
   table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
@@ -227,6 +241,8 @@ void read_rooms(TomlTable& document, std::vector<server::RoomOptions>& rooms,
 
 void read_document(TomlTable document, Config& config, const SimulationRegistry& simulations) {
   read_addresses(document, config);
+  document.read_text_or_number("cores", config.cores.text);
+  config.cores_place.text = document.place_of("cores");
   document.read("page", config.page);
   document.read("origins_allowed", config.core.origins_allowed);
   for (const std::string& origin : config.core.origins_allowed) {
@@ -283,7 +299,29 @@ Result<void> apply_flags(const ConfigFlags& flags, Config& config,
       return fail("--admin " + good.error().message + "; or off");
     }
   }
+  if (flags.cores) {
+    config.cores.text = *flags.cores;
+    config.cores_place.text = "--cores: ";
+  }
   return apply_room_flags(flags, config.rooms, simulations);
+}
+
+/// Behind the flags, likewise.
+Result<void> plan(Config& config) {
+  const std::vector<int> usable = usable_cpus();
+  auto planned = plan_cores(config.cores, usable);
+  if (!planned) return fail(config.cores_place.text + "cores " + planned.error().message);
+  config.core_plan = std::move(*planned);
+  const std::uint32_t cores = config.core_plan.cores();
+  for (const server::RoomOptions& room : config.rooms) {
+    if (!room.core || *room.core < cores) continue;
+    return fail(fmt::format(
+        "{}room \"{}\" is at home on core {}, but there {}; raise cores or "
+        "name another core",
+        config.cores_place.text, room.name, *room.core,
+        cores == 1 ? "is only core 0" : fmt::format("are only cores 0 to {}", cores - 1)));
+  }
+  return {};
 }
 
 /// Behind the flags: one of them may be the mistake, or what avoids it.
@@ -318,6 +356,7 @@ Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,
   if (auto differ = check_addresses_differ(config); !differ) {
     return std::unexpected(differ.error());
   }
+  if (auto planned = plan(config); !planned) return std::unexpected(planned.error());
   if (config.rooms.empty()) {
     server::RoomOptions& arena = config.rooms.emplace_back();
     arena.name = arena.simulation = "arena";

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/cores.h"
 #include "base/result.h"
 #include "observe/log.h"
 #include "ringcast/simulation.h"
@@ -51,7 +52,10 @@ struct Config {
   std::optional<std::string> admin = "127.0.0.1:9001";  ///< nothing: off
   Place listen_place;
   Place admin_place;
-  bool page = true;  ///< serve the demo page at `/`
+  Place cores_place;
+  CoresOption cores;
+  CorePlan core_plan;  ///< what `cores` comes to on this machine
+  bool page = true;    ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
   server::CoreOptions core;
   MemoryOptions memory;
@@ -66,6 +70,7 @@ struct ConfigFlags {
   std::optional<std::string> file;    ///< path of the TOML file
   std::optional<std::string> listen;  ///< replaces `listen` of the file, likewise the next
   std::optional<std::string> admin;
+  std::optional<std::string> cores;
   std::vector<std::string> rooms;  ///< NAME=SIMULATION[,key=value...]; replace all of the file's
 };
 

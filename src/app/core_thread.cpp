@@ -11,47 +11,78 @@
 #include "uring/ring.h"
 
 namespace ringcast::app {
+namespace {
+
+std::unexpected<Error> no_memory() {
+  return fail(
+      "not enough memory for this configuration; lower memory.frame_memory_bytes or "
+      "core.connections_max, or allow the process more");
+}
+
+}  // namespace
+
 struct CoreThread::Made {
   std::unique_ptr<uring::Ring> ring;
   std::unique_ptr<server::Core> core;
 };
 
 CoreThread::CoreThread(const CoreSetup& setup) : setup_(setup) {
-  for (std::size_t room = 0; room < setup_.config.rooms.size(); ++room) {
-    room_metrics_.push_back(std::make_unique<observe::RoomMetrics>());
-  }
+  Answers answers;
+  has_ring_ = answers.has_ring.get_future();
+  has_core_ = answers.has_core.get_future();
+  thread_ = std::thread(&CoreThread::live, this, std::move(answers),
+                        Orders{peers_.get_future(), run_.get_future()});
 }
 
 CoreThread::~CoreThread() {
+  peers_ = {};
+  run_ = {};
   over_.count_down();
   thread_.join();
 }
 
-Result<std::unique_ptr<CoreThread>> CoreThread::start(const CoreSetup& setup) {
-  std::unique_ptr<CoreThread> core(new CoreThread(setup));
-  Started promise;
-  std::future<Result<io::Doorbell*>> started = promise.get_future();
-  core->thread_ = std::thread(&CoreThread::run, core.get(), std::move(promise));
-  const Result<io::Doorbell*> doorbell = started.get();
-  if (!doorbell) return std::unexpected(doorbell.error());
-  core->doorbell_ = *doorbell;
-  return core;
+Result<void> CoreThread::has_ring() {
+  const Result<RingMade> made = has_ring_.get();
+  if (!made) return std::unexpected(made.error());
+  doorbell_ = made->doorbell;
+  ring_ = made->name;
+  return {};
 }
 
-void CoreThread::run(Started started) {
+void CoreThread::live(Answers answers, Orders orders) {
   ::pthread_setname_np(::pthread_self(), fmt::format("core-{}", setup_.index).c_str());
-  const Result<Made> made = make();
-  if (!made) return started.set_value(std::unexpected(made.error()));
-  started.set_value(&made->ring->doorbell());
-  made->core->run();
-  // The control thread may ring until it knows that the core has drained.
+  try {
+    obey(answers, orders);
+  } catch (const std::future_error&) {
+    // Another core could not be made, and this one is not to be.
+  }
+}
+
+void CoreThread::obey(Answers& answers, Orders& orders) {
+  Made made;
+  if (auto ring = make_ring(made); !ring) {
+    return answers.has_ring.set_value(std::unexpected(ring.error()));
+  }
+  answers.has_ring.set_value(RingMade{&made.ring->doorbell(), made.ring->ring()});
+  const Result<void> core = make_core(made, orders.peers.get());
+  answers.has_core.set_value(core);
+  orders.run.get();
+  made.core->run();
+  // Others may ring until they know that this core has drained.
   over_.wait();
 }
 
-Result<CoreThread::Made> CoreThread::make() try {
+Result<void> CoreThread::make_ring(Made& made) try {
+  if (auto pinned = pin_this_thread(setup_.cpu); !pinned) return pinned;
   auto ring = uring::Ring::create(ring_options(setup_.config.memory, setup_.clock));
   if (!ring) return std::unexpected(ring.error());
-  Made made{std::move(*ring), nullptr};
+  made.ring = std::move(*ring);
+  return {};
+} catch (const std::bad_alloc&) {
+  return no_memory();
+}
+
+Result<void> CoreThread::make_core(Made& made, std::span<const server::CorePeer> peers) try {
   made.core = std::make_unique<server::Core>(
       server::CoreWiring{.index = setup_.index,
                          .io = *made.ring,
@@ -62,32 +93,34 @@ Result<CoreThread::Made> CoreThread::make() try {
                          .page = setup_.page,
                          .from_control = to_core_,
                          .to_control = from_core_,
-                         .control_doorbell = &setup_.control_doorbell});
-  for (std::size_t index = 0; index < setup_.config.rooms.size(); ++index) {
-    const server::RoomOptions& room = setup_.config.rooms[index];
-    auto simulation =
-        setup_.simulations.find(room.simulation)
-            ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
-    if (!simulation) return fail(fmt::format("room {}: {}", room.name, simulation.error()));
-    if (!made.core->add_room(room::RoomId{static_cast<std::uint32_t>(index)}, room,
-                             std::move(*simulation), *room_metrics_[index])) {
-      return fail(fmt::format("room {} exists already", room.name));
-    }
-  }
-  return made;
+                         .control_doorbell = &setup_.control_doorbell,
+                         .peers = peers});
+  return add_rooms(made);
 } catch (const std::bad_alloc&) {
-  return fail(
-      "not enough memory for this configuration; lower memory.frame_memory_bytes or "
-      "core.connections_max, or allow the process more");
+  return no_memory();
 }
 
-std::vector<server::RoomHandle> CoreThread::rooms() const {
-  std::vector<server::RoomHandle> handles;
-  handles.reserve(room_metrics_.size());
-  for (std::size_t index = 0; index < room_metrics_.size(); ++index) {
-    handles.push_back({&setup_.config.rooms[index], setup_.index, room_metrics_[index].get()});
+Result<void> CoreThread::add_rooms(Made& made) {
+  for (std::uint32_t index = 0; index < setup_.config.rooms.size(); ++index) {
+    const server::RoomOptions& room = setup_.config.rooms[index];
+    const room::RoomId id{index};
+    bool added = false;
+    if (setup_.room_homes[index] == setup_.index) {
+      auto simulation =
+          setup_.simulations.find(room.simulation)
+              ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+      if (!simulation) return fail(fmt::format("room {}: {}", room.name, simulation.error()));
+      added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index]);
+    } else {
+      // Only rooms with the envelope are spread, and of the others nobody asks here.
+      added = made.core->add_elsewhere(
+          {.name = room.name,
+           .address = {.room = id, .core = setup_.room_homes[index], .spread = room.spread},
+           .encoding = Encoding::envelope});
+    }
+    if (!added) return fail(fmt::format("room {} exists already", room.name));
   }
-  return handles;
+  return {};
 }
 
 }  // namespace ringcast::app

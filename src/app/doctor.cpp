@@ -25,6 +25,12 @@ std::string kibibytes(std::uint64_t bytes) {
   return bytes == unlimited ? "unlimited" : fmt::format("{} KiB", bytes / 1'024);
 }
 
+/// Behind what is meant of each core; nothing when there is one.
+std::string on_cores(const Config& config) {
+  const std::uint32_t cores = config.core_plan.cores();
+  return cores == 1 ? "" : fmt::format(" on each of {} cores", cores);
+}
+
 std::string count(std::uint64_t number) {
   return number == unlimited ? "unlimited" : fmt::format("{}", number);
 }
@@ -62,11 +68,11 @@ Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
                                     registered, kibibytes(wanted))};
 }
 
-Finding check_open_files(const MachineFacts& facts, const server::CoreOptions& core) {
-  const std::uint64_t needed = open_files_needed(core);
+Finding check_open_files(const MachineFacts& facts, const Config& config) {
+  const std::uint64_t needed = open_files_needed(config);
   const std::string limits =
-      fmt::format("open files: {} needed for core.connections_max = {}, hard limit {}", needed,
-                  core.connections_max, count(facts.open_files.hard));
+      fmt::format("open files: {} needed for core.connections_max = {}{}, hard limit {}", needed,
+                  config.core.connections_max, on_cores(config), count(facts.open_files.hard));
   if (facts.open_files.hard < needed) {
     return {Mark::bad, limits + "; raise LimitNOFILE= (ulimit -Hn) or lower core.connections_max"};
   }
@@ -128,8 +134,8 @@ std::string_view word(Mark mark) {
 
 }  // namespace
 
-std::uint64_t open_files_needed(const server::CoreOptions& core) {
-  return core.connections_max + own_files;
+std::uint64_t open_files_needed(const Config& config) {
+  return std::uint64_t{config.core_plan.cores()} * config.core.connections_max + own_files;
 }
 
 MachineFacts examine_machine(const Config& config) {
@@ -153,7 +159,7 @@ Diagnosis diagnose(const MachineFacts& facts, const Config& config) {
   findings.push_back({Mark::good, "kernel: " + facts.features.kernel_release});
   check_features(facts.features, findings);
   findings.push_back(check_memory(facts, config.memory));
-  findings.push_back(check_open_files(facts, config.core));
+  findings.push_back(check_open_files(facts, config));
   findings.push_back(check_backlog("net.core.somaxconn", facts.somaxconn, config.tcp.backlog));
   findings.push_back(
       check_backlog("net.ipv4.tcp_max_syn_backlog", facts.max_syn_backlog, config.tcp.backlog));

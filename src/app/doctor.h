@@ -27,7 +27,7 @@ struct MachineFacts {
 };
 
 /// Open files of a server that has as many connections as it may.
-[[nodiscard]] std::uint64_t open_files_needed(const server::CoreOptions& core);
+[[nodiscard]] std::uint64_t open_files_needed(const Config& config);
 
 [[nodiscard]] MachineFacts examine_machine(const Config& config);
 

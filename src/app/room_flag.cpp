@@ -28,6 +28,13 @@ std::string apply(server::RoomOptions& room, std::string_view key, std::string_v
   if (key == "rate_hz") return parse_number(key, value, room.rate_hz, rate_hz_range);
   if (key == "seed") return parse_number(key, value, room.seed, seed_range);
   if (key == "members_max") return parse_number(key, value, room.members_max, members_max_range);
+  if (key == "core") return parse_number(key, value, room.core.emplace(), core_range);
+  if (key == "spread") {
+    room.spread = value == "all";
+    return room.spread || value == "none"
+               ? ""
+               : fmt::format("spread must be all or none, not {}", value);
+  }
   room.parameters.emplace(key, value);
   return {};
 }

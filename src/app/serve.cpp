@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "app/commands.h"
-#include "app/core_thread.h"
+#include "app/core_threads.h"
 #include "app/doctor.h"
 #include "app/page.h"
 #include "app/resource_limits.h"
@@ -26,39 +26,44 @@ namespace {
 
 /// Where clients connect to, and how it came here.
 struct Entrance {
-  io::Socket listener;
+  std::vector<io::Socket> listeners;  ///< one a core
   std::string address;
   bool handed_in;  ///< by a service manager: it goes on listening when this process ends
 };
 
-Result<io::Socket> listen(const std::string& address, const Place& place,
-                          const uring::ListenOptions& options) {
-  auto listener = uring::listen(address, options);
-  if (!listener) return fail(place.text + listener.error().message);
-  return listener;
+/// A listener that was handed in, or as many as there are cores. With fewer than cores some share
+/// one: the kernel wakes one of them for each connection.
+Result<std::vector<io::Socket>> share_out(std::vector<io::Socket> handed_in, std::uint32_t cores) {
+  if (handed_in.size() > cores) {
+    return fail(
+        fmt::format("{} sockets were handed in by LISTEN_FDS, but {} core{} can serve no more than "
+                    "{}; leave so many ListenStream= in the socket unit, or raise cores",
+                    handed_in.size(), cores, cores == 1 ? "" : "s", cores));
+  }
+  const std::size_t own = handed_in.size();
+  for (std::size_t core = own; core < cores; ++core) {
+    const auto shared = uring::share(handed_in[core % own]);
+    if (!shared) return std::unexpected(shared.error());
+    handed_in.push_back(*shared);
+  }
+  return handed_in;
 }
 
 Result<Entrance> open_entrance(const Config& config) {
+  const std::uint32_t cores = config.core_plan.cores();
   const uring::ListenOptions options{.backlog = static_cast<int>(config.tcp.backlog),
                                      .no_delay = config.tcp.nodelay,
                                      .not_sent_bytes_max = config.tcp.notsent_lowat_bytes};
-  const auto adopted = uring::adopt_listeners(options);
+  auto adopted = uring::adopt_listeners(options);
   if (!adopted) return std::unexpected(adopted.error());
-  if (adopted->size() > 1) {
-    return fail(
-        fmt::format("{} sockets were handed in by LISTEN_FDS, but one core serves one; "
-                    "leave one ListenStream= in the socket unit",
-                    adopted->size()));
+  Entrance entrance{.listeners = {}, .address = {}, .handed_in = !adopted->empty()};
+  auto listeners = entrance.handed_in ? share_out(std::move(*adopted), cores)
+                                      : uring::listen_each(config.listen, options, cores);
+  if (!listeners) {
+    return fail((entrance.handed_in ? "" : config.listen_place.text) + listeners.error().message);
   }
-  Entrance entrance{.listener = {}, .address = {}, .handed_in = !adopted->empty()};
-  if (entrance.handed_in) {
-    entrance.listener = adopted->front();
-  } else {
-    const auto listener = listen(config.listen, config.listen_place, options);
-    if (!listener) return std::unexpected(listener.error());
-    entrance.listener = *listener;
-  }
-  auto address = uring::local_address(entrance.listener);
+  entrance.listeners = std::move(*listeners);
+  auto address = uring::local_address(entrance.listeners.front());
   if (!address) return std::unexpected(address.error());
   entrance.address = std::move(*address);
   return entrance;
@@ -66,7 +71,9 @@ Result<Entrance> open_entrance(const Config& config) {
 
 Result<io::Socket> open_admin(const Config& config) {
   if (!config.admin) return io::Socket{};
-  return listen(*config.admin, config.admin_place, {.backlog = 64});
+  auto listener = uring::listen(*config.admin, {.backlog = 64});
+  if (!listener) return fail(config.admin_place.text + listener.error().message);
+  return listener;
 }
 
 /// Where the page shows a room. It opens `arena` by itself, and can draw simulation arena's rooms.
@@ -89,7 +96,7 @@ Result<std::string> admin_address(io::Socket admin) {
 }
 
 void warn_of_limits(const Config& config, const observe::Log& log) {
-  const std::uint64_t needed = open_files_needed(config.core);
+  const std::uint64_t needed = open_files_needed(config);
   const std::uint64_t limit = open_files_limit().soft;
   if (limit >= needed) return;
   log.write(
@@ -135,26 +142,21 @@ int run(const Config& config, const SimulationRegistry& simulations) {
                               log);
   if (!control) return failed(exit_failed, control.error());
 
-  // The core's thread inherits the mask: signals come to this one, and never interrupt a tick.
+  // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
   block_signals(SIG_BLOCK);
-  const auto core =
-      CoreThread::start({.index = 0,
-                         .config = config,
-                         .simulations = simulations,
-                         .clock = clock,
-                         .listener = entrance->listener,
-                         .page = config.page ? page_files() : std::span<const server::PageFile>{},
-                         .control_doorbell = (*control)->doorbell()});
+  const auto cores = CoreThreads::start(
+      config, simulations, clock, entrance->listeners,
+      config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
   block_signals(SIG_UNBLOCK);
-  if (!core) return failed(exit_failed, core.error());
+  if (!cores) return failed(exit_failed, cores.error());
 
-  const server::CoreHandle handle = (*core)->handle();
-  const auto rooms = (*core)->rooms();
-  (*control)->run({&handle, 1}, rooms, [&] {
+  const auto rooms = (*cores)->rooms();
+  (*control)->run((*cores)->handles(), rooms, [&] {
     log.write(observe::LogLevel::info, "serving",
               {{"listen", entrance->address},
                {"page", page_address(config, entrance->address)},
                {"admin", *admin_at},
+               {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
   return exit_ok;

@@ -120,6 +120,18 @@ void TomlTable::read(std::string_view key, std::string& value) {
   value = *text;
 }
 
+void TomlTable::read_text_or_number(std::string_view key, std::string& value) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  if (const auto text = node->value_exact<std::string>()) {
+    value = *text;
+  } else if (const auto number = node->value_exact<std::int64_t>()) {
+    value = std::to_string(*number);
+  } else {
+    wrong_type(key, "a string or an integer", *node);
+  }
+}
+
 void TomlTable::read(std::string_view key, std::vector<std::string>& values) {
   const toml::node* node = find(key);
   if (node == nullptr) return;

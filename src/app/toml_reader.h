@@ -63,6 +63,8 @@ class TomlTable {
   void read(std::string_view key, bool& value);
   void read(std::string_view key, std::string& value);
   void read(std::string_view key, std::vector<std::string>& values);
+  /// A string, or an integer as text.
+  void read_text_or_number(std::string_view key, std::string& value);
   void read_milliseconds(std::string_view key, Nanoseconds& value, Range range);
   /// One of some words, each with its meaning.
   template <class T, std::size_t count>

@@ -193,6 +193,38 @@ Result<io::Socket> listen(std::string_view address, const ListenOptions& options
   return descriptor.keep();
 }
 
+Result<std::vector<io::Socket>> listen_each(std::string_view address, const ListenOptions& options,
+                                            std::uint32_t count) {
+  ListenOptions its_options = options;
+  its_options.reuse_port = false;
+  std::string each(address);
+  std::vector<io::Socket> sockets;
+  // The first one alone finds out whether the address is free: with SO_REUSEPORT another server of
+  // this user's would be joined, and get half of the connections.
+  auto first = listen(each, its_options);
+  if (!first) return std::unexpected(first.error());
+  if (count == 1) return std::vector{*first};
+  if (each.ends_with(":0")) {
+    const auto bound = local_address(*first);
+    if (!bound) return std::unexpected(bound.error());
+    each.replace(each.size() - 2, 2, bound->substr(bound->rfind(':')));
+  }
+  ::close(first->descriptor);
+  its_options.reuse_port = true;
+  while (sockets.size() < count) {
+    const auto socket = listen(each, its_options);
+    if (!socket) return std::unexpected(socket.error());
+    sockets.push_back(*socket);
+  }
+  return sockets;
+}
+
+Result<io::Socket> share(io::Socket listener) {
+  const int descriptor = ::fcntl(listener.descriptor, F_DUPFD_CLOEXEC, 0);
+  if (descriptor >= 0) return io::Socket{descriptor};
+  return fail("cannot share a listener between cores: " + reason(errno));
+}
+
 Result<std::vector<io::Socket>> adopt_listeners(const ListenOptions& options) {
   const bool for_this_process = number_from_environment("LISTEN_PID") == ::getpid();
   const int count = for_this_process ? number_from_environment("LISTEN_FDS") : 0;

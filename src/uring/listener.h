@@ -14,8 +14,7 @@
 namespace ringcast::uring {
 
 struct ListenOptions {
-  /// Several listeners on one address, one a core: the kernel spreads the connections.
-  bool reuse_port = false;
+  bool reuse_port = false;  ///< see listen_each()
   int backlog = 4'096;
   bool no_delay = true;
   /// Bytes not yet sent that a socket takes before it counts as full (TCP_NOTSENT_LOWAT, tcp(7)):
@@ -27,6 +26,15 @@ struct ListenOptions {
 /// lets the kernel choose. The caller owns the socket. A port still held by the armed accept of a
 /// process that has just ended is waited for, about 50 ms.
 [[nodiscard]] Result<io::Socket> listen(std::string_view address, const ListenOptions& options);
+
+/// Several listeners on one address, one a core: the kernel spreads the connections over them
+/// (SO_REUSEPORT, socket(7)). The address must be free: another program's is not shared.
+[[nodiscard]] Result<std::vector<io::Socket>> listen_each(std::string_view address,
+                                                          const ListenOptions& options,
+                                                          std::uint32_t count);
+
+/// Another descriptor of the same listener, for another core to accept from.
+[[nodiscard]] Result<io::Socket> share(io::Socket listener);
 
 /// Whether listen() can read this address: the same sentence when it can't. Opens nothing.
 [[nodiscard]] Result<void> check_address(std::string_view address);
