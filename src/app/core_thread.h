@@ -62,7 +62,6 @@ class CoreThread {
   [[nodiscard]] server::CoreHandle handle() {
     return {&to_core_, &from_core_, doorbell_, &metrics_};
   }
-  [[nodiscard]] io::Doorbell& doorbell() { return *doorbell_; }
   [[nodiscard]] io::RingName ring() const { return ring_; }
 
  private:

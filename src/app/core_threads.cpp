@@ -57,7 +57,6 @@ Result<void> CoreThreads::begin() {
     for (std::size_t other = 0; other < cores; ++other) {
       peers_[core].push_back({.to = mailboxes_[core * cores + other].get(),
                               .from = mailboxes_[other * cores + core].get(),
-                              .doorbell = &threads_[other]->doorbell(),
                               .ring = threads_[other]->ring()});
     }
   }

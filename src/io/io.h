@@ -13,9 +13,12 @@
 
 namespace ringcast::io {
 
-/// An open socket: a file descriptor. -1 is none.
+/// An open socket as its Io names it: a file descriptor, or with `direct_bit` a place in the ring's
+/// own table of files, which no other thread and no system call knows. -1 is none.
 struct Socket {
+  static constexpr std::int32_t direct_bit = 1 << 30;
   std::int32_t descriptor = -1;
+  [[nodiscard]] bool is_direct() const { return descriptor >= direct_bit; }
   explicit operator bool() const { return descriptor >= 0; }
   friend bool operator==(const Socket&, const Socket&) = default;
 };
@@ -23,6 +26,7 @@ struct Socket {
 /// Names an Io to the others of the process: made by ring(), good for as long as that Io lives.
 struct RingName {
   std::int32_t descriptor = -1;
+  std::int32_t doorbell = -1;
 };
 
 /// What an operation was, and whose: travels through the kernel as its 64 bits of user data.
@@ -112,7 +116,8 @@ enum class ShutdownHow : std::uint8_t {
   both    ///< the same, and ends pending receives, sends and polls: each completes
 };
 
-/// Wakes a core that waits.
+/// Wakes a core that waits: for threads without an Io of their own; cores wake each other by
+/// Io::wake.
 class Doorbell {
  public:
   Doorbell() = default;
@@ -131,7 +136,7 @@ class Io {
   virtual ~Io() = default;
 
   /// Accepts until cancelled; each completion's result is a new socket, nonblocking, close-on-exec.
-  /// An error such as -EMFILE ends it; the connection waits in the backlog until it is armed again.
+  /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is armed again.
   virtual void accept(Socket listener, Token token) = 0;
   /// Receives into a provided buffer. -ENOBUFS when none was free.
   virtual void receive(Socket socket, ReceiveMode mode, Token token) = 0;
@@ -158,6 +163,8 @@ class Io {
   /// what the socket is called there, and it is no longer this Io's; or with -errno, and it is as
   /// it was.
   virtual void hand_over(Socket socket, RingName to, Token token) = 0;
+  /// Rings the doorbell of another Io when what is queued is handed to the kernel. No completion.
+  virtual void wake(RingName other) = 0;
   /// Reports rings of the doorbell as completions of `token`, multishot.
   virtual void watch_doorbell(Token token) = 0;
   [[nodiscard]] virtual Doorbell& doorbell() = 0;

@@ -118,8 +118,7 @@ inline constexpr std::size_t core_mails_max = 4'096;
 struct CorePeer {
   CoreQueue* to = nullptr;
   CoreQueue* from = nullptr;
-  io::Doorbell* doorbell = nullptr;  ///< its own, rung behind mail to it
-  io::RingName ring;
+  io::RingName ring;  ///< woken behind mail to it
 };
 
 }  // namespace ringcast::server

@@ -39,7 +39,7 @@ void CorePost::read() {
 
 void CorePost::flush() {
   for (std::uint32_t to = 0; to < outlets_.size(); ++to) {
-    if (outlets_[to] && outlets_[to]->flush()) peers_[to].doorbell->ring();
+    if (outlets_[to] && outlets_[to]->flush()) context_.io.wake(peers_[to].ring);
   }
 }
 

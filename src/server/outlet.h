@@ -55,7 +55,7 @@ class Outlet {
   [[nodiscard]] bool input(InputMail mail, std::span<const std::byte> payload);
 
   /// Puts into the mailbox what waits, as far as there is room, and takes back what was lent. True
-  /// when anything was put since the last flush: the doorbell is to be rung.
+  /// when anything was put since the last flush: the reader is to be woken.
   [[nodiscard]] bool flush();
   /// Something waits for room in the mailbox.
   [[nodiscard]] bool is_waiting() const { return !waiting_.empty(); }

@@ -20,10 +20,10 @@ Result<void> EventfdDoorbell::open() {
               "); raise the limit of open files (LimitNOFILE=)");
 }
 
-void EventfdDoorbell::ring() noexcept {
+void EventfdDoorbell::ring(int descriptor) noexcept {
   // Nobody reads the counter: the poll reports every write, and 2^64 rings don't happen. An arm
   // that finds it above zero reports at once: no ring is lost before the poll stands.
-  (void)::eventfd_write(descriptor_, 1);
+  (void)::eventfd_write(descriptor, 1);
 }
 
 }  // namespace ringcast::uring

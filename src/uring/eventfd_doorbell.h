@@ -1,6 +1,5 @@
-// Another thread wakes a core by writing to an eventfd(2) that the core's ring polls. Not MSG_RING:
-// that needs a ring of the sender's own, and wake-ups lost through it are reported on a 6.1 kernel
-// (liburing #839).
+// Another thread wakes a core by writing to an eventfd(2) that the core's ring polls: the control
+// thread, which has no ring, and cores where rings can't wake each other by message.
 #pragma once
 
 #include "base/result.h"
@@ -14,7 +13,9 @@ class EventfdDoorbell final : public io::Doorbell {
   ~EventfdDoorbell() override;
   /// Opens the descriptor; once, before anything else.
   [[nodiscard]] Result<void> open();
-  void ring() noexcept override;
+  void ring() noexcept override { ring(descriptor_); }
+  /// Another's, by its descriptor.
+  static void ring(int descriptor) noexcept;
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
  private:

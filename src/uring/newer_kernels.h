@@ -9,6 +9,11 @@ namespace ringcast::uring {
 /// ioprio flag of SEND_ZC (6.2): the notification says whether the bytes were copied after all.
 inline constexpr std::uint16_t send_zc_report_usage = 1U << 3;
 
+/// Of MSG_RING (6.0): the message is a file of the sender's table, and the other ring gets no
+/// completion for it.
+inline constexpr std::uint64_t message_send_file = 1;
+inline constexpr std::uint32_t message_skips_completion = 1U << 0;
+
 /// io_uring_register(2) opcode (6.12), with its argument.
 inline constexpr unsigned register_clone_buffers = 30;
 struct CloneBuffers {

@@ -4,13 +4,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <utility>
 
+#include "uring/newer_kernels.h"
 #include "uring/setup_error.h"
 
 namespace ringcast::uring {
@@ -63,8 +67,25 @@ unsigned message_flags(io::SendMode mode) {
   return mode == io::SendMode::quiet ? whole | MSG_DONTWAIT : whole;
 }
 
-void finish_send(io_uring_sqe& entry, io::SendMode mode, io::Token token) {
-  if (mode == io::SendMode::quiet) io_uring_sqe_set_flags(&entry, IOSQE_CQE_SKIP_SUCCESS);
+/// Tokens of the ring's own operations; no caller's token is of this kind.
+constexpr std::uint8_t own_kind = 0xff;
+constexpr std::uint64_t forgotten = io::Token{own_kind, 0, 0}.pack();  ///< whatever it comes to
+constexpr std::uint64_t woken = io::Token{own_kind, 1, 0}.pack();      ///< by another ring
+
+constexpr std::uint32_t place_of(io::Socket socket) {
+  return static_cast<std::uint32_t>(socket.descriptor & ~io::Socket::direct_bit);
+}
+
+/// Behind the entry's preparation: the socket may be a place in the table of files.
+void aim(io_uring_sqe& entry, io::Socket socket) {
+  if (!socket.is_direct()) return;
+  entry.fd = static_cast<std::int32_t>(place_of(socket));
+  entry.flags |= IOSQE_FIXED_FILE;
+}
+
+void finish_send(io_uring_sqe& entry, io::Socket socket, io::SendMode mode, io::Token token) {
+  aim(entry, socket);
+  if (mode == io::SendMode::quiet) entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(&entry, token.pack());
 }
 
@@ -96,10 +117,13 @@ void Ring::Exit::operator()(io_uring* ring) const {
   delete ring;
 }
 
-Ring::Ring(const Clock& clock) : clock_(clock) {}
+Ring::Ring(const RingOptions& options)
+    : clock_(options.clock),
+      direct_(options.direct_sockets != 0),
+      ring_messages_(options.ring_messages) {}
 
 Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
-  std::unique_ptr<Ring> ring(new Ring(options.clock));
+  std::unique_ptr<Ring> ring(new Ring(options));
   if (auto opened = ring->doorbell_.open(); !opened) return std::unexpected(opened.error());
 
   auto kernel = std::make_unique<io_uring>();
@@ -110,6 +134,15 @@ Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
     return fail(explain_setup_error(-result));
   }
   ring->ring_.reset(kernel.release());
+  if (options.direct_sockets != 0) {
+    if (const int result = io_uring_register_files_sparse(&*ring->ring_, options.direct_sockets);
+        result < 0) {
+      return fail("cannot make a ring's table of " + std::to_string(options.direct_sockets) +
+                  " sockets (" + std::strerror(-result) +
+                  "); raise LimitNOFILE= (ulimit -Hn), lower core.connections_max or set "
+                  "core.direct_sockets = \"off\"");
+    }
+  }
 
   auto buffers =
       ReceiveBuffers::create(*ring->ring_, options.receive_buffers, options.receive_buffer_bytes);
@@ -141,8 +174,15 @@ io_uring_sqe& Ring::next_entry() {
 
 void Ring::accept(io::Socket listener, io::Token token) {
   io_uring_sqe& entry = next_entry();
-  io_uring_prep_multishot_accept(&entry, listener.descriptor, nullptr, nullptr,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (direct_) {
+    // No close-on-exec: what is no descriptor is nobody's to inherit.
+    io_uring_prep_multishot_accept_direct(&entry, listener.descriptor, nullptr, nullptr,
+                                          SOCK_NONBLOCK);
+    accept_token_ = token.pack();
+  } else {
+    io_uring_prep_multishot_accept(&entry, listener.descriptor, nullptr, nullptr,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+  }
   io_uring_sqe_set_data64(&entry, token.pack());
 }
 
@@ -154,7 +194,8 @@ void Ring::receive(io::Socket socket, io::ReceiveMode mode, io::Token token) {
   } else {
     io_uring_prep_recv(&entry, socket.descriptor, nullptr, 0, 0);
   }
-  io_uring_sqe_set_flags(&entry, IOSQE_BUFFER_SELECT);
+  aim(entry, socket);
+  entry.flags |= IOSQE_BUFFER_SELECT;
   entry.buf_group = ReceiveBuffers::group;
   io_uring_sqe_set_data64(&entry, token.pack());
 }
@@ -164,7 +205,7 @@ void Ring::send(io::Socket socket, std::span<const std::byte> bytes, io::SendMod
   io_uring_sqe& entry = next_entry();
   io_uring_prep_send(&entry, socket.descriptor, bytes.data(), bytes.size(),
                      static_cast<int>(message_flags(mode)));
-  finish_send(entry, mode, token);
+  finish_send(entry, socket, mode, token);
 }
 
 void Ring::send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
@@ -180,12 +221,13 @@ void Ring::send_gathered(io::Socket socket, std::span<const std::span<const std:
   gather.header.msg_iov = gather.pieces.data();
   gather.header.msg_iovlen = pieces.size();
   io_uring_prep_sendmsg(&entry, socket.descriptor, &gather.header, message_flags(mode));
-  finish_send(entry, mode, token);
+  finish_send(entry, socket, mode, token);
 }
 
 void Ring::wait_writable(io::Socket socket, io::Token token) {
   io_uring_sqe& entry = next_entry();
   io_uring_prep_poll_add(&entry, socket.descriptor, POLLOUT);
+  aim(entry, socket);
   io_uring_sqe_set_data64(&entry, token.pack());
 }
 
@@ -196,14 +238,97 @@ void Ring::cancel(io::Token target, io::Token token) {
 }
 
 void Ring::shutdown(io::Socket socket, io::ShutdownHow how) {
-  // As a system call: the ring would hand it to a worker thread, since it may block elsewhere.
-  ::shutdown(socket.descriptor, how == io::ShutdownHow::write ? SHUT_WR : SHUT_RDWR);
+  const int which = how == io::ShutdownHow::write ? SHUT_WR : SHUT_RDWR;
+  if (!socket.is_direct()) {
+    // As a system call: the ring hands it to a worker thread, since it may block elsewhere.
+    ::shutdown(socket.descriptor, which);
+    return;
+  }
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_shutdown(&entry, socket.descriptor, which);
+  aim(entry, socket);
+  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(&entry, forgotten);
 }
 
 void Ring::close(io::Socket socket, io::Token token) {
   io_uring_sqe& entry = next_entry();
-  io_uring_prep_close(&entry, socket.descriptor);
+  if (socket.is_direct()) {
+    io_uring_prep_close_direct(&entry, place_of(socket));
+  } else {
+    io_uring_prep_close(&entry, socket.descriptor);
+  }
   io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+io::RingName Ring::ring() const {
+  return {ring_->ring_fd, doorbell_.descriptor()};
+}
+
+// A descriptor is the whole process's: it has its name there already.
+void Ring::hand_over(io::Socket socket, io::RingName to, io::Token token) {
+  if (!socket.is_direct()) {
+    io::Completion& completion = at_once_.emplace_back();
+    completion.token = token;
+    completion.result = socket.descriptor;
+    return;
+  }
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_rw(IORING_OP_MSG_RING, &entry, to.descriptor, nullptr, 0, 0);
+  entry.addr = message_send_file;
+  entry.addr3 = place_of(socket);
+  entry.file_index = IORING_FILE_INDEX_ALLOC;
+  // The other ring learns of it by mail, which brings what it needs to know with it.
+  entry.msg_ring_flags = message_skips_completion;
+  io_uring_sqe_set_data64(&entry, token.pack());
+  handing_over_.push_back({token.pack(), place_of(socket)});
+}
+
+void Ring::wake(io::RingName other) {
+  if (!ring_messages_) {
+    EventfdDoorbell::ring(other.doorbell);
+    return;
+  }
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_msg_ring(&entry, other.descriptor, 0, woken, 0);
+  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  // Should the message not get there, the completion says so, and whose eventfd it is.
+  io_uring_sqe_set_data64(
+      &entry, io::Token{own_kind, 2, static_cast<std::uint32_t>(other.doorbell)}.pack());
+}
+
+void Ring::quietly_close_direct(std::uint32_t place) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close_direct(&entry, place);
+  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(&entry, forgotten);
+}
+
+bool Ring::is_own(io::Completion& completion) {
+  const std::uint64_t token = completion.token.pack();
+  if (token == accept_token_ && direct_ && completion.result >= 0) {
+    completion.result |= io::Socket::direct_bit;
+  }
+  if (!handing_over_.empty()) {
+    const auto found = std::ranges::find(handing_over_, token, &HandOver::token);
+    if (found != handing_over_.end()) {
+      if (completion.result >= 0) {
+        completion.result |= io::Socket::direct_bit;
+        quietly_close_direct(found->place);
+      }
+      handing_over_.erase(found);
+    }
+  }
+  if (completion.token.kind != own_kind) return false;
+  if (token == woken) {
+    completion.token = io::Token::unpack(doorbell_token_);
+    completion.more = true;
+    return false;
+  }
+  if (completion.token.slot == 2) {
+    EventfdDoorbell::ring(static_cast<int>(completion.token.generation));
+  }
+  return true;
 }
 
 void Ring::watch_doorbell(io::Token token) {
@@ -225,7 +350,9 @@ std::span<io::Completion> Ring::submit() {
 
 std::span<io::Completion> Ring::wait(Instant deadline) {
   begin_turn();
-  if (deadline == never) {
+  if (!at_once_.empty()) {
+    enter();
+  } else if (deadline == never) {
     enter_and_wait(Nanoseconds::max());
   } else if (const Nanoseconds left = deadline - clock_.now(); left > Nanoseconds::zero()) {
     enter_and_wait(left);
@@ -270,6 +397,8 @@ bool Ring::work_is_deferred() const {
 // be set when this thread has done that work and cleared the mark already, and then stays until
 // there is work again. A call that brought nothing is therefore the last.
 std::span<io::Completion> Ring::reap_all() {
+  for (io::Completion& completion : at_once_) completions_.push_back(std::move(completion));
+  at_once_.clear();
   reap();
   bool brought_some = true;
   while (kernel_holds_back() || (brought_some && work_is_deferred())) {
@@ -291,6 +420,10 @@ void Ring::reap() {
     completion.token = io::Token::unpack(entry->user_data);
     completion.result = entry->res;
     completion.more = (entry->flags & IORING_CQE_F_MORE) != 0;
+    if (is_own(completion)) {
+      completions_.pop_back();
+      continue;
+    }
     if ((entry->flags & IORING_CQE_F_BUFFER) != 0) {
       const auto id = static_cast<std::uint16_t>(entry->flags >> IORING_CQE_BUFFER_SHIFT);
       const auto size = static_cast<std::size_t>(entry->res > 0 ? entry->res : 0);

@@ -34,6 +34,12 @@ struct RingOptions {
   std::size_t frame_memory_bytes = std::size_t{16} << 20;
   /// How much of it to register; see FrameMemory.
   std::size_t registered_bytes_wanted = 0;
+  /// Places for accepted sockets in the ring's own table of files: they take no descriptors of the
+  /// process, whose limit each table must be below. 0: they are descriptors.
+  std::uint32_t direct_sockets = 0;
+  /// Other rings are woken by a message (MSG_RING), which goes with the next submit; otherwise
+  /// through their eventfd.
+  bool ring_messages = true;
 };
 
 class Ring final : public io::Io {
@@ -54,8 +60,9 @@ class Ring final : public io::Io {
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
   void close(io::Socket socket, io::Token token) override;
-  [[nodiscard]] io::RingName ring() const override { return {}; }
-  void hand_over(io::Socket, io::RingName, io::Token) override {}
+  [[nodiscard]] io::RingName ring() const override;
+  void hand_over(io::Socket socket, io::RingName to, io::Token token) override;
+  void wake(io::RingName other) override;
   void watch_doorbell(io::Token token) override;
   [[nodiscard]] io::Doorbell& doorbell() override { return doorbell_; }
 
@@ -72,10 +79,18 @@ class Ring final : public io::Io {
     void operator()(io_uring* ring) const;
   };
   struct Gather;
+  /// A direct socket on its way to another ring: its place here is freed when it has arrived.
+  struct HandOver {
+    std::uint64_t token;
+    std::uint32_t place;
+  };
 
-  explicit Ring(const Clock& clock);
+  explicit Ring(const RingOptions& options);
   void take_back(std::uint16_t buffer_id) override;
   [[nodiscard]] io_uring_sqe& next_entry();
+  void quietly_close_direct(std::uint32_t place);
+  /// Acts on a completion that concerns the ring itself; true when nobody else is to see it.
+  [[nodiscard]] bool is_own(io::Completion& completion);
   void begin_turn();
   void enter();
   void enter_and_wait(Nanoseconds timeout);
@@ -85,8 +100,13 @@ class Ring final : public io::Io {
   [[nodiscard]] std::span<io::Completion> reap_all();
 
   const Clock& clock_;
+  bool direct_;
+  bool ring_messages_;
   EventfdDoorbell doorbell_;
   std::uint64_t doorbell_token_ = 0;
+  std::uint64_t accept_token_ = 0;  // of direct sockets
+  std::vector<HandOver> handing_over_;
+  std::vector<io::Completion> at_once_;  // completed without the kernel
   // What the kernel may still touch until the ring is gone stands before it.
   FrameMemory frame_memory_;
   ReceiveBuffers receive_buffers_;

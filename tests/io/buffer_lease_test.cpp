@@ -25,6 +25,7 @@ class Lender final : public Io {
   void close(Socket, Token) override {}
   [[nodiscard]] RingName ring() const override { return {}; }
   void hand_over(Socket, RingName, Token) override {}
+  void wake(RingName) override {}
   void watch_doorbell(Token) override {}
   Doorbell& doorbell() override { return doorbell_; }
   std::span<Completion> submit() override { return {}; }

@@ -1,6 +1,6 @@
 // One suite of sentences about io/io.h, run over a World: the kernel's (ring_world.cpp) and the
-// simulated one (sim_world.cpp). What a sentence needs beyond an Io is clients at the far ends and
-// somebody who rings the doorbell while the core waits.
+// simulated one (sim_world.cpp). What a sentence needs beyond an Io is clients at the far ends, other
+// Io's, and somebody who rings the doorbell while the core waits.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +54,10 @@ class World {
   virtual void close_at_end(io::Socket socket) = 0;
   /// Rings the doorbell `count` times at once, some milliseconds from now and from elsewhere.
   virtual void ring_soon(int count) = 0;
+  /// Another Io, for the same thread.
+  [[nodiscard]] virtual io::Io& other_io() = 0;
+  /// A third Io, on a thread of its own, wakes io() `count` times, some milliseconds from now.
+  virtual void wake_soon(int count) = 0;
 };
 
 /// Ends the program with 77 and a sentence when this kernel cannot keep the contract.

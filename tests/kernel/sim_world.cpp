@@ -47,11 +47,19 @@ class SimWorld final : public World {
       for (int ring = 0; ring < count; ++ring) io_.doorbell().ring();
     });
   }
+  io::Io& other_io() override { return other_; }
+  void wake_soon(int count) override {
+    network_.at(clock_.now() + std::chrono::milliseconds(20), [this, count] {
+      for (int wake = 0; wake < count; ++wake) other_.wake(io_.ring());
+      static_cast<void>(other_.submit());
+    });
+  }
 
  private:
   sim::SimClock clock_;
   sim::SimNetwork network_{clock_, seed, small_sockets()};
   sim::SimIo io_;
+  sim::SimIo other_{network_};
   io::Socket listener_ = network_.listen();
 };
 

@@ -31,6 +31,7 @@ struct SimFaults {
   double receive_buffers_exhausted = 0;  ///< a receive finds no buffer though there is one
   double multishot_ended = 0;            ///< a multishot operation ends with a success
   double submitted_early = 0;            ///< what is queued is executed before submit()
+  double hand_over_failed = 0;           ///< another ring's table of files is full
   double overslept = 0;                  ///< a wait returns after its deadline
   Nanoseconds oversleep_max = std::chrono::milliseconds(40);
 

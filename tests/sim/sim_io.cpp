@@ -77,7 +77,9 @@ void SimIo::enqueue(Operation operation) {
     network_.misuse("a token's kind is 1 to 254 and its slot below 2^24");
   }
   operation.number = operations_begun_++;
-  if (operation.socket) ++uses_[operation.socket.descriptor].operations;
+  if (operation.socket && operation.kind != Kind::wake) {
+    ++uses_[operation.socket.descriptor].operations;
+  }
   queued_.push_back(std::move(operation));
   if (network_.prng().chance(network_.faults().submitted_early)) execute_queued();
 }
@@ -144,6 +146,10 @@ void SimIo::hand_over(io::Socket socket, io::RingName /*to*/, io::Token token) {
   enqueue({.kind = Kind::hand_over, .socket = socket, .token = token});
 }
 
+void SimIo::wake(io::RingName other) {
+  enqueue({.kind = Kind::wake, .socket = {other.descriptor}, .token = {.kind = 1}});
+}
+
 void SimIo::watch_doorbell(io::Token token) {
   if (doorbell_watch_) network_.misuse("the doorbell is watched already");
   enqueue({.kind = Kind::doorbell, .socket = {}, .token = token});
@@ -163,7 +169,11 @@ void SimIo::execute(Operation operation) {
       network_.close(operation.socket);
       return come_to(operation, 0);
     case Kind::hand_over:
-      return come_to(operation, operation.socket.descriptor);
+      return come_to(operation, network_.prng().chance(network_.faults().hand_over_failed)
+                                    ? -ENFILE
+                                    : operation.socket.descriptor);
+    case Kind::wake:
+      return network_.watcher_at(operation.socket.descriptor).woken();
     case Kind::doorbell:
       doorbell_watch_ = std::move(operation);
       if (std::exchange(rung_, false)) doorbell_.ring();
@@ -225,6 +235,7 @@ bool SimIo::progress(Operation& operation) {
     case Kind::cancel:
     case Kind::close:
     case Kind::hand_over:
+    case Kind::wake:
     case Kind::doorbell:
       break;
   }

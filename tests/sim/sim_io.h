@@ -43,8 +43,9 @@ class SimIo final : public io::Io, private SocketWatcher {
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
   void close(io::Socket socket, io::Token token) override;
-  [[nodiscard]] io::RingName ring() const override { return {}; }
+  [[nodiscard]] io::RingName ring() const override { return {network_.place_of(*this), -1}; }
   void hand_over(io::Socket socket, io::RingName to, io::Token token) override;
+  void wake(io::RingName other) override;
   void watch_doorbell(io::Token token) override;
   [[nodiscard]] io::Doorbell& doorbell() override { return doorbell_; }
 
@@ -72,6 +73,7 @@ class SimIo final : public io::Io, private SocketWatcher {
     cancel,
     close,
     hand_over,
+    wake,
     doorbell
   };
   struct Operation {
@@ -111,6 +113,7 @@ class SimIo final : public io::Io, private SocketWatcher {
 
   void take_back(std::uint16_t buffer_id) override;
   void socket_changed(io::Socket socket) override;
+  void woken() override { doorbell_.ring(); }
 
   Use& use_of(io::Socket socket, const char* what);
   void enqueue(Operation operation);

@@ -4,6 +4,7 @@
 // happens later is an event on one time line, so a seed replays a run to the byte.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -39,6 +40,8 @@ class SocketWatcher {
   SocketWatcher& operator=(const SocketWatcher&) = delete;
   virtual ~SocketWatcher() = default;
   virtual void socket_changed(io::Socket socket) = 0;
+  /// Another one rings its doorbell.
+  virtual void woken() = 0;
 };
 
 class SimNetwork;
@@ -91,6 +94,13 @@ class SimNetwork {
   // For SimIo: each returns at once, a negative result is -errno.
   void watch(SocketWatcher& watcher) { watchers_.push_back(&watcher); }
   void unwatch(SocketWatcher& watcher) { std::erase(watchers_, &watcher); }
+  /// The place of a watcher, and who is there.
+  [[nodiscard]] std::int32_t place_of(const SocketWatcher& watcher) const {
+    return static_cast<std::int32_t>(std::ranges::find(watchers_, &watcher) - watchers_.begin());
+  }
+  [[nodiscard]] SocketWatcher& watcher_at(std::int32_t place) {
+    return *watchers_.at(static_cast<std::size_t>(place));
+  }
   [[nodiscard]] std::int32_t accept(io::Socket listener);
   [[nodiscard]] std::int32_t read(io::Socket socket, std::span<std::byte> target);
   [[nodiscard]] std::int32_t write(io::Socket socket, std::span<const std::byte> bytes);

@@ -40,7 +40,6 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
       if (other == index) continue;
       peer = {.to = queues_[index * shape.cores + other].get(),
               .from = queues_[other * shape.cores + index].get(),
-              .doorbell = &nodes_[other]->io.doorbell(),
               .ring = nodes_[other]->io.ring()};
     }
     node.core = std::make_unique<server::Core>(server::CoreWiring{
