@@ -41,6 +41,11 @@ constexpr auto log_formats = std::to_array<std::pair<Word, observe::LogFormat>>(
     {"text", observe::LogFormat::text},
     {"json", observe::LogFormat::json},
 });
+constexpr auto direct_sockets_words = std::to_array<std::pair<Word, DirectSockets>>({
+    {"auto", DirectSockets::when_needed},
+    {"on", DirectSockets::on},
+    {"off", DirectSockets::off},
+});
 constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolicy>>({
     {"replace_waiting", room::LatestPolicy::replace_waiting},
     {"keep_waiting", room::LatestPolicy::keep_waiting},
@@ -106,10 +111,12 @@ void read_memory(TomlTable table, MemoryOptions& memory) {
   }
 }
 
-void read_core(TomlTable table, server::CoreOptions& core) {
+void read_core(TomlTable table, Config& config) {
+  server::CoreOptions& core = config.core;
   table.read("connections_max", core.connections_max, {.min = 1, .max = 1'048'576});
   table.read("reliable_frames_max", core.reliable_frames_max, {.min = 1, .max = 16'777'216});
   table.read("flush_sends_max", core.flush_sends_max, {.min = 1, .max = 1'024});
+  table.read("direct_sockets", config.direct_sockets, direct_sockets_words);
   table.refuse_other_keys();
 }
 
@@ -197,11 +204,10 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("simulation", room.simulation);
   table.read("rate_hz", room.rate_hz, rate_hz_range);
   table.read("seed", room.seed, seed_range);
-  if (std::uint32_t core = 0; table.has("core")) {
-    table.read("core", core, core_range);
-    room.core = core;
-  } else {
-    table.read("core", core, core_range);
+  std::string core = "auto";
+  table.read_text_or_number("core", core);
+  if (const std::string problem = parse_home(core, room.core); !problem.empty()) {
+    table.report().problem(table.line_of("core"), "room." + problem);
   }
   table.read("spread", room.spread, spreads);
   table.read("members_max", room.members_max, members_max_range);
@@ -257,7 +263,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_log(document.table("log"), config.log);
   read_tcp(document.table("tcp"), config.tcp);
   read_memory(document.table("memory"), config.memory);
-  read_core(document.table("core"), config.core);
+  read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
   read_latest(document.table("latest"), config.core);
   read_rooms(document, config.rooms, simulations);

@@ -30,6 +30,13 @@ struct MemoryOptions {
   friend bool operator==(const MemoryOptions&, const MemoryOptions&) = default;
 };
 
+/// core.direct_sockets
+enum class DirectSockets : std::uint8_t {
+  when_needed,  ///< when there may be more connections than the process may have descriptors
+  on,
+  off
+};
+
 /// Set on the listener; accepted sockets inherit it.
 struct TcpOptions {
   bool nodelay = true;
@@ -59,6 +66,7 @@ struct Config {
   std::vector<server::RoomOptions> rooms;
   server::CoreOptions core;
   MemoryOptions memory;
+  DirectSockets direct_sockets = DirectSockets::when_needed;
   TcpOptions tcp;
   observe::LogOptions log;
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/socket_plan.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "io/io.h"
@@ -30,6 +31,7 @@ struct CoreSetup {
   std::uint32_t index;
   int cpu;  ///< that it is kept on; -1: any
   const Config& config;
+  const SocketPlan& sockets;
   const SimulationRegistry& simulations;
   const Clock& clock;
   io::Socket listener;  ///< taken over

@@ -14,7 +14,7 @@ CoreThreads::CoreThreads(const Config& config)
 // The threads wait for each other's mail to be read: none is joined before all may end.
 CoreThreads::~CoreThreads() = default;
 
-Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config,
+Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config, const SocketPlan& sockets,
                                                         const SimulationRegistry& simulations,
                                                         const Clock& clock,
                                                         std::span<const io::Socket> listeners,
@@ -26,6 +26,7 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config,
         std::make_unique<CoreThread>(CoreSetup{.index = index,
                                                .cpu = config.core_plan.cpus[index],
                                                .config = config,
+                  .sockets = sockets,
                                                .simulations = simulations,
                                                .clock = clock,
                                                .listener = listeners[index],

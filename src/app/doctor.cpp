@@ -1,6 +1,7 @@
 #include "app/doctor.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -17,9 +18,6 @@ namespace ringcast::app {
 namespace {
 
 using Mark = Finding::Mark;
-
-/// Descriptors beside the connections: rings, doorbells, listeners, the admin endpoint, streams.
-constexpr std::uint64_t own_files = 64;
 
 std::string kibibytes(std::uint64_t bytes) {
   return bytes == unlimited ? "unlimited" : fmt::format("{} KiB", bytes / 1'024);
@@ -69,17 +67,21 @@ Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
 }
 
 Finding check_open_files(const MachineFacts& facts, const Config& config) {
-  const std::uint64_t needed = open_files_needed(config);
-  const std::string limits =
-      fmt::format("open files: {} needed for core.connections_max = {}{}, hard limit {}", needed,
-                  config.core.connections_max, on_cores(config), count(facts.open_files.hard));
-  if (facts.open_files.hard < needed) {
-    return {Mark::bad, limits + "; raise LimitNOFILE= (ulimit -Hn) or lower core.connections_max"};
+  const SocketPlan plan = plan_sockets(config, facts.open_files.hard,
+                                       facts.features.has(uring::direct_sockets));
+  if (const auto sentence = shortage(plan, config, facts.open_files.hard)) {
+    return {Mark::bad, *sentence};
   }
-  return {Mark::good, facts.open_files.soft < needed
-                          ? fmt::format("{} (the soft limit of {} is raised at start)", limits,
-                                        facts.open_files.soft)
-                          : limits};
+  std::string found =
+      fmt::format("open files: {} needed for core.connections_max = {}{}, hard limit {}",
+                  plan.open_files_needed, config.core.connections_max, on_cores(config),
+                  count(facts.open_files.hard));
+  if (plan.direct_sockets != 0) found += "; connections are direct sockets, which need none";
+  if (facts.open_files.soft < plan.open_files_needed) {
+    fmt::format_to(std::back_inserter(found), " (the soft limit of {} is raised at start)",
+                   facts.open_files.soft);
+  }
+  return {Mark::good, found};
 }
 
 Finding check_backlog(std::string_view setting, std::optional<std::uint64_t> value,
@@ -89,6 +91,12 @@ Finding check_backlog(std::string_view setting, std::optional<std::uint64_t> val
   if (*value >= backlog) return {Mark::good, found};
   return {Mark::lesser, fmt::format("{}: a rush of connections is cut to {}; sysctl {}={}", found,
                                     *value, setting, backlog)};
+}
+
+Finding describe_cores(const Config& config) {
+  if (config.core_plan.cpus.front() < 0) return {Mark::good, "cores: 1, on any CPU"};
+  return {Mark::good, fmt::format("cores: {}, on CPU {}", config.core_plan.cores(),
+                                  fmt::join(config.core_plan.cpus, ","))};
 }
 
 Finding describe_tcp(const TcpOptions& tcp) {
@@ -115,7 +123,7 @@ bool may_lock_any_memory() {
 
 Result<std::size_t> try_ring(const Config& config) {
   const SystemClock clock;
-  const auto ring = uring::Ring::create(ring_options(config.memory, clock));
+  const auto ring = uring::Ring::create(ring_options(config.memory, {}, clock));
   if (!ring) return std::unexpected(ring.error());
   return (*ring)->registered_bytes();
 }
@@ -133,10 +141,6 @@ std::string_view word(Mark mark) {
 }
 
 }  // namespace
-
-std::uint64_t open_files_needed(const Config& config) {
-  return std::uint64_t{config.core_plan.cores()} * config.core.connections_max + own_files;
-}
 
 MachineFacts examine_machine(const Config& config) {
   return {.features = uring::probe_features(),
@@ -157,6 +161,7 @@ Diagnosis diagnose(const MachineFacts& facts, const Config& config) {
   Diagnosis diagnosis;
   std::vector<Finding>& findings = diagnosis.findings;
   findings.push_back({Mark::good, "kernel: " + facts.features.kernel_release});
+  findings.push_back(describe_cores(config));
   check_features(facts.features, findings);
   findings.push_back(check_memory(facts, config.memory));
   findings.push_back(check_open_files(facts, config));

@@ -26,9 +26,6 @@ struct MachineFacts {
   std::optional<std::uint64_t> max_syn_backlog;
 };
 
-/// Open files of a server that has as many connections as it may.
-[[nodiscard]] std::uint64_t open_files_needed(const Config& config);
-
 [[nodiscard]] MachineFacts examine_machine(const Config& config);
 
 struct Finding {

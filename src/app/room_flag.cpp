@@ -1,4 +1,5 @@
 #include "app/room_flag.h"
+#include "app/cores.h"
 
 #include <fmt/format.h>
 
@@ -28,7 +29,7 @@ std::string apply(server::RoomOptions& room, std::string_view key, std::string_v
   if (key == "rate_hz") return parse_number(key, value, room.rate_hz, rate_hz_range);
   if (key == "seed") return parse_number(key, value, room.seed, seed_range);
   if (key == "members_max") return parse_number(key, value, room.members_max, members_max_range);
-  if (key == "core") return parse_number(key, value, room.core.emplace(), core_range);
+  if (key == "core") return parse_home(value, room.core);
   if (key == "spread") {
     room.spread = value == "all";
     return room.spread || value == "none"
@@ -40,6 +41,16 @@ std::string apply(server::RoomOptions& room, std::string_view key, std::string_v
 }
 
 }  // namespace
+
+std::string parse_home(std::string_view text, std::optional<std::uint32_t>& core) {
+  core.reset();
+  if (text == "auto") return {};
+  const Range range{.min = 0, .max = cores_max - 1};
+  if (!parse_number("core", text, core.emplace(), range).empty()) {
+    return fmt::format("core must be {} to {} or auto, not {}", range.min, range.max, text);
+  }
+  return {};
+}
 
 Result<server::RoomOptions> parse_room_flag(std::string_view flag) {
   const auto bad = [flag](std::string_view sentence) {

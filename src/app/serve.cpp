@@ -95,16 +95,6 @@ Result<std::string> admin_address(io::Socket admin) {
   return fmt::format("http://{}/", *address);
 }
 
-void warn_of_limits(const Config& config, const observe::Log& log) {
-  const std::uint64_t needed = open_files_needed(config);
-  const std::uint64_t limit = open_files_limit().soft;
-  if (limit >= needed) return;
-  log.write(
-      observe::LogLevel::warning,
-      "too few open files for core.connections_max; raise LimitNOFILE= (ulimit -Hn)",
-      {{"limit", static_cast<std::int64_t>(limit)}, {"needed", static_cast<std::int64_t>(needed)}});
-}
-
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -124,15 +114,18 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const SystemClock clock;
   const observe::Log log(config.log, clock);
 
-  warn_of_limits(config, log);
   const auto entrance = open_entrance(config);
   if (!entrance) return failed(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
   if (!admin) return failed(exit_mistake, admin.error());
   const auto admin_at = admin_address(*admin);
   if (!admin_at) return failed(exit_failed, admin_at.error());
-  if (auto floor = uring::probe_features().check_floor(); !floor) {
-    return failed(exit_failed, floor.error());
+  const uring::Features features = uring::probe_features();
+  if (auto floor = features.check_floor(); !floor) return failed(exit_failed, floor.error());
+  const std::uint64_t files = open_files_limit().soft;
+  const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
+  if (const auto sentence = shortage(sockets, config, files)) {
+    log.write(observe::LogLevel::warning, *sentence);
   }
 
   const auto control =
@@ -145,7 +138,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
   block_signals(SIG_BLOCK);
   const auto cores = CoreThreads::start(
-      config, simulations, clock, entrance->listeners,
+      config, sockets, simulations, clock, entrance->listeners,
       config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
   block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());

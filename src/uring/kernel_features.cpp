@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -106,6 +107,16 @@ bool accepts_many(const Ground& ground) {
   });
 }
 
+bool accepts_direct() {
+  TryRing ring(0);
+  if (ring.error() != 0 || io_uring_register_files_sparse(&*ring, entries) != 0) return false;
+  const Loopback loopback;
+  const Ground ground{*ring, false, false, loopback};
+  return is_taken(ground, [&](io_uring_sqe& entry) {
+    io_uring_prep_multishot_accept_direct(&entry, loopback.listener, nullptr, nullptr, 0);
+  });
+}
+
 bool receives_many(const Ground& ground) {
   return ground.buffers_registered && is_taken(ground, [&](io_uring_sqe& entry) {
            io_uring_prep_recv_multishot(&entry, ground.loopback.server, nullptr, 0, 0);
@@ -159,7 +170,11 @@ constexpr Row rows[] = {
      [](const Ground& ground) { return sends_without_copy(ground, 0); }},
     {"zero-copy usage report", "6.2", "tells for which peers zero-copy sends are copied after all",
      false, [](const Ground& ground) { return sends_without_copy(ground, send_zc_report_usage); }},
-    {"messages between rings", "5.18", "cores may wake each other without an eventfd", false,
+    {direct_sockets, "6.0", "more connections than the process may have open files", false,
+     [](const Ground& ground) {
+       return has_operation(ground, IORING_OP_MSG_RING) && accepts_direct();
+     }},
+    {ring_messages, "5.18", "cores wake each other without a call of its own", false,
      [](const Ground& ground) { return has_operation(ground, IORING_OP_MSG_RING); }},
     {"cloned buffers", "6.12", "cores may share one registration of frame memory", false,
      [](const Ground&) { return clones_buffers(); }},
@@ -187,6 +202,11 @@ Features probe_features() {
     features.list[index].found = rows[index].found(ground);
   }
   return features;
+}
+
+bool Features::has(std::string_view name) const {
+  const auto found = std::ranges::find(list, name, &Feature::name);
+  return found != list.end() && found->found;
 }
 
 Result<void> Features::check_floor() const {

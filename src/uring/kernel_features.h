@@ -18,12 +18,17 @@ struct Feature {
   bool found;
 };
 
+/// Names of features that something depends on.
+inline constexpr std::string_view direct_sockets = "direct sockets";
+inline constexpr std::string_view ring_messages = "messages between rings";
+
 struct Features {
   std::string kernel_release;
   std::vector<Feature> list;  ///< required ones first
   /// Why not even a plain ring could be made, and what to do; empty when one could.
   std::string no_ring_because;
 
+  [[nodiscard]] bool has(std::string_view name) const;
   /// Whether all that is required is there; otherwise one sentence that names what is missing and
   /// how to get it.
   [[nodiscard]] Result<void> check_floor() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "app/socket_plan.h"
 #include "catch.h"
 
 namespace ringcast::app {
@@ -74,16 +75,42 @@ TEST_CASE("a missing feature is bad when it is required and lesser when it is no
 
 TEST_CASE("too few open files for the configured connections are told with the number") {
   MachineFacts facts = good_machine();
-  facts.open_files.hard = 16'447;
+  facts.open_files.hard = 16'451;
   CHECK(complaint(facts).mark == Finding::Mark::bad);
   CHECK(complaint(facts).sentence ==
-        "open files: 16448 needed for core.connections_max = 16384, hard limit 16447; raise "
-        "LimitNOFILE= (ulimit -Hn) or lower core.connections_max");
+        "connections: 16383 instead of core.connections_max = 16384, since the limit of open files "
+        "is 16451; raise LimitNOFILE= (ulimit -Hn) to 16452 or lower core.connections_max");
   Config fewer;
   fewer.core.connections_max = 16'383;
   CHECK(diagnose(facts, fewer).can_serve());
   facts.open_files = {.soft = unlimited, .hard = unlimited};
   CHECK(diagnose(facts, {}).can_serve());
+}
+
+TEST_CASE("connections are direct sockets when they would not fit into the open files") {
+  Config config;
+  config.core.connections_max = 19'000;
+  config.core_plan.cpus = {0, 1};
+  CHECK(plan_sockets(config, 40'000, true).direct_sockets == 0);
+  const SocketPlan direct = plan_sockets(config, 20'000, true);
+  CHECK(direct.direct_sockets == 19'016);
+  CHECK(direct.open_files_needed < 100);
+  CHECK_FALSE(shortage(direct, config, 20'000));
+  CHECK(shortage(plan_sockets(config, 20'000, false), config, 20'000) ==
+        "connections: 9964 on each core instead of core.connections_max = 19000, since the limit "
+        "of open files is 20000; raise LimitNOFILE= (ulimit -Hn) to 38072 or lower "
+        "core.connections_max");
+  config.direct_sockets = DirectSockets::off;
+  CHECK(plan_sockets(config, 20'000, true).direct_sockets == 0);
+  config.direct_sockets = DirectSockets::on;
+  CHECK(plan_sockets(config, 40'000, true).direct_sockets == 19'016);
+  // No table is larger than the limit.
+  const SocketPlan cut = plan_sockets(config, 4'096, true);
+  CHECK(cut.direct_sockets == 4'096);
+  CHECK(shortage(cut, config, 4'096) ==
+        "connections: 4096 on each core instead of core.connections_max = 19000, since the limit "
+        "of open files is 4096; raise LimitNOFILE= (ulimit -Hn) to 19016 or lower "
+        "core.connections_max");
 }
 
 TEST_CASE("less registered memory than wanted is lesser, a ring that can't be made is bad") {

@@ -1,0 +1,50 @@
+#include "app/socket_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ringcast::app {
+namespace {
+
+/// Descriptors beside the connections: rings, doorbells, listeners, the admin endpoint, streams.
+constexpr std::uint64_t own_files = 64;
+constexpr std::uint64_t own_files_of_a_core = 4;
+
+}  // namespace
+
+SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_direct) {
+  const std::uint64_t cores = config.core_plan.cores();
+  const std::uint64_t own = own_files + own_files_of_a_core * cores;
+  const std::uint64_t connections = cores * config.core.connections_max;
+  const bool fits = connections + own <= limit;
+  const bool direct =
+      has_direct && (config.direct_sockets == DirectSockets::on ||
+                     (config.direct_sockets == DirectSockets::when_needed && !fits));
+  SocketPlan plan;
+  if (direct) {
+    // The kernel refuses a table larger than the limit.
+    const std::uint64_t places = std::min<std::uint64_t>(config.core.slots(), limit);
+    plan.direct_sockets = static_cast<std::uint32_t>(places);
+    plan.open_files_needed = own;
+    if (places < config.core.connections_max) plan.connections_cut_to = places;
+  } else {
+    plan.open_files_needed = connections + own;
+    if (!fits) plan.connections_cut_to = (limit - std::min(limit, own)) / cores;
+  }
+  return plan;
+}
+
+std::optional<std::string> shortage(const SocketPlan& plan, const Config& config,
+                                    std::uint64_t limit) {
+  if (!plan.connections_cut_to) return std::nullopt;
+  const std::uint32_t cores = config.core_plan.cores();
+  return fmt::format(
+      "connections: {}{} instead of core.connections_max = {}, since the limit of open files is "
+      "{}; raise LimitNOFILE= (ulimit -Hn) to {} or lower core.connections_max",
+      *plan.connections_cut_to, cores == 1 ? "" : " on each core", config.core.connections_max,
+      limit,
+      plan.direct_sockets != 0 ? config.core.slots() : plan.open_files_needed);
+}
+
+}  // namespace ringcast::app
