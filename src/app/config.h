@@ -64,6 +64,7 @@ struct Config {
   CorePlan core_plan;  ///< what `cores` comes to on this machine
   bool page = true;    ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
+  std::uint32_t rooms_max = 1'024;  ///< with those opened while it runs
   server::CoreOptions core;
   MemoryOptions memory;
   DirectSockets direct_sockets = DirectSockets::when_needed;

@@ -7,7 +7,7 @@ CoreThreads::CoreThreads(const Config& config)
   for (std::size_t room = 0; room < config.rooms.size(); ++room) {
     room_metrics_.push_back(std::make_unique<observe::RoomMetrics>());
     room_metrics_view_.push_back(room_metrics_.back().get());
-    rooms_.push_back({&config.rooms[room], room_homes_[room], room_metrics_.back().get()});
+    rooms_.push_back({room::RoomId{static_cast<std::uint32_t>(room)}, &config.rooms[room], room_homes_[room], room_metrics_.back().get()});
   }
 }
 

@@ -15,6 +15,7 @@
 #include "app/doctor.h"
 #include "app/page.h"
 #include "app/resource_limits.h"
+#include "app/room_reader.h"
 #include "app/simulations.h"
 #include "observe/log.h"
 #include "server/control.h"
@@ -131,8 +132,13 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const auto control =
       server::Control::create({.admin = *admin,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
-                                                                    : ws::CloseCode::going_away},
-                              log);
+                                                                    : ws::CloseCode::going_away,
+                               .make_room =
+                                   [&](std::string_view json) {
+                                     return make_room(json, simulations, config.core_plan.cores());
+                                   },
+                               .rooms_max = config.rooms_max},
+                              log, clock);
   if (!control) return failed(exit_failed, control.error());
 
   // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.

@@ -260,7 +260,11 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, stop_code_, "the server is shutting down", Farewell::at_once);
     return false;
   }
-  const auto member = room == nullptr ? std::nullopt : room->admit(handle);
+  if (room == nullptr) {  // while its answer was on its way
+    sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
+    return false;
+  }
+  const auto member = room->admit(handle);
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

@@ -55,18 +55,20 @@ class ControlDoorbell final : public io::Doorbell {
 }  // namespace
 
 struct Control::Impl {
-  Impl(const ControlOptions& options, const observe::Log& its_log, int event_descriptor)
+  Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& clock,
+       int event_descriptor)
       : log(its_log),
-        shutdown_code(options.shutdown_code),
+        options(std::move(its_options)),
+        live_rooms(view, clock, options.make_room, options.rooms_max),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
-    if (options.admin) admin.emplace(context, options.admin, view);
+    if (options.admin) admin.emplace(context, options.admin, view, live_rooms);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving) {
     view.cores = cores;
-    view.rooms = rooms;
+    view.rooms.assign(rooms.begin(), rooms.end());
     on_serving = serving;
     hear_signals();
     doorbell.watch([this] { read_mail(); });
@@ -86,7 +88,8 @@ struct Control::Impl {
     if (view.readiness != Readiness::draining) {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
-      mail_all(Shutdown{.code = shutdown_code});
+      live_rooms.give_up();
+      mail_all(Shutdown{.code = options.shutdown_code});
       hear_signals();
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
@@ -97,10 +100,11 @@ struct Control::Impl {
     }
   }
 
-  void mail_all(const ControlToCore& mail) {
+  template <class Mail>
+  void mail_all(const Mail& mail) {
     for (const CoreHandle& core : view.cores) {
       const bool posted = core.to_core->push(ControlToCore(mail));
-      assert(posted && "two mails in all fit into every mailbox");
+      assert(posted && "room changes leave room for two more mails");
       static_cast<void>(posted);
       core.doorbell->ring();
     }
@@ -111,6 +115,8 @@ struct Control::Impl {
       while (const auto mail = core.from_core->pop()) {
         if (std::holds_alternative<Ready>(*mail)) {
           if (++ready == view.cores.size()) all_ready();
+        } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
+          live_rooms.changed(changed->room);
         } else if (++drained == view.cores.size()) {
           all_drained();
         }
@@ -129,8 +135,9 @@ struct Control::Impl {
   }
 
   const observe::Log& log;
-  ws::CloseCode shutdown_code;
+  ControlOptions options;
   AdminView view;
+  LiveRooms live_rooms;
   std::function<void()> on_serving;
   std::size_t ready = 0;
   std::size_t drained = 0;
@@ -144,14 +151,14 @@ Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Control::~Control() = default;
 
-Result<std::unique_ptr<Control>> Control::create(const ControlOptions& options,
-                                                 const observe::Log& log) {
+Result<std::unique_ptr<Control>> Control::create(ControlOptions options,
+                                                 const observe::Log& log, const Clock& clock) {
   const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
   try {
-    return std::unique_ptr<Control>(new Control(std::make_unique<Impl>(options, log, descriptor)));
+    return std::unique_ptr<Control>(new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }

@@ -23,7 +23,8 @@ Core::Core(const CoreWiring& wiring)
       sender_(context_),
       sessions_(context_, sender_),
       fan_out_(context_, sessions_, sender_),
-      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_),
+      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_,
+            [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
       reader_(context_, sessions_, sender_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
@@ -39,7 +40,7 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
   const auto cores = static_cast<std::uint32_t>(post_.outlets().size());
   return rooms_.add_home(
       std::make_unique<HomeRoom>(id, options.name, std::move(simulation), options.rate_hz,
-                                 wiring_.index,
+                                 wiring_.index, options.spread,
                                  room::RoomLimits{.cores = cores,
                                                   .members_max = options.members_max,
                                                   .inbox_inputs_max = options.inbox_inputs_max,
@@ -214,13 +215,47 @@ void Core::opened(Handle handle, Session& session) {
 }
 
 void Core::read_control_mail() {
-  while (const auto mail = wiring_.from_control.pop()) {
-    if (const auto* shutdown = std::get_if<Shutdown>(&*mail)) {
-      begin_shutdown(shutdown->code);
-    } else {
-      begin_shutdown(ws::CloseCode::going_away);
-      drain_until_ = context_.now;
-    }
+  while (auto mail = wiring_.from_control.pop()) {
+    std::visit([this](auto& which) { act_on(which); }, *mail);
+  }
+}
+
+void Core::act_on(const Shutdown& mail) {
+  begin_shutdown(mail.code);
+}
+
+void Core::act_on(const ShutdownNow& /*mail*/) {
+  begin_shutdown(ws::CloseCode::going_away);
+  drain_until_ = context_.now;
+}
+
+// The control thread lets no two rooms have one name.
+void Core::act_on(OpenRoom& mail) {
+  const room::RoomId id = mail.room->id();
+  static_cast<void>(rooms_.add_home(std::move(mail.room), mail.address));
+  post(RoomChanged{id});
+}
+
+void Core::act_on(LearnOfRoom& mail) {
+  static_cast<void>(add_elsewhere(mail.room));
+  post(RoomChanged{mail.room.address.room});
+}
+
+void Core::act_on(const CloseRoom& mail) {
+  if (HomeRoom* home = rooms_.home(mail.room)) close_home(*home);
+  rooms_.remove(mail.room);
+  post(RoomChanged{mail.room});
+}
+
+void Core::close_home(HomeRoom& home) {
+  const room::RoomId id = home.id();
+  broadcast_.begin(home, context_.clock.unix_now());
+  home.room.close(broadcast_);
+  fan_out_.close_room(home.branch());
+  for (const auto& outlet : post_.outlets()) {
+    if (!outlet || !home.is_spread()) continue;
+    outlet->forget(id);
+    outlet->control(RoomClosedMail{id});
   }
 }
 

@@ -43,13 +43,6 @@ struct CoreWiring {
   std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
 };
 
-/// A room of another core.
-struct ElsewhereRoom {
-  std::string name;
-  room::RoomAddress address;
-  Encoding encoding;
-};
-
 class Core {
  public:
   explicit Core(const CoreWiring& wiring);
@@ -83,6 +76,12 @@ class Core {
   void received(Handle handle, Session& session, io::Completion& completion);
   void opened(Handle handle, Session& session);
   void read_control_mail();
+  void act_on(const Shutdown& mail);
+  void act_on(const ShutdownNow& mail);
+  void act_on(OpenRoom& mail);
+  void act_on(LearnOfRoom& mail);
+  void act_on(const CloseRoom& mail);
+  void close_home(HomeRoom& home);
   void tick_due_rooms();
   void tick(HomeRoom& home);
   void note_handed_over();

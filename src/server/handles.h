@@ -19,6 +19,7 @@ struct CoreHandle {
 };
 
 struct RoomHandle {
+  room::RoomId id;
   const RoomOptions* options;
   std::uint32_t core;  ///< index of its home core
   const observe::RoomMetrics* metrics;

@@ -14,12 +14,15 @@ namespace ringcast::server {
 class HomeRoom final : public LocalRoom {
  public:
   HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
-           std::uint32_t rate_hz, std::uint32_t core, const room::RoomLimits& limits, Instant start,
+           std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits, Instant start,
            observe::RoomMetrics& metrics)
       : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
         room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
         newest(limits.cores),
-        core_(core) {}
+        core_(core),
+        spread_(spread) {}
+
+  [[nodiscard]] bool is_spread() const { return spread_; }
 
   [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
   [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
@@ -45,6 +48,7 @@ class HomeRoom final : public LocalRoom {
 
  private:
   std::uint32_t core_;
+  bool spread_;
 };
 
 }  // namespace ringcast::server

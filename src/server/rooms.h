@@ -15,6 +15,13 @@
 
 namespace ringcast::server {
 
+/// A room of another core.
+struct ElsewhereRoom {
+  std::string name;
+  room::RoomAddress address;
+  Encoding encoding = Encoding::envelope;
+};
+
 class Rooms {
  public:
   /// False when the name is taken; likewise the next two.
@@ -44,6 +51,14 @@ class Rooms {
     return away(id);
   }
   [[nodiscard]] const std::vector<std::unique_ptr<HomeRoom>>& homes() const { return homes_; }
+
+  /// Here or elsewhere: it is gone. None of its members may be left on this core.
+  void remove(room::RoomId id) {
+    directory_.remove(id);
+    const auto is_it = [id](const auto& room) { return room->id() == id; };
+    std::erase_if(homes_, is_it);
+    std::erase_if(aways_, is_it);
+  }
 
  private:
   template <class Kind>
