@@ -111,12 +111,14 @@ class KeyChecker {
 Result<toml::table> parse_json(std::string_view text) {
   KeyChecker checker;
   const json parsed = json::parse(
-      text, [&](int depth, json::parse_event_t event, json& value) {
+      text,
+      [&](int depth, json::parse_event_t event, json& value) {
         return checker(depth, event, value);
       },
       false);
   if (parsed.is_discarded() || !parsed.is_object()) {
-    return fail("The body is not a JSON object, such as {\"name\":\"lobby\",\"simulation\":\"arena\"}.");
+    return fail(
+        "The body is not a JSON object, such as {\"name\":\"lobby\",\"simulation\":\"arena\"}.");
   }
   if (!checker.twice.empty()) return fail(fmt::format("{} is given twice.", checker.twice));
   return table_of(parsed, 0);

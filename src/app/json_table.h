@@ -1,5 +1,5 @@
-// JSON as the tables that configuration is read from: what is asked for over HTTP is then checked by
-// the same code as what stands in the file.
+// JSON as the tables that configuration is read from: what is asked for over HTTP is then checked
+// by the same code as what stands in the file.
 #pragma once
 
 #include <string_view>

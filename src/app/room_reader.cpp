@@ -86,10 +86,10 @@ Result<server::MadeRoom> make_room(std::string_view json, const SimulationRegist
   if (options.core && *options.core >= cores) {
     return fail(fmt::format("core must be 0 to {} or auto, not {}.", cores - 1, *options.core));
   }
-  auto simulation = simulations.find(options.simulation)
-                        ->second({.seed = options.seed,
-                                  .rate_hz = options.rate_hz,
-                                  .parameters = options.parameters});
+  auto simulation =
+      simulations.find(options.simulation)
+          ->second(
+              {.seed = options.seed, .rate_hz = options.rate_hz, .parameters = options.parameters});
   if (!simulation) return fail(simulation.error());
   made.simulation = std::move(*simulation);
   return made;

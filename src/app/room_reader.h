@@ -1,5 +1,5 @@
-// A room's settings as they are written: a [[room]] table of the configuration, or the JSON body of a
-// POST /rooms with the same keys and the same sentences about mistakes.
+// A room's settings as they are written: a [[room]] table of the configuration, or the JSON body of
+// a POST /rooms with the same keys and the same sentences about mistakes.
 #pragma once
 
 #include <optional>

@@ -236,7 +236,8 @@ struct AdminEndpoint::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
       make_room();
-      const auto connection = std::make_shared<Connection>(std::move(socket), view, changes, connections);
+      const auto connection =
+          std::make_shared<Connection>(std::move(socket), view, changes, connections);
       connection->read();
       readers.push_back(connection);
       accept();

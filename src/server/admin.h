@@ -56,8 +56,8 @@ class RoomChanges {
   virtual void close(std::string_view name, Answered answered) = 0;
 };
 
-/// What is answered at once: all but what changes rooms. `target` as in the request line; a query is
-/// ignored.
+/// What is answered at once: all but what changes rooms. `target` as in the request line; a query
+/// is ignored.
 [[nodiscard]] AdminAnswer answer(std::string_view method, std::string_view target,
                                  const AdminView& view);
 

@@ -151,14 +151,15 @@ Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Control::~Control() = default;
 
-Result<std::unique_ptr<Control>> Control::create(ControlOptions options,
-                                                 const observe::Log& log, const Clock& clock) {
+Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const observe::Log& log,
+                                                 const Clock& clock) {
   const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
   try {
-    return std::unique_ptr<Control>(new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
+    return std::unique_ptr<Control>(
+        new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }

@@ -14,8 +14,8 @@ namespace ringcast::server {
 class HomeRoom final : public LocalRoom {
  public:
   HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
-           std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits, Instant start,
-           observe::RoomMetrics& metrics)
+           std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits,
+           Instant start, observe::RoomMetrics& metrics)
       : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
         room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
         newest(limits.cores),

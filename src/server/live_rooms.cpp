@@ -101,10 +101,10 @@ void LiveRooms::tell_others(Change& change) {
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == room.core) continue;
     mail(view_.cores[core],
-         LearnOfRoom{{.name = room.options->name,
-                      .address = {.room = room.id, .core = room.core,
-                                  .spread = room.options->spread},
-                      .encoding = Encoding::envelope}});
+         LearnOfRoom{
+             {.name = room.options->name,
+              .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
+              .encoding = Encoding::envelope}});
   }
 }
 
@@ -122,11 +122,10 @@ void LiveRooms::close(std::string_view name, Answered answered) {
   }
   const RoomHandle closing = *room;
   view_.rooms.erase(room);
-  changes_.emplace(closing.id,
-                   Change{.step = Step::closing,
-                          .room = closing,
-                          .answers_due = static_cast<std::uint32_t>(view_.cores.size()),
-                          .answered = std::move(answered)});
+  changes_.emplace(closing.id, Change{.step = Step::closing,
+                                      .room = closing,
+                                      .answers_due = static_cast<std::uint32_t>(view_.cores.size()),
+                                      .answered = std::move(answered)});
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == closing.core || !closing.options->spread) {
       mail(view_.cores[core], CloseRoom{closing.id});

@@ -25,9 +25,11 @@ struct FakeCore final : io::Doorbell {
 };
 
 /// `body` is the room's name; "bad" is refused.
+sim::Tally tally;
+
 Result<MadeRoom> make(std::string_view body) {
   if (body == "bad") return fail("rate_hz must be 1 to 240, not 0.");
-  MadeRoom made{{}, std::make_unique<sim::ScriptedSimulation>(1)};
+  MadeRoom made{{}, std::make_unique<sim::ScriptedSimulation>(1, tally)};
   made.options.name = body;
   made.options.simulation = "scripted";
   made.options.spread = body == "giant";
@@ -147,8 +149,7 @@ TEST_CASE("what can't be done is refused in one sentence") {
   f.open("c");
   f.open("d");
   CHECK(f.answered->status == 409);
-  CHECK(f.answered->body ==
-        "There are 3 rooms already; close one, or raise rooms_max.\n");
+  CHECK(f.answered->body == "There are 3 rooms already; close one, or raise rooms_max.\n");
   f.view.readiness = Readiness::draining;
   f.open("e");
   CHECK(f.answered->status == 503);

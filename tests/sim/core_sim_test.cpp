@@ -49,8 +49,8 @@ Life live(std::uint64_t seed) {
     life.snapshots += client->snapshots();
     life.events += client->events();
   }
-  life.joins = world.simulation().joins;
-  life.inputs = world.simulation().inputs;
+  life.joins = world.tally().joins;
+  life.inputs = world.tally().inputs;
   life.short_or_blocked = world.metrics()[observe::Count::sends_short].value() +
                           world.metrics()[observe::Count::sends_blocked].value();
   return life;
@@ -119,7 +119,7 @@ TEST_CASE("who speaks while no receive buffer is left is heard later, and stays"
   world.run(2s);
   CHECK(world.metrics()[observe::Count::receive_buffers_exhausted].value() > exhausted);
   CHECK(world.metrics()[observe::Count::sessions_lost].value() == 0);
-  CHECK(world.simulation().inputs > 0);
+  CHECK(world.tally().inputs > 0);
   world.shut_down(10s);
   world.check_all_home();
 }
