@@ -113,7 +113,7 @@ enum class SendMode : std::uint8_t {
 
 enum class ShutdownHow : std::uint8_t {
   write,  ///< says to the peer that no more will come
-  both    ///< the same, and ends pending receives, sends and polls: each completes
+  both  ///< ends pending receives, sends and polls: each completes, with no bytes. A close follows
 };
 
 /// Wakes a core that waits: for threads without an Io of their own; cores wake each other by
@@ -136,7 +136,8 @@ class Io {
   virtual ~Io() = default;
 
   /// Accepts until cancelled; each completion's result is a new socket, nonblocking, close-on-exec.
-  /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is armed again.
+  /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is
+  /// armed again.
   virtual void accept(Socket listener, Token token) = 0;
   /// Receives into a provided buffer. -ENOBUFS when none was free.
   virtual void receive(Socket socket, ReceiveMode mode, Token token) = 0;

@@ -71,6 +71,8 @@ unsigned message_flags(io::SendMode mode) {
 constexpr std::uint8_t own_kind = 0xff;
 constexpr std::uint64_t forgotten = io::Token{own_kind, 0, 0}.pack();  ///< whatever it comes to
 constexpr std::uint64_t woken = io::Token{own_kind, 1, 0}.pack();      ///< by another ring
+constexpr std::uint32_t wake_failed = 2;    ///< a slot; the generation is the other's eventfd
+constexpr std::uint32_t shutdown_done = 3;  ///< a slot; the generation is the place
 
 constexpr std::uint32_t place_of(io::Socket socket) {
   return static_cast<std::uint32_t>(socket.descriptor & ~io::Socket::direct_bit);
@@ -120,7 +122,8 @@ void Ring::Exit::operator()(io_uring* ring) const {
 Ring::Ring(const RingOptions& options)
     : clock_(options.clock),
       direct_(options.direct_sockets != 0),
-      ring_messages_(options.ring_messages) {}
+      ring_messages_(options.ring_messages),
+      shutdowns_(options.direct_sockets) {}
 
 Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
   std::unique_ptr<Ring> ring(new Ring(options));
@@ -245,20 +248,41 @@ void Ring::shutdown(io::Socket socket, io::ShutdownHow how) {
     return;
   }
   io_uring_sqe& entry = next_entry();
+  if (how == io::ShutdownHow::both) {
+    // The close that follows says the rest to the peer.
+    io_uring_prep_cancel_fd(&entry, static_cast<int>(place_of(socket)),
+                            IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL);
+    entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(&entry, forgotten);
+    return;
+  }
+  // The worker looks the place up when it gets there: who lives there must not have changed.
   io_uring_prep_shutdown(&entry, socket.descriptor, which);
   aim(entry, socket);
-  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(&entry, forgotten);
+  io_uring_sqe_set_data64(&entry, io::Token{own_kind, shutdown_done, place_of(socket)}.pack());
+  ++shutdowns_[place_of(socket)].pending;
 }
 
 void Ring::close(io::Socket socket, io::Token token) {
-  io_uring_sqe& entry = next_entry();
   if (socket.is_direct()) {
-    io_uring_prep_close_direct(&entry, place_of(socket));
-  } else {
-    io_uring_prep_close(&entry, socket.descriptor);
+    Shutdowns& shutdowns = shutdowns_[place_of(socket)];
+    if (shutdowns.pending != 0) {
+      shutdowns.close_behind = token.pack();
+    } else {
+      close_direct(place_of(socket), token.pack());
+    }
+    return;
   }
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close(&entry, socket.descriptor);
   io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::close_direct(std::uint32_t place, std::uint64_t token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close_direct(&entry, place);
+  if (token == forgotten) entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(&entry, token);
 }
 
 io::RingName Ring::ring() const {
@@ -294,14 +318,7 @@ void Ring::wake(io::RingName other) {
   entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   // Should the message not get there, the completion says so, and whose eventfd it is.
   io_uring_sqe_set_data64(
-      &entry, io::Token{own_kind, 2, static_cast<std::uint32_t>(other.doorbell)}.pack());
-}
-
-void Ring::quietly_close_direct(std::uint32_t place) {
-  io_uring_sqe& entry = next_entry();
-  io_uring_prep_close_direct(&entry, place);
-  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(&entry, forgotten);
+      &entry, io::Token{own_kind, wake_failed, static_cast<std::uint32_t>(other.doorbell)}.pack());
 }
 
 bool Ring::is_own(io::Completion& completion) {
@@ -314,7 +331,7 @@ bool Ring::is_own(io::Completion& completion) {
     if (found != handing_over_.end()) {
       if (completion.result >= 0) {
         completion.result |= io::Socket::direct_bit;
-        quietly_close_direct(found->place);
+        close_direct(found->place, forgotten);
       }
       handing_over_.erase(found);
     }
@@ -325,8 +342,13 @@ bool Ring::is_own(io::Completion& completion) {
     completion.more = true;
     return false;
   }
-  if (completion.token.slot == 2) {
+  if (completion.token.slot == wake_failed) {
     EventfdDoorbell::ring(static_cast<int>(completion.token.generation));
+  } else if (completion.token.slot == shutdown_done) {
+    Shutdowns& shutdowns = shutdowns_[completion.token.generation];
+    if (--shutdowns.pending == 0 && shutdowns.close_behind != 0) {
+      close_direct(completion.token.generation, std::exchange(shutdowns.close_behind, 0));
+    }
   }
   return true;
 }

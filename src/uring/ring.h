@@ -85,10 +85,16 @@ class Ring final : public io::Io {
     std::uint32_t place;
   };
 
+  /// Of a direct socket: shutdowns on their way, and the token of the close that waits for them.
+  struct Shutdowns {
+    std::uint32_t pending = 0;
+    std::uint64_t close_behind = 0;
+  };
+
   explicit Ring(const RingOptions& options);
   void take_back(std::uint16_t buffer_id) override;
   [[nodiscard]] io_uring_sqe& next_entry();
-  void quietly_close_direct(std::uint32_t place);
+  void close_direct(std::uint32_t place, std::uint64_t token);
   /// Acts on a completion that concerns the ring itself; true when nobody else is to see it.
   [[nodiscard]] bool is_own(io::Completion& completion);
   void begin_turn();
@@ -104,7 +110,8 @@ class Ring final : public io::Io {
   bool ring_messages_;
   EventfdDoorbell doorbell_;
   std::uint64_t doorbell_token_ = 0;
-  std::uint64_t accept_token_ = 0;  // of direct sockets
+  std::uint64_t accept_token_ = 0;    // of direct sockets
+  std::vector<Shutdowns> shutdowns_;  // by place
   std::vector<HandOver> handing_over_;
   std::vector<io::Completion> at_once_;  // completed without the kernel
   // What the kernel may still touch until the ring is gone stands before it.

@@ -88,6 +88,27 @@ TEST_CASE("a socket that was handed over is closed there, and its client sees th
   }));
 }
 
+TEST_CASE("a socket shut down and closed at once does not touch the one that takes its name") {
+  Harness harness;
+  for (int round = 0; round < 50; ++round) {
+    const Connection old = harness.connect();
+    const io::Token closing = harness.token();
+    harness.io().shutdown(old.socket, io::ShutdownHow::write);
+    harness.io().close(old.socket, closing);
+    REQUIRE(harness.completions_until_over(closing).back().result == 0);
+    const Connection fresh = harness.connect();
+    const Bytes message = pattern(100);
+    harness.io().send(fresh.socket, message, SendMode::quiet, harness.token());
+    harness.submit();
+    REQUIRE(harness.receive(*fresh.client, message.size()) == message);
+    REQUIRE_FALSE(fresh.client->ended());
+    const io::Token ending = harness.token();
+    harness.io().shutdown(fresh.socket, io::ShutdownHow::both);
+    harness.io().close(fresh.socket, ending);
+    REQUIRE(harness.completions_until_over(ending).back().result == 0);
+  }
+}
+
 TEST_CASE("an Io that waits is woken by another, however often it is told") {
   Harness harness;
   const Token bell = harness.token();
