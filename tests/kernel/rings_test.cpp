@@ -15,11 +15,10 @@ using io::Token;
 /// Turns of the other Io until something has completed; what that was, the first of it.
 Seen first_of(io::Io& io, const Clock& clock) {
   for (int turn = 0; turn < 100; ++turn) {
-    for (const io::Completion& completion :
-         io.wait(clock.now() + std::chrono::milliseconds(10))) {
+    for (const io::Completion& completion : io.wait(clock.now() + std::chrono::milliseconds(10))) {
       const auto bytes = completion.buffer.bytes();
       return {completion.token, completion.result, completion.more,
-              Bytes(bytes.begin(), bytes.end())};
+              Bytes(bytes.begin(), bytes.end()), completion.notification};
     }
   }
   return {};
