@@ -149,14 +149,22 @@ class Server(Subject):
             name = "arena"
             simulation = "arena"
             rate_hz = {case.rate_hz}
-            parameters = {{ bots = 50, players = 0, fragments = 0 }}
+            spread = "{"all" if case.cores else "none"}"
+            parameters = {{ {self.parameters()} }}
+            {self.tables()}
             """)
-        if case.cores:
-            self.config.write('            spread = "all"\n')
         self.config.flush()
         cores = ["--cores", case.cores] if case.cores else []
         self.launch([str(setup.build / "ringcast"), "serve", "--config", self.config.name, *cores],
                     stdout=subprocess.DEVNULL)
+
+    def parameters(self) -> str:
+        """Of the arena."""
+        return "bots = 50, players = 0, fragments = 0"
+
+    def tables(self) -> str:
+        """What else is configured."""
+        return ""
 
     def scrape(self) -> dict[str, float]:
         """Samples by name and labels, in the order of the exposition."""

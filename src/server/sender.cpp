@@ -255,18 +255,29 @@ void Sender::zero_copy_over(const io::Completion& completion) {
   if (pin == nullptr) return;
   const Handle handle = pin->session;
   Session* session = sessions_->find(handle);
+  if (completion.notification) {
+    note_usage(*pin, session, completion.result);
+  } else {
+    pin->taken = completion.result > 0;
+  }
   if (!completion.more) {
     pins_.erase(pin_handle);
     if (session != nullptr) --session->pins;
   }
-  if (!completion.notification) {
-    // The session is there until its send is over, and it is over now.
-    held_over(handle, *session, completion.result);
-    return;
-  }
-  if (completion.result != io::zero_copy_copied) return;
-  context_.metrics[Count::zero_copy_copied].add();
+  // The session is there until its send is over, and it is over at the first completion.
+  if (!completion.notification) held_over(handle, *session, completion.result);
+}
+
+// Of a send that failed the kernel says "copied" as well, and of one that it did not copy now and
+// then (docs/kernels.md): several in a row are believed.
+void Sender::note_usage(const Pin& pin, Session* session, std::int32_t usage) {
+  if (!pin.taken) return;
+  const bool copied = usage == io::zero_copy_copied;
+  if (copied) context_.metrics[Count::zero_copy_copied].add();
   if (session == nullptr || session->copies) return;
+  session->copied = copied ? static_cast<std::uint16_t>(session->copied + 1) : std::uint16_t{0};
+  const std::uint32_t copied_max = context_.options.send.zero_copy_copied_max;
+  if (copied_max == 0 || session->copied < copied_max) return;
   session->copies = true;
   context_.metrics[Count::zero_copy_fallbacks].add();
 }

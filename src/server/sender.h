@@ -87,11 +87,13 @@ class Sender {
   struct Pin {
     Handle session;
     FrameRef frame;
+    bool taken = false;  ///< by the socket, in part at least
   };
 
   void enqueue_slot(std::uint32_t slot);
   [[nodiscard]] bool goes_without_copy(const Session& session, const FrameRef& frame) const;
   void hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes);
+  void note_usage(const Pin& pin, Session* session, std::int32_t usage);
   void held_over(Handle handle, Session& session, std::int32_t result);
   void came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
                  std::int32_t result);
