@@ -22,7 +22,9 @@ struct Recorder final : ClientEvents {
   std::vector<std::uint64_t> pongs;
   std::vector<std::string> errors;
   void on_joined() override { ++joined; }
-  void on_snapshot(const wire::SnapshotView& snapshot) override { ticks.push_back(snapshot.header.tick); }
+  void on_snapshot(const wire::SnapshotView& snapshot) override {
+    ticks.push_back(snapshot.header.tick);
+  }
   void on_event() override { ++events; }
   void on_pong(const wire::Pong& pong) override { pongs.push_back(pong.answered_unix_ns); }
   void on_error(std::string_view text) override { errors.emplace_back(text); }
