@@ -73,6 +73,15 @@ def wait_for(port: int, process: subprocess.Popen) -> None:
     sys.exit(f"{process.args} does not listen")
 
 
+def scrape(admin_port: int) -> dict[str, float]:
+    """/metrics: samples by name and labels, in the order of the exposition."""
+    url = f"http://127.0.0.1:{admin_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in
+            (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
 def cpu_ns(pid: int) -> int:
     """What all threads of a process have run, user and system: /proc/PID/task/TID/schedstat."""
     total = 0
@@ -167,12 +176,7 @@ class Server(Subject):
         return ""
 
     def scrape(self) -> dict[str, float]:
-        """Samples by name and labels, in the order of the exposition."""
-        url = f"http://127.0.0.1:{self.admin}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {name: float(value) for name, _, value in
-                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+        return scrape(self.admin)
 
     def window_begins(self) -> None:
         self.before = self.scrape()

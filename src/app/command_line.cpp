@@ -50,6 +50,15 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
   add("--slow-rcvbuf", options.slow_receive_buffer_bytes, "their receive buffer; 0: the system's",
       "BYTES");
+  verb.add_option("--from", options.from,
+                  "IPv4 addresses that the clients come from, in turn (default: the system's)")
+      ->type_name("ADDRESS[-ADDRESS|/PREFIX]");
+  verb.add_option_function<std::uint32_t>(
+          "--settle",
+          [&options](std::uint32_t seconds) { options.settle = std::chrono::seconds(seconds); },
+          "from the last join to the measurement (default: 1)")
+      ->type_name("SECONDS");
+  verb.add_flag("--list-ticks", options.list_ticks, "list every tick in the JSON object");
   verb.add_flag_callback(
       "--no-ack", [&options] { options.acknowledge = false; }, "never acknowledge ticks");
   verb.add_flag("--idle", options.idle, "only connect and stay");

@@ -127,7 +127,7 @@ void block_signals(int how) {
   ::pthread_sigmask(how, &signals, nullptr);
 }
 
-int run(const Config& config, const SimulationRegistry& simulations) {
+int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
@@ -145,6 +145,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
   if (const auto sentence = shortage(sockets, config, files)) {
     log.write(observe::LogLevel::warning, *sentence);
+    config.core.connections_max = *sockets.connections_cut_to;
   }
 
   const auto control =
@@ -184,10 +185,10 @@ int run(const Config& config, const SimulationRegistry& simulations) {
 
 int serve(const ServeCommand& command) {
   const SimulationRegistry simulations = bundled_simulations();
-  const auto config = load_config(command.flags, simulations);
+  auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) return exit_ok;
-  return run(*config, simulations);
+  return run(std::move(*config), simulations);
 }
 
 }  // namespace ringcast::app
