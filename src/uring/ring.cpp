@@ -437,11 +437,9 @@ std::span<io::Completion> Ring::submit() {
 
 std::span<io::Completion> Ring::wait(Instant deadline) {
   begin_turn();
-  if (!at_once_.empty()) {
-    enter();
-  } else if (deadline == never) {
-    enter_and_wait(Nanoseconds::max());
-  } else if (const Nanoseconds left = deadline - clock_.now(); left > Nanoseconds::zero()) {
+  const bool forever = deadline == never;
+  const Nanoseconds left = forever ? Nanoseconds::max() : deadline - clock_.now();
+  if (left > Nanoseconds::zero() && at_once_.empty()) {
     enter_and_wait(left);
   } else {
     enter();
