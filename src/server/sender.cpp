@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/sessions.h"
 
 namespace ringcast::server {
@@ -63,6 +64,7 @@ bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame
 }
 
 void Sender::flush() {
+  flushed_at_ = context_.now;
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
   for (std::size_t round = queue_.size(); round > 0; --round) {
@@ -130,6 +132,14 @@ void Sender::settle(std::span<io::Completion> completions) {
   pieces_used_ = 0;
 }
 
+// A snapshot has been on its way since its tick began, whatever else leaves with it.
+Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return piece.frame.made();
+  }
+  return flushed_at_;
+}
+
 void Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
   const std::span<room::Piece> pieces = pieces_of(record);
@@ -141,6 +151,7 @@ void Sender::quiet_send_over(Record& record, std::int32_t result) {
     return false;
   }();
   const bool failed = result < 0 && result != -EAGAIN;
+  const Instant queued = queued_at(pieces);
   session.outbox.settle(pieces, result > 0 ? static_cast<std::size_t>(result) : 0, context_.nodes);
   if (had_latest && session.outbox.has_latest()) session.acknowledgement.take_back();
   context_.metrics[Count::bytes_sent].add(result > 0 ? static_cast<std::uint64_t>(result) : 0);
@@ -148,9 +159,11 @@ void Sender::quiet_send_over(Record& record, std::int32_t result) {
     sessions_->peer_gone(record.session);
   } else if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
+    RINGCAST_PROBE(send_short, record.session.slot, result, context_.now - queued);
     enqueue_slot(record.session.slot);
   } else {
     context_.metrics[Count::sends_blocked].add();
+    RINGCAST_PROBE(send_blocked, record.session.slot, record.bytes, context_.now - queued);
     session.send_state = SendState::waiting;
     context_.io.wait_writable(session.socket,
                               CoreContext::token(Operation::writable, record.session));
@@ -158,6 +171,8 @@ void Sender::quiet_send_over(Record& record, std::int32_t result) {
 }
 
 void Sender::handed_over(const Record& record) {
+  RINGCAST_PROBE(send_done, record.session.slot, record.bytes,
+                 context_.now - queued_at(pieces_of(record)), pieces_of(record).back().lane);
   bool goodbye = false;
   for (room::Piece& piece : pieces_of(record)) {
     count_sent(piece.lane);
@@ -195,6 +210,7 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
   const std::size_t expected = session.outbox.remainder().size();
   const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
   const Lane lane = session.outbox.begun_lane();
+  const Instant made = session.outbox.begun_made();
   session.outbox.finish_begun();
   if (session.phase == Phase::ending) {
     sessions_->operation_over(handle, session);
@@ -204,6 +220,8 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
     sessions_->peer_gone(handle);
     return;
   }
+  RINGCAST_PROBE(send_done, handle.slot, expected,
+                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
   if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);

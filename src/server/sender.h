@@ -67,6 +67,7 @@ class Sender {
   void quiet_send_over(Record& record, std::int32_t result);
   void handed_over(const Record& record);
   void count_sent(room::Lane lane);
+  [[nodiscard]] Instant queued_at(std::span<const room::Piece> pieces) const;
   [[nodiscard]] bool may_send_latest(const Session& session) const;
   [[nodiscard]] std::span<room::Piece> pieces_of(const Record& record) {
     return std::span(pieces_).subspan(record.first, record.count);
@@ -81,6 +82,7 @@ class Sender {
   std::vector<room::Piece> pieces_;
   std::uint32_t pieces_used_ = 0;
   std::uint32_t in_flight_ = 0;
+  Instant flushed_at_{};
 };
 
 }  // namespace ringcast::server
