@@ -65,6 +65,17 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   verb.add_flag("--json", command.json, "print one JSON object");
 }
 
+void add_trace(CLI::App& verb, TraceCommand& command) {
+  verb.add_option("script", command.script, "list, or the name of a script (default: list)")
+      ->type_name("list|NAME");
+  verb.add_option("--pid", command.pid, "the server's process (default: the only one)")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--seconds", command.seconds, "how long (default: until Ctrl-C)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
+}
+
 // CLI11 speaks in sentences of its own; some span lines.
 Answer mistake(const CLI::App& verb, std::string sentence) {
   std::ranges::replace(sentence, '\n', ' ');
@@ -79,6 +90,7 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   ServeCommand serve;
   DoctorCommand doctor;
   LoadCommand load;
+  TraceCommand trace;
   CLI::App program("A realtime room server on io_uring.", "ringcast");
   program.set_version_flag("--version", fmt::format("ringcast {}", server::version));
   program.require_subcommand(0, 1);
@@ -86,9 +98,12 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   CLI::App& doctor_verb =
       *program.add_subcommand("doctor", "Say whether this machine can serve, and what is missing.");
   CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
+  CLI::App& trace_verb =
+      *program.add_subcommand("trace", "Look into a running server with bpftrace.");
   add_serve(serve_verb, serve);
   add_config_file(doctor_verb, doctor.flags);
   add_load(load_verb, load);
+  add_trace(trace_verb, trace);
 
   const CLI::App* verb = &program;
   try {
@@ -103,7 +118,8 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   }
   if (serve_verb.parsed()) return serve;
   if (doctor_verb.parsed()) return doctor;
-  if (!load_verb.parsed()) return mistake(program, "name a verb: serve, doctor or load");
+  if (trace_verb.parsed()) return trace;
+  if (!load_verb.parsed()) return mistake(program, "name a verb: serve, doctor, load or trace");
   if (auto checked = load::check(load.options); !checked) {
     return mistake(load_verb, checked.error().message);
   }

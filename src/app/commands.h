@@ -8,5 +8,7 @@ namespace ringcast::app {
 int serve(const ServeCommand& command);
 int doctor(const DoctorCommand& command);
 int load(const LoadCommand& command);
+/// Returns only when bpftrace could not be started, or for the list.
+int trace(const TraceCommand& command);
 
 }  // namespace ringcast::app

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/probes.h"
 #include "uring/newer_kernels.h"
 #include "uring/setup_error.h"
 
@@ -174,7 +175,7 @@ Ring::~Ring() {
 io_uring_sqe& Ring::next_entry() {
   io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
   while (entry == nullptr) {
-    check_enter(io_uring_submit(ring_.get()));
+    submit_with(io_uring_submit);
     entry = io_uring_get_sqe(ring_.get());
   }
   return *entry;
@@ -454,7 +455,18 @@ void Ring::begin_turn() {
 }
 
 void Ring::enter() {
-  check_enter(io_uring_submit_and_get_events(ring_.get()));
+  submit_with(io_uring_submit_and_get_events);
+}
+
+void Ring::submit_with(int (*call)(io_uring*)) {
+  if (!RINGCAST_PROBE_IS_ON(submit)) {
+    check_enter(call(ring_.get()));
+    return;
+  }
+  const unsigned entries = io_uring_sq_ready(ring_.get());
+  const Instant start = clock_.now();
+  check_enter(call(ring_.get()));
+  RINGCAST_PROBE(submit, entries, clock_.now() - start);
 }
 
 void Ring::enter_and_wait(Nanoseconds timeout) {
