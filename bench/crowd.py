@@ -24,6 +24,9 @@ from measuring import ROOT, free_port, print_table, scrape, wait_for, write_json
 OWN_FILES = 100            # of a load process beside its connections: `ringcast load` wants 64
 SETTLE_SECONDS = 5         # for the other processes to have joined as well
 JOIN_SECONDS_MAX = 180
+# Why a client may not get a tick: latest-only, or the server had no time for it.
+LEFT_OUT = ("frames_replaced_total", "frames_held_total", "frames_dropped_total",
+            "snapshots_replaced_between_cores_total", "room_ticks_overrun_total")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,10 @@ def memory_of(pid: int) -> Memory:
     pages = int(re.search(r"^TCP: .* mem (\d+)$", sockstat, re.MULTILINE)[1])
     return Memory(kib(rollup, "Rss"), kib(rollup, "Pss"), kib(rollup, "Anonymous"),
                   kib(meminfo, "Slab") + pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def total(metrics: dict[str, float], name: str) -> float:
+    return sum(value for key, value in metrics.items() if key.partition("{")[0] == f"ringcast_{name}")
 
 
 class Crowded:
@@ -178,18 +185,17 @@ def measure(asked: argparse.Namespace) -> dict:
         full, metrics = memory_of(server.process.pid), server.metrics()
         descriptors = server.descriptors()
         reports = [load.finish() for load in loads]
+        left_out = {name: total(server.metrics(), name) - total(metrics, name) for name in LEFT_OUT}
         server.stop()
     finally:
         for process in [server.process, *(load.process for load in loads)]:
             if process.poll() is None:
                 process.kill()
     ticks, differs = compare(reports)
-    total = lambda name: sum(value for key, value in metrics.items()
-                             if key.partition("{")[0] == f"ringcast_{name}")
     return {
         "clients": asked.clients, "cores": asked.cores, "processes": asked.processes,
         "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        "joined": sum(report["joined"] for report in reports), "sessions": total("sessions"),
+        "joined": sum(report["joined"] for report in reports), "sessions": total(metrics, "sessions"), "left_out": left_out,
         "descriptors": descriptors - descriptors_before,
         "ticks": len(ticks), "problem": problem_of(reports, ticks, asked.ticks_min, differs),
         "join_ms_p99": max(report["join_ms"]["p99"] for report in reports),
@@ -198,8 +204,8 @@ def measure(asked: argparse.Namespace) -> dict:
         "memory": dataclasses.asdict(full), "memory_before": dataclasses.asdict(before),
         "memory_per_session": {name: value / asked.clients for name, value
                                in dataclasses.asdict(full - before).items()},
-        "registered_bytes": total("frame_memory_registered_bytes"),
-        "frame_memory_used_bytes": total("frame_memory_used_bytes"),
+        "registered_bytes": total(metrics, "frame_memory_registered_bytes"),
+        "frame_memory_used_bytes": total(metrics, "frame_memory_used_bytes"),
     }
 
 
@@ -236,7 +242,8 @@ def main() -> int:
                   f"{each['kernel']:.0f}", f"{result['registered_bytes'] / 1024:.0f}"]])
     write_json(asked.json, {"crowd": result})
     if result["problem"]:
-        print(f"crowd: {result['problem']}", file=sys.stderr)
+        why = ", ".join(f"{name} {count:.0f}" for name, count in result["left_out"].items() if count)
+        print(f"crowd: {result['problem']}" + (f" ({why})" if why else ""), file=sys.stderr)
         return 1
     print(f"All {result['clients']:,} clients saw the same {result['ticks']} ticks.")
     return 0
