@@ -63,6 +63,8 @@ constexpr auto level_rows = std::to_array<MetricRow>({
     {"backlog_frames", "Frames waiting in outboxes.", ""},
     {"backlog_bytes", "Bytes waiting in outboxes.", ""},
     {"sends_in_flight", "Sends that the kernel has not finished.", ""},
+    {"operations_in_flight",
+     "Receives, sends, polls and closes that sessions have with the kernel.", ""},
     {"frame_memory_used_bytes", "Frame memory in use.", ""},
     {"frame_memory_bytes", "Frame memory.", ""},
     {"frame_memory_registered_bytes", "Frame memory registered with the kernel.", ""},

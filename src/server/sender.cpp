@@ -93,7 +93,10 @@ void Sender::flush_one(Handle handle, Session& session) {
                                                              room::batch_pieces_max);
   const bool latest_allowed = may_send_latest(session);
   const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
-  if (count == 0) return;
+  if (count == 0) {
+    session.queued_at = {};
+    return;
+  }
 
   std::uint32_t bytes = 0;
   std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
@@ -104,7 +107,8 @@ void Sender::flush_one(Handle handle, Session& session) {
     if (piece.lane == Lane::latest) session.acknowledgement.sent(piece.frame.tick());
   }
   record_of_slot_[handle.slot] = static_cast<std::uint32_t>(records_.size());
-  records_.push_back({handle, pieces_used_, count, bytes, false});
+  records_.push_back(
+      {handle, pieces_used_, count, bytes, false, std::exchange(session.queued_at, Instant{})});
   pieces_used_ += count;
 
   const io::Token token = CoreContext::token(Operation::send_quiet, handle);
@@ -114,7 +118,7 @@ void Sender::flush_one(Handle handle, Session& session) {
     context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
                               token);
   }
-  if (outbox.has_work(latest_allowed)) enqueue_slot(handle.slot);
+  if (outbox.has_work(latest_allowed)) enqueue(handle, session);
 }
 
 void Sender::settle(std::span<io::Completion> completions) {
@@ -141,6 +145,7 @@ void Sender::quiet_send_over(Record& record, std::int32_t result) {
     return false;
   }();
   const bool failed = result < 0 && result != -EAGAIN;
+  session.queued_at = record.queued_at;  // it goes on waiting
   session.outbox.settle(pieces, result > 0 ? static_cast<std::size_t>(result) : 0, context_.nodes);
   if (had_latest && session.outbox.has_latest()) session.acknowledgement.take_back();
   context_.metrics[Count::bytes_sent].add(result > 0 ? static_cast<std::uint64_t>(result) : 0);
@@ -168,6 +173,7 @@ void Sender::handed_over(const Record& record) {
     piece.frame.reset();
   }
   context_.metrics[Count::bytes_sent].add(record.bytes);
+  context_.metrics.write_duration.record(context_.now - record.queued_at);
   if (!goodbye) return;
   if (Session* session = sessions_->find(record.session)) {
     sessions_->goodbye_handed_over(record.session, *session);
@@ -206,8 +212,10 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
   }
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
+  context_.metrics.write_duration.record(context_.now -
+                                         std::exchange(session.queued_at, Instant{}));
   if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);
-  enqueue_slot(handle.slot);
+  enqueue(handle, session);
 }
 
 void Sender::writable(Handle handle, Session& session) {

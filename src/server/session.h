@@ -87,6 +87,7 @@ struct Session {
   bool peer_closed = false;   ///< the peer's close frame has come
   bool welcomed = false;      ///< the welcome of an envelope room has been sent: answers may follow
   bool goodbye_sent = false;  ///< our close frame has been handed over
+  Instant queued_at{};        ///< to send what the kernel has not been given since; or nothing
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 
