@@ -15,6 +15,10 @@ std::uint64_t lateness(const SlowSession& session) {
 
 }  // namespace
 
+bool is_slower(const SlowSession& left, const SlowSession& right) {
+  return lateness(left) > lateness(right);
+}
+
 void SlowSessions::write(std::span<const SlowSession> rows) {
   const std::uint64_t version = version_.load(std::memory_order_relaxed);
   version_.store(version + 1, std::memory_order_relaxed);

@@ -28,6 +28,9 @@ struct SlowSession {
   friend bool operator==(const SlowSession&, const SlowSession&) = default;
 };
 
+/// Whether `left` is farther behind.
+[[nodiscard]] bool is_slower(const SlowSession& left, const SlowSession& right);
+
 class SlowSessions {
  public:
   static constexpr std::size_t rows_max = 8;

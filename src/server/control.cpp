@@ -63,7 +63,7 @@ struct Control::Impl {
         live_rooms(view, clock, options.make_room, options.rooms_max),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
-    if (options.admin) admin.emplace(context, options.admin, view, live_rooms);
+    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
