@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "app/config.h"
+#include "app/top.h"
 #include "load/load.h"
 
 namespace ringcast::app {
@@ -30,7 +31,7 @@ struct Answer {
   int code;
   std::string text;
 };
-using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, Answer>;
+using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

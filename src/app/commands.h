@@ -8,5 +8,6 @@ namespace ringcast::app {
 int serve(const ServeCommand& command);
 int doctor(const DoctorCommand& command);
 int load(const LoadCommand& command);
+int top(const TopCommand& command);
 
 }  // namespace ringcast::app

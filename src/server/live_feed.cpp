@@ -50,8 +50,7 @@ void LiveFeed::wait() {
 void LiveFeed::tell() {
   std::erase_if(listeners_, [](const auto& listener) { return listener->gone; });
   if (listeners_.empty()) return;
-  const auto text =
-      std::make_shared<const std::string>("data: " + report_.next() + "\n\n");
+  const auto text = std::make_shared<const std::string>("data: " + report_.next() + "\n\n");
   // One who has not taken the last report yet does without this one.
   for (const auto& listener : listeners_) {
     if (!listener->writing) write(listener, text);
@@ -65,13 +64,13 @@ void LiveFeed::write(const std::shared_ptr<Listener>& listener,
   listener->writing = true;
   listener->stream.expires_after(write_timeout);
   const auto buffer = boost::asio::buffer(*text);
-  boost::asio::async_write(listener->stream, buffer,
-                           [listener, text = std::move(text)](boost::system::error_code error,
-                                                              std::size_t) {
-                             listener->writing = false;
-                             listener->gone = static_cast<bool>(error);
-                             listener->stream.expires_never();
-                           });
+  boost::asio::async_write(
+      listener->stream, buffer,
+      [listener, text = std::move(text)](boost::system::error_code error, std::size_t) {
+        listener->writing = false;
+        listener->gone = static_cast<bool>(error);
+        listener->stream.expires_never();
+      });
 }
 
 }  // namespace ringcast::server

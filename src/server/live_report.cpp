@@ -128,9 +128,9 @@ void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) 
       rate(Count::frames_held_for_acknowledgement),
       rate(Count::sends_blocked) + rate(Count::sends_short), rate(Count::allocations),
       metrics[Level::backlog_frames].value(), metrics[Level::backlog_bytes].value(),
-      metrics[Level::operations_in_flight].value(),
-      metrics[Level::frame_memory_used_bytes].value(), metrics[Level::frame_memory_bytes].value(),
-      quantiles(seen.age), quantiles(seen.write), quantiles(seen.submit));
+      metrics[Level::operations_in_flight].value(), metrics[Level::frame_memory_used_bytes].value(),
+      metrics[Level::frame_memory_bytes].value(), quantiles(seen.age), quantiles(seen.write),
+      quantiles(seen.submit));
 }
 
 // Names of rooms and simulations are plain words: nothing in them needs escaping.
@@ -158,9 +158,9 @@ void LiveReport::tell_room(std::string& out, const RoomHandle& room, double seco
       room.options->name, room.options->simulation, room.core, room.options->spread,
       metrics.members.value(), room.options->rate_hz, 1e6 / room.options->rate_hz, tick,
       static_cast<double>(ticks) / seconds, overrun - std::exchange(seen.overrun, overrun),
-      metrics.snapshot_bytes.value(), metrics.backlog_frames.value(),
-      metrics.backlog_bytes.value(), quantiles(seen.tick), quantiles(seen.handed_over),
-      quantiles(seen.lateness), per_tick_us(seen.step, ticks), per_tick_us(seen.marshal, ticks),
+      metrics.snapshot_bytes.value(), metrics.backlog_frames.value(), metrics.backlog_bytes.value(),
+      quantiles(seen.tick), quantiles(seen.handed_over), quantiles(seen.lateness),
+      per_tick_us(seen.step, ticks), per_tick_us(seen.marshal, ticks),
       per_tick_us(seen.frame, ticks), per_tick_us(seen.broadcast, ticks));
 }
 
@@ -181,15 +181,15 @@ void LiveReport::tell_slowest(std::string& out) const {
   if (rows.size() > slowest_max) rows.resize(slowest_max);
   for (const Row& row : rows) {
     if (&row != &rows.front()) out += ',';
-    const auto room = std::ranges::find(view_.rooms, room::RoomId{row.session.room}, &RoomHandle::id);
+    const auto room =
+        std::ranges::find(view_.rooms, room::RoomId{row.session.room}, &RoomHandle::id);
     fmt::format_to(std::back_inserter(out),
                    R"({{"core":{},"session":"{}.{}","room":"{}","member":{},"waiting_ms":{:.1f},)"
                    R"("behind_ticks":{},"backlog_frames":{},"backlog_bytes":{}}})",
                    row.core, row.session.slot, row.session.generation,
                    room == view_.rooms.end() ? std::string_view{} : room->options->name,
                    row.session.member, static_cast<double>(row.session.waiting_ns) / 1e6,
-                   row.session.behind_ticks, row.session.backlog_frames,
-                   row.session.backlog_bytes);
+                   row.session.behind_ticks, row.session.backlog_frames, row.session.backlog_bytes);
   }
 }
 

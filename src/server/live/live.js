@@ -17,6 +17,7 @@ function number(value) {
 }
 const bytes = (value) => `${number(value)}B`.replace(/^(\d+)B$/, "$1 B");
 function duration(us) {
+  if (us === 0) return "0";
   if (us >= 1e6) return `${(us / 1e6).toFixed(2)} s`;
   if (us >= 1e3) return `${(us / 1e3).toFixed(us >= 1e4 ? 1 : 2)} ms`;
   return `${us.toFixed(us >= 10 ? 0 : 1)} µs`;
@@ -73,6 +74,7 @@ class Card {
     this.root.dataset.name = text;
   }
 
+  /** `low` may be null: one figure only. */
   chart(low, high, bound, label) {
     this.history.push([low, high]);
     if (this.history.length > REMEMBERED) this.history.shift();
@@ -82,7 +84,7 @@ class Card {
     const points = (which) => this.history
       .map((values, at) => `${((first + at) / (REMEMBERED - 1) * WIDTH).toFixed(1)},${y(values[which])}`)
       .join(" ");
-    this.low.setAttribute("points", points(0));
+    if (low !== null) this.low.setAttribute("points", points(0));
     this.high.setAttribute("points", points(1));
     this.bound.setAttribute("y1", y(bound));
     this.bound.setAttribute("y2", y(bound));
@@ -153,7 +155,7 @@ function drawRoom(card, room) {
 function drawCore(card, core) {
   const percent = core.busy * 100;
   card.name(`core ${core.core}`, `${core.rooms} room${core.rooms === 1 ? "" : "s"} at home`);
-  card.chart(0, percent, 100, `Busy ${percent.toFixed(0)} %`);
+  card.chart(null, percent, 100, `Busy ${percent.toFixed(0)} %`);
   card.say(`${percent.toFixed(0)} % busy`, percent > 85, {
     "Sessions": number(core.sessions),
     "Frames/s": number(core.frames_per_s),
@@ -181,7 +183,8 @@ function drawSlowest(slowest) {
     cell(String(session.member)),
     cell(duration(session.waiting_ms * 1e3)),
     cell(String(session.behind_ticks)),
-    cell(`${number(session.backlog_frames)} in ${bytes(session.backlog_bytes)}`))));
+    cell(session.backlog_frames === 0 ? "none"
+      : `${number(session.backlog_frames)} in ${bytes(session.backlog_bytes)}`))));
   byId("no-slowest").hidden = slowest.length !== 0;
 }
 
