@@ -15,7 +15,7 @@ import time
 
 from measuring import (Case, Server, Setup, add_arguments, load_command, setup_of, write_json)
 
-SCRAPES_PER_S = 50
+SCRAPES_PER_S = 200
 CORE_US_MAX = 100        # of a core's thread, a scrape, at 2,000 clients
 CONTROL_US_MAX = 5_000   # of one core of the machine, a scrape, at 10,000 sessions
 

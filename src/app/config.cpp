@@ -46,6 +46,16 @@ constexpr auto direct_sockets_words = std::to_array<std::pair<Word, DirectSocket
     {"on", DirectSockets::on},
     {"off", DirectSockets::off},
 });
+using server::SendOptions;
+constexpr auto send_strategies = std::to_array<std::pair<Word, SendOptions::Strategy>>({
+    {"auto", SendOptions::Strategy::automatic},
+    {"plain", SendOptions::Strategy::plain},
+    {"zero_copy", SendOptions::Strategy::zero_copy},
+});
+constexpr auto several_frames_words = std::to_array<std::pair<Word, SendOptions::SeveralFrames>>({
+    {"gathered", SendOptions::SeveralFrames::gathered},
+    {"chain", SendOptions::SeveralFrames::chain},
+});
 constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolicy>>({
     {"replace_waiting", room::LatestPolicy::replace_waiting},
     {"keep_waiting", room::LatestPolicy::keep_waiting},
@@ -158,6 +168,15 @@ void read_session(TomlTable table, server::SessionOptions& session,
   }
 }
 
+void read_send(TomlTable table, SendOptions& send) {
+  table.read("strategy", send.strategy, send_strategies);
+  table.read("zero_copy_min_bytes", send.zero_copy_min_bytes,
+             {.min = 1, .max = FrameSlab::block_bytes_max});
+  table.read("zero_copy_pins_max", send.zero_copy_pins_max, {.min = 1, .max = 1'024});
+  table.read("several_frames", send.several_frames, several_frames_words);
+  table.refuse_other_keys();
+}
+
 void read_latest(TomlTable table, server::CoreOptions& core) {
   server::LatestOptions& latest = core.latest;
   table.read("policy", core.session.outbox.latest_policy, latest_policies);
@@ -206,6 +225,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
   read_latest(document.table("latest"), config.core);
+  read_send(document.table("send"), config.core.send);
   read_rooms(document, config.rooms, simulations);
   document.refuse_other_keys();
 }

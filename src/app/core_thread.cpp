@@ -74,7 +74,8 @@ void CoreThread::obey(Answers& answers, Orders& orders) {
 
 Result<void> CoreThread::make_ring(Made& made) try {
   if (auto pinned = pin_this_thread(setup_.cpu); !pinned) return pinned;
-  auto ring = uring::Ring::create(ring_options(setup_.config.memory, setup_.sockets, setup_.clock));
+  auto ring = uring::Ring::create(
+      ring_options(setup_.config.memory, setup_.sockets, setup_.features, setup_.clock));
   if (!ring) return std::unexpected(ring.error());
   made.ring = std::move(*ring);
   return {};

@@ -23,6 +23,7 @@
 #include "server/handles.h"
 #include "server/mail.h"
 #include "server/page.h"
+#include "uring/kernel_features.h"
 
 namespace ringcast::app {
 
@@ -32,6 +33,7 @@ struct CoreSetup {
   int cpu;  ///< that it is kept on; -1: any
   const Config& config;
   const SocketPlan& sockets;
+  const uring::Features& features;
   const SimulationRegistry& simulations;
   const Clock& clock;
   io::Socket listener;  ///< taken over

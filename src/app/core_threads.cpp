@@ -16,9 +16,10 @@ CoreThreads::CoreThreads(const Config& config)
 CoreThreads::~CoreThreads() = default;
 
 Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
-    const Config& config, const SocketPlan& sockets, const SimulationRegistry& simulations,
-    const Clock& clock, std::span<const io::Socket> listeners,
-    std::span<const server::PageFile> page, io::Doorbell& control_doorbell) {
+    const Config& config, const SocketPlan& sockets, const uring::Features& features,
+    const SimulationRegistry& simulations, const Clock& clock,
+    std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
+    io::Doorbell& control_doorbell) {
   std::unique_ptr<CoreThreads> cores(new CoreThreads(config));
   for (std::uint32_t index = 0; index < config.core_plan.cores(); ++index) {
     cores->threads_.push_back(
@@ -26,6 +27,7 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
                                                .cpu = config.core_plan.cpus[index],
                                                .config = config,
                                                .sockets = sockets,
+                                               .features = features,
                                                .simulations = simulations,
                                                .clock = clock,
                                                .listener = listeners[index],

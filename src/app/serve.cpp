@@ -97,6 +97,24 @@ Result<std::string> admin_address(io::Socket admin) {
   return fmt::format("http://{}/", *address);
 }
 
+/// Less than wanted is served with, at the cost of zero-copy sends.
+void warn_of_registered_memory(const Config& config, std::span<const server::CoreHandle> cores,
+                               const observe::Log& log) {
+  const std::size_t wanted =
+      std::min(config.memory.registered_bytes, config.memory.frame_memory_bytes);
+  std::uint64_t least = wanted;
+  for (const server::CoreHandle& core : cores) {
+    const auto registered = observe::Level::frame_memory_registered_bytes;
+    least = std::min(least, (*core.metrics)[registered].value());
+  }
+  if (least == wanted) return;
+  log.write(observe::LogLevel::warning,
+            "less frame memory registered for zero-copy sends than wanted; raise LimitMEMLOCK= "
+            "(ulimit -l) or lower memory.registered_bytes",
+            {{"registered", static_cast<std::int64_t>(least)},
+             {"wanted", static_cast<std::int64_t>(wanted)}});
+}
+
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -170,11 +188,12 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
   block_signals(SIG_BLOCK);
   const auto cores = CoreThreads::start(
-      config, sockets, simulations, clock, entrance->listeners,
+      config, sockets, features, simulations, clock, entrance->listeners,
       config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
   block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());
 
+  warn_of_registered_memory(config, (*cores)->handles(), log);
   const auto rooms = (*cores)->rooms();
   (*control)->run((*cores)->handles(), rooms, [&] {
     say_what_runs(log, config, features, (*cores)->handles());

@@ -43,8 +43,7 @@ std::optional<std::string> shortage(const SocketPlan& plan, const Config& config
       "connections: {}{} instead of core.connections_max = {}, since the limit of open files is "
       "{}; raise LimitNOFILE= (ulimit -Hn) to {} or lower core.connections_max",
       *plan.connections_cut_to, cores == 1 ? "" : " on each core", config.core.connections_max,
-      limit,
-      plan.direct_sockets != 0 ? config.core.slots() : plan.open_files_needed);
+      limit, plan.direct_sockets != 0 ? config.core.slots() : plan.open_files_needed);
 }
 
 }  // namespace ringcast::app

@@ -18,6 +18,8 @@ constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
 /// For an answer to be read by a slow browser.
 constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
 
+const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
+
 }  // namespace
 
 Acceptor::Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
@@ -153,9 +155,13 @@ void Acceptor::received(Handle handle, Session& session, std::span<const std::by
     case ws::UpgradeParser::State::page:
       serve_page(handle, session);
       break;
-    case ws::UpgradeParser::State::refused:
-      refuse(handle, session, session.handshake->parser.refusal());
+    case ws::UpgradeParser::State::refused: {
+      const ws::Refusal& refusal = session.handshake->parser.refusal();
+      // How a room is reached is only worth saying of one that there is.
+      const bool no_room = !refusal.room.empty() && !rooms_.address(refusal.room);
+      refuse(handle, session, no_room ? no_such_room : refusal);
       break;
+    }
   }
 }
 
@@ -165,7 +171,7 @@ void Acceptor::upgrade(Handle handle, Session& session) {
   LocalRoom* room = address ? rooms_.local(address->room) : nullptr;
   // Who has moved once is here because the room was: it has been closed meanwhile.
   if (!address || (room == nullptr && session.handshake->moved)) {
-    refuse(handle, session, {ws::HttpStatus::not_found, "There is no such room."});
+    refuse(handle, session, no_such_room);
     return;
   }
   if (room == nullptr) {

@@ -14,6 +14,8 @@ using observe::Level;
 namespace {
 
 constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+/// For the last notifications of zero-copy sends, when every session has ended.
+constexpr Nanoseconds pins_timeout = std::chrono::milliseconds(200);
 /// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
 constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
 
@@ -35,6 +37,9 @@ Core::Core(const CoreWiring& wiring)
   sender_.attach(sessions_);
   context_.notices.attach(wiring.notices, wiring.control_doorbell);
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
+  context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
+  context_.metrics[Level::chains_enabled].set(
+      wiring.options.send.several_frames == SendOptions::SeveralFrames::chain ? 1 : 0);
   context_.metrics[Level::frame_memory_registered_bytes].set(wiring.io.registered_bytes());
 }
 
@@ -133,7 +138,11 @@ void Core::dispatch(io::Completion& completion) {
     case Operation::close_unwanted:
     case Operation::receive_cancel:
       return;
+    case Operation::send_zero_copy:
+      sender_.zero_copy_over(completion);
+      return;
     case Operation::receive:
+    case Operation::send_chain:
     case Operation::send_whole:
     case Operation::send_answer:
     case Operation::writable:
@@ -152,6 +161,9 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
   switch (operation) {
     case Operation::receive:
       received(handle, session, completion);
+      break;
+    case Operation::send_chain:
+      sender_.chain_over(handle, session, completion.result);
       break;
     case Operation::send_whole:
       sender_.whole_send_over(handle, session, completion.result);
@@ -344,6 +356,10 @@ void Core::advance_shutdown() {
     post_.flush();
   }
   if (!post_.is_over()) return;
+  // What peers have yet to acknowledge is waited for a little: they may be gone.
+  if (pins_until_ == never) pins_until_ = context_.now + pins_timeout;
+  if (sender_.pinned() != 0 && context_.now < pins_until_) return;
+  sender_.forget_pins();
   done_ = true;
   sample_at_ = context_.now;
   sample_levels();
@@ -363,6 +379,7 @@ void Core::sample_levels() {
   metrics[Level::backlog_bytes].set(sample.backlog.bytes);
   metrics[Level::sends_in_flight].set(sender_.in_flight());
   metrics[Level::operations_in_flight].set(sample.operations);
+  metrics[Level::zero_copy_pins].set(sender_.pinned());
   metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
   metrics[Count::allocations].set(observe::allocations_of_this_thread());
   metrics.slow_sessions.write(sample.slowest.rows());

@@ -106,6 +106,7 @@ class Core {
   Instant sample_at_{};
   Instant busy_since_{};
   Instant drain_until_ = never;
+  Instant pins_until_ = never;
   bool shutting_down_ = false;
   bool done_ = false;
 };

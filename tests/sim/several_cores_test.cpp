@@ -46,6 +46,8 @@ Life live(std::uint64_t seed) {
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
+  io_options.copies = seed % 4 == 0;
+  io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   const WorldShape shape = shape_from(prng);
   World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
   for (int round = 0; round < 6; ++round) {
