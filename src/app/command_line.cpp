@@ -76,6 +76,13 @@ void add_trace(CLI::App& verb, TraceCommand& command) {
       ->check(CLI::PositiveNumber);
 }
 
+void add_top(CLI::App& verb, TopCommand& command) {
+  verb.add_option("--admin", command.admin,
+                  fmt::format("the server's admin address (default: {})", command.admin))
+      ->type_name("HOST:PORT");
+  verb.add_flag("--once", command.once, "print one second's figures as plain lines and exit");
+}
+
 // CLI11 speaks in sentences of its own; some span lines.
 Answer mistake(const CLI::App& verb, std::string sentence) {
   std::ranges::replace(sentence, '\n', ' ');
@@ -91,6 +98,7 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   DoctorCommand doctor;
   LoadCommand load;
   TraceCommand trace;
+  TopCommand top;
   CLI::App program("A realtime room server on io_uring.", "ringcast");
   program.set_version_flag("--version", fmt::format("ringcast {}", server::version));
   program.require_subcommand(0, 1);
@@ -100,7 +108,10 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
   CLI::App& trace_verb =
       *program.add_subcommand("trace", "Look into a running server with bpftrace.");
+  CLI::App& top_verb =
+      *program.add_subcommand("top", "Show a running server's cores, rooms and slowest sessions.");
   add_serve(serve_verb, serve);
+  add_top(top_verb, top);
   add_config_file(doctor_verb, doctor.flags);
   add_load(load_verb, load);
   add_trace(trace_verb, trace);
@@ -119,7 +130,10 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   if (serve_verb.parsed()) return serve;
   if (doctor_verb.parsed()) return doctor;
   if (trace_verb.parsed()) return trace;
-  if (!load_verb.parsed()) return mistake(program, "name a verb: serve, doctor, load or trace");
+  if (top_verb.parsed()) return top;
+  if (!load_verb.parsed()) {
+    return mistake(program, "name a verb: serve, doctor, load, trace or top");
+  }
   if (auto checked = load::check(load.options); !checked) {
     return mistake(load_verb, checked.error().message);
   }

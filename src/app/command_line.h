@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "app/config.h"
+#include "app/top.h"
 #include "app/trace.h"
 #include "load/load.h"
 
@@ -31,7 +32,8 @@ struct Answer {
   int code;
   std::string text;
 };
-using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, TraceCommand, Answer>;
+using Command =
+    std::variant<ServeCommand, DoctorCommand, LoadCommand, TraceCommand, TopCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

@@ -10,5 +10,6 @@ int doctor(const DoctorCommand& command);
 int load(const LoadCommand& command);
 /// Returns only when bpftrace could not be started, or for the list.
 int trace(const TraceCommand& command);
+int top(const TopCommand& command);
 
 }  // namespace ringcast::app

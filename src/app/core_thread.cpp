@@ -95,7 +95,8 @@ Result<void> CoreThread::make_core(Made& made, std::span<const server::CorePeer>
                          .from_control = to_core_,
                          .to_control = from_core_,
                          .control_doorbell = &setup_.control_doorbell,
-                         .peers = peers});
+                         .peers = peers,
+                         .notices = &notices_});
   return add_rooms(made);
 } catch (const std::bad_alloc&) {
   return no_memory();

@@ -19,6 +19,7 @@
 #include "app/simulations.h"
 #include "observe/log.h"
 #include "server/control.h"
+#include "server/version.h"
 #include "uring/kernel_features.h"
 #include "uring/listener.h"
 
@@ -127,6 +128,31 @@ void block_signals(int how) {
   ::pthread_sigmask(how, &signals, nullptr);
 }
 
+/// What whoever reads the log later wants to know first.
+void say_what_runs(const observe::Log& log, const Config& config, const uring::Features& features,
+                   std::span<const server::CoreHandle> cores) {
+  std::string found;
+  for (const uring::Feature& feature : features.list) {
+    if (!feature.found) continue;
+    if (!found.empty()) found += ", ";
+    found += feature.name;
+  }
+  std::string cpus;
+  std::uint64_t locked = 0;
+  for (std::size_t core = 0; core < cores.size(); ++core) {
+    const int cpu = config.core_plan.cpus[core];
+    if (cpu >= 0) cpus += fmt::format("{}{}", cpus.empty() ? "" : ",", cpu);
+    locked += (*cores[core].metrics)[observe::Level::frame_memory_registered_bytes].value();
+  }
+  log.write(observe::LogLevel::info, "started",
+            {{"version", server::version},
+             {"kernel", features.kernel_release},
+             {"features", found},
+             {"cores", static_cast<std::int64_t>(cores.size())},
+             {"cpus", cpus.empty() ? std::string_view("any") : std::string_view(cpus)},
+             {"memory_locked_bytes", static_cast<std::int64_t>(locked)}});
+}
+
 int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
@@ -171,6 +197,7 @@ int run(Config config, const SimulationRegistry& simulations) {
   warn_of_registered_memory(config, (*cores)->handles(), log);
   const auto rooms = (*cores)->rooms();
   (*control)->run((*cores)->handles(), rooms, [&] {
+    say_what_runs(log, config, features, (*cores)->handles());
     log.write(observe::LogLevel::info, "serving",
               {{"listen", entrance->address},
                {"page", page_address(config, entrance->address)},

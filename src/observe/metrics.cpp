@@ -67,6 +67,8 @@ constexpr auto level_rows = std::to_array<MetricRow>({
     {"backlog_frames", "Frames waiting in outboxes.", ""},
     {"backlog_bytes", "Bytes waiting in outboxes.", ""},
     {"sends_in_flight", "Sends that the kernel has not finished.", ""},
+    {"operations_in_flight",
+     "Receives, sends, polls and closes that sessions have with the kernel.", ""},
     {"zero_copy_pins", "Frames that the kernel may still read after a zero-copy send.", ""},
     {"zero_copy_min_bytes", "Frames of so many bytes on are sent zero-copy; 0: none are.", ""},
     {"chains_enabled", "1 when several frames for one socket leave as a chain.", ""},

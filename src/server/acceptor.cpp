@@ -72,6 +72,9 @@ void Acceptor::accepted(const io::Completion& completion) {
     admit(io::Socket{completion.result});
   } else if (!stopping_) {
     context_.metrics[Count::accept_errors].add();
+    context_.notices.say({.kind = Notice::Kind::accept_failed,
+                          .count = static_cast<std::uint64_t>(-completion.result)},
+                         context_.now);
   }
   if (stopping_ && over() && listener_) close_listener();
   if (!armed_ && !stopping_) {

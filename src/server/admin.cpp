@@ -9,12 +9,15 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "observe/exposition.h"
+#include "server/live_feed.h"
+#include "server/live_page.h"
 
 namespace ringcast::server {
 namespace {
@@ -62,11 +65,18 @@ std::string metrics_text(const AdminView& view) {
   return observe::exposition(cores, rooms);
 }
 
+std::string text_of(const PageFile& file) {
+  std::string text(file.bytes.size(), '\0');
+  std::memcpy(text.data(), file.bytes.data(), text.size());
+  return text;
+}
+
 std::string quantiles_json(const observe::Histogram& histogram) {
   const auto microseconds = [&histogram](double q) {
     return static_cast<double>(histogram.quantile(q)) / 1e3;
   };
-  return fmt::format(R"({{"p50":{},"p99":{}}})", microseconds(0.5), microseconds(0.99));
+  return fmt::format(R"({{"p50":{},"p95":{},"p99":{}}})", microseconds(0.5), microseconds(0.95),
+                     microseconds(0.99));
 }
 
 std::string rooms_json(std::span<const RoomHandle> rooms) {
@@ -79,6 +89,7 @@ std::string rooms_json(std::span<const RoomHandle> rooms) {
 }
 
 constexpr std::string_view rooms_path = "/rooms";
+constexpr std::string_view live_path = "/live/events";
 
 /// NAME of "/rooms/NAME"; nothing for another path.
 std::optional<std::string_view> room_of(std::string_view path) {
@@ -135,8 +146,11 @@ AdminAnswer answer(std::string_view method, std::string_view target, const Admin
   if (path == "/readyz") return readiness_answer(view.readiness);
   if (path == "/metrics") return {200, observe::exposition_content_type, metrics_text(view)};
   if (path == rooms_path) return {200, json, rooms_json(view.rooms)};
+  for (const PageFile& file : live_page_files()) {
+    if (file.path == path) return {200, file.content_type, text_of(file)};
+  }
   if (const auto name = room_of(path)) return room_answer(*name, view);
-  return sentence(404, "Nothing is here; try /healthz, /readyz, /metrics or /rooms.");
+  return sentence(404, "Nothing is here; try /, /healthz, /readyz, /metrics or /rooms.");
 }
 
 namespace {
@@ -144,9 +158,13 @@ namespace {
 /// One request and its answer; kept alive by its pending operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes,
+  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes, LiveFeed& feed,
              std::shared_ptr<std::uint32_t> count)
-      : stream_(std::move(socket)), view_(view), changes_(changes), count_(std::move(count)) {
+      : stream_(std::move(socket)),
+        view_(view),
+        changes_(changes),
+        feed_(feed),
+        count_(std::move(count)) {
     ++*count_;
     parser_.header_limit(AdminEndpoint::header_bytes_max);
     parser_.body_limit(AdminEndpoint::body_bytes_max);
@@ -188,6 +206,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
       changes_.open(request.body(), answered);
     } else if (request.method() == http::verb::delete_ && room) {
       changes_.close(*room, answered);
+    } else if (request.method() == http::verb::get && path == live_path) {
+      if (feed_.is_full()) return write(sentence(503, "As many as may are looking already."));
+      feed_.add(std::move(stream_));
     } else {
       write(answer(standard(request.method_string()), standard(request.target()), view_));
     }
@@ -198,6 +219,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.result(answered.status);
     response_.set(http::field::content_type, boosted(answered.content_type));
     response_.set(http::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    response_.set("Content-Security-Policy",
+                  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                  "img-src 'self' data:; base-uri 'none'; form-action 'none'");
     if (!answered.allow.empty()) response_.set(http::field::allow, answered.allow);
     if (!answered.location.empty()) response_.set(http::field::location, answered.location);
     response_.keep_alive(false);
@@ -213,6 +238,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::tcp_stream stream_;
   const AdminView& view_;
   RoomChanges& changes_;
+  LiveFeed& feed_;
   std::shared_ptr<std::uint32_t> count_;
   bool silent_ = true;
   beast::flat_buffer buffer_{std::size_t{2} * AdminEndpoint::header_bytes_max};
@@ -224,8 +250,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 struct AdminEndpoint::Impl {
   Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
-       RoomChanges& its_changes)
-      : acceptor(context), pause(context), view(its_view), changes(its_changes) {
+       RoomChanges& its_changes, const Clock& clock)
+      : acceptor(context),
+        pause(context),
+        view(its_view),
+        changes(its_changes),
+        feed(context, its_view, clock) {
     // The protocol is only asked for when a socket is opened, not when one is taken over.
     acceptor.assign(tcp::v4(), listener.descriptor);
     accept();
@@ -237,7 +267,7 @@ struct AdminEndpoint::Impl {
       if (error) return accept_later();
       make_room();
       const auto connection =
-          std::make_shared<Connection>(std::move(socket), view, changes, connections);
+          std::make_shared<Connection>(std::move(socket), view, changes, feed, connections);
       connection->read();
       readers.push_back(connection);
       accept();
@@ -270,11 +300,12 @@ struct AdminEndpoint::Impl {
   asio::steady_timer pause;
   const AdminView& view;
   RoomChanges& changes;
+  LiveFeed feed;
 };
 
 AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view,
-                             RoomChanges& changes)
-    : impl_(std::make_unique<Impl>(context, listener, view, changes)) {}
+                             RoomChanges& changes, const Clock& clock)
+    : impl_(std::make_unique<Impl>(context, listener, view, changes, clock)) {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 

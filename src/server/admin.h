@@ -1,4 +1,5 @@
-// The admin endpoint: health, readiness, metrics and rooms over HTTP, on the control thread.
+// The admin endpoint: health, readiness, metrics, rooms and the live view over HTTP, on the control
+// thread.
 // What is answered is a function; the connections around it are Boost.Beast's. One request a
 // connection, with bounds on its size, its time and the number of connections.
 #pragma once
@@ -70,9 +71,9 @@ class AdminEndpoint {
   static constexpr auto request_timeout = std::chrono::seconds(5);  ///< to read it, to answer it
 
   /// Serves from now on, whenever `context` runs. Takes `listener`, a listening socket. `view` is
-  /// read at each request; it and `changes` outlive the endpoint.
+  /// read at each request; it, `changes` and `clock` outlive the endpoint.
   AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view,
-                RoomChanges& changes);
+                RoomChanges& changes, const Clock& clock);
   ~AdminEndpoint();
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;

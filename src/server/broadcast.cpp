@@ -37,6 +37,13 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   unix_now_ = unix_now;
   sequence_before_ = home.event_sequence;
   spent_ = {};
+  spent_distributing_ = {};
+}
+
+void Broadcast::distributed_since(Instant start) {
+  const Nanoseconds took = context_.clock.now() - start;
+  spent_ += took;
+  spent_distributing_ += took;
 }
 
 template <class AtHome, class Away>
@@ -65,9 +72,12 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
       size, kind == Kind::snapshot ? FrameUse::latest : FrameUse::reliable);
   if (!buffer) {
     context_.metrics[Count::frame_memory_exhausted].add();
+    context_.notices.say({.kind = Notice::Kind::frame_memory_exhausted, .room = home_->id()},
+                         context_.now);
     return {SendResult::no_memory, {}};
   }
   payload.write(buffer->bytes());
+  const Instant written = context_.clock.now();
   if (room_->encoding() == Encoding::envelope) {
     if (kind == Kind::snapshot) {
       wire::prefix_snapshot(*buffer, {tick, unix_now_});
@@ -80,10 +90,11 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   observe::RoomMetrics& metrics = room_->metrics();
   metrics.marshals.add();
   if (kind == Kind::snapshot) metrics.snapshot_bytes.set(frame.bytes().size());
-  const Nanoseconds took = context_.clock.now() - start;
-  metrics.marshal_duration.record(took);
-  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), took);
-  spent_ += took;
+  const Instant framed = context_.clock.now();
+  metrics.marshal_duration.record(written - start);
+  metrics.frame_duration.record(framed - written);
+  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
+  spent_ += framed - start;
   return {SendResult::accepted, std::move(frame)};
 }
 
@@ -117,7 +128,7 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
     } else {
       lend(*outlets_[member->core]);
     }
-    spent_ += context_.clock.now() - start;
+    distributed_since(start);
   }
   return marshaled.result;
 }
@@ -182,7 +193,7 @@ void Broadcast::release_events() {
     }
   }
   held_.clear();
-  spent_ += context_.clock.now() - start;
+  distributed_since(start);
 }
 
 std::size_t Broadcast::release_run(std::size_t first) {

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "server/admin.h"
+#include "server/notice_log.h"
 
 namespace ringcast::server {
 namespace {
@@ -62,7 +63,7 @@ struct Control::Impl {
         live_rooms(view, clock, options.make_room, options.rooms_max),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
-    if (options.admin) admin.emplace(context, options.admin, view, live_rooms);
+    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
@@ -115,6 +116,12 @@ struct Control::Impl {
 
   void read_mail() {
     for (const CoreHandle& core : view.cores) {
+      while (core.notices != nullptr) {
+        const auto notice = core.notices->pop();
+        if (!notice) break;
+        const auto index = static_cast<std::uint32_t>(&core - view.cores.data());
+        log_notice(log, index, *notice, view.rooms);
+      }
       while (const auto mail = core.from_core->pop()) {
         if (std::holds_alternative<Ready>(*mail)) {
           if (++ready == view.cores.size()) all_ready();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "observe/probes.h"
+#include "server/session_sample.h"
 
 namespace ringcast::server {
 
@@ -37,6 +38,7 @@ Core::Core(const CoreWiring& wiring)
   sender_.attach(sessions_);
   context_.frames.watch_releases(
       [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
+  context_.notices.attach(wiring.notices, wiring.control_doorbell);
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
   context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
   context_.metrics[Level::chains_enabled].set(
@@ -104,7 +106,11 @@ void Core::turn() {
 std::span<io::Completion> Core::wait_for_completions() {
   const Instant start = busy_since_ = context_.clock.now();
   waited_ = {};
-  if (sender_.busy()) return wiring_.io.submit();
+  if (sender_.busy()) {
+    const std::span<io::Completion> completions = wiring_.io.submit();
+    context_.metrics.submit_duration.record(context_.clock.now() - busy_since_);
+    return completions;
+  }
   const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
   busy_since_ = context_.clock.now();
   waited_ = busy_since_ - start;
@@ -294,12 +300,18 @@ void Core::tick(HomeRoom& home) {
   home.tick_began = began;
   home.handing_over = true;
   broadcast_.begin(home, context_.clock.unix_now());
+  const std::uint64_t overrun = metrics.ticks_overrun.value();
   home.room.tick(began, broadcast_);
+  if (const std::uint64_t more = metrics.ticks_overrun.value() - overrun; more != 0) {
+    context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
+                         began);
+  }
   sessions_.close_answered(home);
   const Nanoseconds duration = context_.clock.now() - began;
   RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
   metrics.tick_duration.record(duration);
   metrics.step_duration.record(duration - broadcast_.spent());
+  metrics.broadcast_duration.record(broadcast_.spent_distributing());
 }
 
 void Core::note_handed_over() {
@@ -371,25 +383,19 @@ void Core::advance_shutdown() {
 void Core::sample_levels() {
   if (context_.now < sample_at_) return;
   sample_at_ = context_.now + sample_interval;
-  std::uint64_t open = 0;
-  std::uint64_t waiting_frames = 0;
-  std::uint64_t waiting_bytes = 0;
-  sessions_.for_each([&](Handle, Session& session) {
-    open += session.phase == Phase::open ? 1 : 0;
-    const room::Outbox::Backlog backlog = session.outbox.backlog();
-    waiting_frames += backlog.frames;
-    waiting_bytes += backlog.bytes;
-  });
+  const SessionSample sample = sample_sessions(context_, sessions_, rooms_);
   observe::CoreMetrics& metrics = context_.metrics;
   metrics[Level::connections].set(sessions_.size());
-  metrics[Level::sessions].set(open);
+  metrics[Level::sessions].set(sample.open);
   metrics[Level::rooms].set(rooms_.homes().size());
-  metrics[Level::backlog_frames].set(waiting_frames);
-  metrics[Level::backlog_bytes].set(waiting_bytes);
+  metrics[Level::backlog_frames].set(sample.backlog.frames);
+  metrics[Level::backlog_bytes].set(sample.backlog.bytes);
   metrics[Level::sends_in_flight].set(sender_.in_flight());
+  metrics[Level::operations_in_flight].set(sample.operations);
   metrics[Level::zero_copy_pins].set(sender_.pinned());
   metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
   metrics[Count::allocations].set(observe::allocations_of_this_thread());
+  metrics.slow_sessions.write(sample.slowest.rows());
 }
 
 void Core::post(CoreToControl mail) {

@@ -41,6 +41,7 @@ struct CoreWiring {
   CoreMailbox& to_control;
   io::Doorbell* control_doorbell;        ///< rung behind mail to the control thread; may be nullptr
   std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
+  NoticeQueue* notices = nullptr;        ///< what is to be logged; may be nullptr
 };
 
 class Core {

@@ -124,7 +124,10 @@ void Sender::flush_one(Handle handle, Session& session) {
                                                              room::batch_pieces_max);
   const bool latest_allowed = may_send_latest(session);
   const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
-  if (count == 0) return;
+  if (count == 0) {
+    session.queued_at = {};
+    return;
+  }
 
   std::uint32_t bytes = 0;
   std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
@@ -151,7 +154,8 @@ void Sender::flush_one(Handle handle, Session& session) {
     return;
   }
   record_of_slot_[handle.slot] = static_cast<std::uint32_t>(records_.size());
-  records_.push_back({handle, pieces_used_, count, bytes, false});
+  records_.push_back(
+      {handle, pieces_used_, count, bytes, false, std::exchange(session.queued_at, Instant{})});
   pieces_used_ += count;
 
   const io::Token token = CoreContext::token(Operation::send_quiet, handle);
@@ -161,7 +165,7 @@ void Sender::flush_one(Handle handle, Session& session) {
     context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
                               token);
   }
-  if (outbox.has_work(latest_allowed)) enqueue_slot(handle.slot);
+  if (outbox.has_work(latest_allowed)) enqueue(handle, session);
 }
 
 void Sender::settle(std::span<io::Completion> completions) {
@@ -171,7 +175,9 @@ void Sender::settle(std::span<io::Completion> completions) {
     quiet_send_over(records_[record_of_slot_[completion.token.slot]], completion.result);
   }
   for (const Record& record : records_) {
-    if (!record.settled) handed_over(record.session, pieces_of(record), record.bytes);
+    if (record.settled) continue;
+    context_.metrics.write_duration.record(context_.now - record.queued_at);
+    handed_over(record.session, pieces_of(record), record.bytes);
   }
   records_.clear();
   pieces_used_ = 0;
@@ -187,8 +193,9 @@ Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
 
 void Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
-  came_back(record.session, *sessions_->find(record.session), pieces_of(record), record.bytes,
-            result);
+  Session& session = *sessions_->find(record.session);
+  session.queued_at = record.queued_at;  // it goes on waiting
+  came_back(record.session, session, pieces_of(record), record.bytes, result);
 }
 
 // All of it, or what was not taken: back into the lanes.
@@ -254,9 +261,11 @@ void Sender::held_over(Handle handle, Session& session, std::int32_t result) {
     return;
   }
   if (result >= 0 && static_cast<std::uint32_t>(result) == held.bytes) {
+    context_.metrics.write_duration.record(context_.now -
+                                           std::exchange(session.queued_at, Instant{}));
     handed_over(handle, held.all(), held.bytes);
     held_.erase(held_handle);
-    enqueue_slot(handle.slot);
+    enqueue(handle, session);
     return;
   }
   came_back(handle, session, held.all(), held.bytes, result);
@@ -353,8 +362,10 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
                  made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
+  context_.metrics.write_duration.record(context_.now -
+                                         std::exchange(session.queued_at, Instant{}));
   if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);
-  enqueue_slot(handle.slot);
+  enqueue(handle, session);
 }
 
 void Sender::writable(Handle handle, Session& session) {

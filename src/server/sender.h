@@ -34,8 +34,10 @@ class Sender {
   void attach(Sessions& sessions) { sessions_ = &sessions; }
 
   /// The session has something to send, or may have.
-  void enqueue(Handle handle, const Session& session) {
-    if (session.send_state == SendState::idle) enqueue_slot(handle.slot);
+  void enqueue(Handle handle, Session& session) {
+    if (session.send_state != SendState::idle) return;
+    if (session.queued_at == Instant{}) session.queued_at = context_.now;
+    enqueue_slot(handle.slot);
   }
 
   /// Puts a frame into the latest lane of an open session.
@@ -75,6 +77,7 @@ class Sender {
     std::uint32_t count;
     std::uint32_t bytes;
     bool settled;
+    Instant queued_at;  ///< the session's
   };
 
   /// A batch that completes, of a session whose send state is `held`.

@@ -16,6 +16,17 @@ namespace {
 /// goodbye reaches it, and too little to keep a core busy.
 constexpr std::uint32_t discarded_bytes_max = 256U << 10;
 
+/// Whoever runs the server may want to know why.
+bool means_trouble(ws::CloseCode code) {
+  return code != ws::CloseCode::normal && code != ws::CloseCode::going_away &&
+         code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
+}
+
+/// About an open session.
+Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
+  return {.kind = kind, .session = handle, .room = session.room->id(), .member = session.member};
+}
+
 }  // namespace
 
 // 100 ms by 1,024 slots: a horizon of 102 s, above every default timeout.
@@ -97,6 +108,12 @@ void Sessions::close(Handle handle, ws::CloseCode code, std::string_view reason,
                      LeaveReason leave) {
   const Session* session = find(handle);
   if (session == nullptr || session->phase != Phase::open) return;
+  if (!reason.empty() && means_trouble(code)) {  // the peer's own close has no reason of ours
+    Notice notice = notice_of(Notice::Kind::session_closed, handle, *session);
+    notice.code = code;
+    notice.set_reason(reason);
+    context_.notices.say(notice, context_.now);
+  }
   close_with(handle, context_.encoder.close(context_.frames, code, reason), code, farewell, leave);
 }
 
@@ -267,6 +284,7 @@ void Sessions::heartbeat(Handle handle, Session& session) {
   const SessionOptions& options = context_.options.session;
   if (session.pinged > session.last_heard) {
     context_.metrics[Count::heartbeat_timeouts].add();
+    context_.notices.say(notice_of(Notice::Kind::heartbeat_missed, handle, session), context_.now);
     peer_gone(handle);
     return;
   }

@@ -18,6 +18,7 @@ struct World::Node {
   server::ControlMailbox from_control{server::mailbox_capacity};
   server::CoreMailbox to_control{server::mailbox_capacity};
   std::vector<CorePeer> peers;
+  server::NoticeQueue notices{server::notices_max};
   std::unique_ptr<server::Core> core;
   Instant lags_until{};
 };
@@ -57,7 +58,8 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
         .from_control = node.from_control,
         .to_control = node.to_control,
         .control_doorbell = nullptr,
-        .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers)});
+        .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers),
+        .notices = &node.notices});
   }
   make_room();
   for (const auto& node : nodes_) node->core->start();
@@ -128,6 +130,10 @@ server::Core& World::core(std::uint32_t index) {
 
 observe::CoreMetrics& World::metrics(std::uint32_t index) {
   return nodes_[index]->metrics;
+}
+
+server::NoticeQueue& World::notices(std::uint32_t index) {
+  return nodes_[index]->notices;
 }
 
 std::uint64_t World::count(observe::Count count) {

@@ -47,6 +47,7 @@ class World {
 
   [[nodiscard]] server::Core& core(std::uint32_t index = 0);
   [[nodiscard]] observe::CoreMetrics& metrics(std::uint32_t index = 0);
+  [[nodiscard]] server::NoticeQueue& notices(std::uint32_t index = 0);
   /// Of all cores together.
   [[nodiscard]] std::uint64_t count(observe::Count count);
   [[nodiscard]] observe::RoomMetrics& room_metrics() { return room_metrics_; }
