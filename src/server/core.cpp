@@ -292,7 +292,9 @@ void Core::tick(HomeRoom& home) {
   broadcast_.begin(home, context_.clock.unix_now());
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   home.room.tick(began, broadcast_);
-  if (const std::uint64_t more = metrics.ticks_overrun.value() - overrun; more != 0) {
+  const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
+  // A room is made before its core runs: what that took is nobody's trouble.
+  if (more != 0 && home.room.tick_number() > 1) {
     context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
                          began);
   }
