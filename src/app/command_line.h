@@ -6,6 +6,7 @@
 
 #include "app/config.h"
 #include "app/top.h"
+#include "app/trace.h"
 #include "load/load.h"
 
 namespace ringcast::app {
@@ -31,7 +32,8 @@ struct Answer {
   int code;
   std::string text;
 };
-using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, Answer>;
+using Command =
+    std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, TraceCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

@@ -173,6 +173,7 @@ void read_send(TomlTable table, SendOptions& send) {
   table.read("zero_copy_min_bytes", send.zero_copy_min_bytes,
              {.min = 1, .max = FrameSlab::block_bytes_max});
   table.read("zero_copy_pins_max", send.zero_copy_pins_max, {.min = 1, .max = 1'024});
+  table.read("zero_copy_copied_max", send.zero_copy_copied_max, {.min = 0, .max = 1'024});
   table.read("several_frames", send.several_frames, several_frames_words);
   table.refuse_other_keys();
 }

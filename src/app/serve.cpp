@@ -153,7 +153,7 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
              {"memory_locked_bytes", static_cast<std::int64_t>(locked)}});
 }
 
-int run(const Config& config, const SimulationRegistry& simulations) {
+int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
@@ -171,6 +171,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
   if (const auto sentence = shortage(sockets, config, files)) {
     log.write(observe::LogLevel::warning, *sentence);
+    config.core.connections_max = *sockets.connections_cut_to;
   }
 
   const auto control =
@@ -211,10 +212,10 @@ int run(const Config& config, const SimulationRegistry& simulations) {
 
 int serve(const ServeCommand& command) {
   const SimulationRegistry simulations = bundled_simulations();
-  const auto config = load_config(command.flags, simulations);
+  auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) return exit_ok;
-  return run(*config, simulations);
+  return run(std::move(*config), simulations);
 }
 
 }  // namespace ringcast::app

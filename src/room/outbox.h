@@ -104,6 +104,8 @@ class Outbox {
     return begun_.bytes().subspan(begun_offset_);
   }
   [[nodiscard]] Lane begun_lane() const { return begun_lane_; }
+  /// FrameRef::made() of the begun frame.
+  [[nodiscard]] Instant begun_made() const { return begun_.made(); }
   /// The rest of the begun frame has left.
   void finish_begun() { begun_.reset(); }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/rooms.h"
 #include "server/sessions.h"
 
@@ -89,6 +90,7 @@ void Acceptor::admit(io::Socket socket) {
   context_.metrics[Count::connections_accepted].add();
   const Handle handle = sessions_.open(socket);
   if (handle) {
+    RINGCAST_PROBE(accept, handle.slot, sessions_.size());
     settle_in(handle);
   } else {
     context_.metrics[Count::accept_errors].add();
@@ -139,6 +141,7 @@ void Acceptor::handed_over(Handle handle, Session& session, std::int32_t result)
   }
   context_.metrics[Count::connections_moved].add();
   const std::uint32_t core = session.handshake->core;
+  RINGCAST_PROBE(session_moved, handle.slot, core);
   outlets_[core]->control(
       ConnectionMoved{io::Socket{result}, std::move(session.handshake), session.deadline});
   sessions_.moved_away(handle);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/fan_out.h"
 #include "server/version.h"
 
@@ -62,6 +63,7 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
                                         MessageType type, std::uint64_t tick) {
   const Instant start = context_.clock.now();
   const std::size_t size = payload.size();
+  RINGCAST_PROBE(marshal_start, room_->name(), size);
   if (size > FrameSlab::payload_bytes_max) {
     context_.metrics[Count::payloads_too_big].add();
     return {SendResult::too_big, {}};
@@ -92,6 +94,7 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   metrics.marshal_duration.record(written - start);
   metrics.frame_duration.record(framed - written);
   spent_ += framed - start;
+  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
   return {SendResult::accepted, std::move(frame)};
 }
 
@@ -100,6 +103,10 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
   const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
   if (!member) return SendResult::no_such_member;
   const Kind kind = delivery == Delivery::latest ? Kind::snapshot : Kind::event;
+  if (kind == Kind::snapshot) {
+    RINGCAST_PROBE(snapshot_built, room_->name(), room_->tick_number(),
+                   context_.clock.now() - began_);
+  }
   Marshaled marshaled = marshal(kind, to, payload, type, room_->tick_number());
   if (delivery == Delivery::reliable) {
     if (marshaled.result == SendResult::accepted) {
@@ -114,10 +121,10 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
       outlet.snapshot({home_->id(), to, frame.tick(), frame.made(), frame.bytes()}, frame);
     };
     if (to == everyone) {
-      on_every_core([&] { fan_out_.snapshot(home_->branch(), everyone, marshaled.frame); },
+      on_every_core([&] { fan_out_.snapshot(*home_, everyone, marshaled.frame); },
                     [&](std::uint32_t, Outlet& outlet) { lend(outlet); });
     } else if (member->core == core_) {
-      fan_out_.snapshot(home_->branch(), to, marshaled.frame);
+      fan_out_.snapshot(*home_, to, marshaled.frame);
     } else {
       lend(*outlets_[member->core]);
     }

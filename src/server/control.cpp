@@ -101,14 +101,17 @@ struct Control::Impl {
     }
   }
 
+  // Not inlined: GCC 12 would see parts of other alternatives that "may be used uninitialized".
+  [[gnu::noinline]] static void mail(const CoreHandle& core, ControlToCore&& message) {
+    const bool posted = core.to_core->push(std::move(message));
+    assert(posted && "room changes leave room for two more mails");
+    static_cast<void>(posted);
+    core.doorbell->ring();
+  }
+
   template <class Mail>
-  void mail_all(const Mail& mail) {
-    for (const CoreHandle& core : view.cores) {
-      const bool posted = core.to_core->push(ControlToCore(mail));
-      assert(posted && "room changes leave room for two more mails");
-      static_cast<void>(posted);
-      core.doorbell->ring();
-    }
+  void mail_all(const Mail& message) {
+    for (const CoreHandle& core : view.cores) mail(core, message);
   }
 
   void read_mail() {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/session_sample.h"
 
 namespace ringcast::server {
@@ -36,6 +37,8 @@ Core::Core(const CoreWiring& wiring)
   post_.attach(acceptor_);
   sender_.attach(sessions_);
   context_.notices.attach(wiring.notices, wiring.control_doorbell);
+  context_.frames.watch_releases(
+      [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
   context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
   context_.metrics[Level::chains_enabled].set(
@@ -92,22 +95,25 @@ void Core::turn() {
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
-  context_.metrics.busy_ns.add(
-      static_cast<std::uint64_t>((context_.clock.now() - busy_since_).count()));
+  const Nanoseconds busy = context_.clock.now() - busy_since_;
+  context_.metrics.busy_ns.add(static_cast<std::uint64_t>(busy.count()));
+  RINGCAST_PROBE(core_turn, wiring_.index, busy, waited_, completions.size());
 }
 
 // With sends to hand over there is no waiting: one submit hands them over and says what became of
 // them, and what else has come in meanwhile gets its turn before the next chunk.
 // Handing over is work, and counts as busy; waiting is not.
 std::span<io::Completion> Core::wait_for_completions() {
-  busy_since_ = context_.clock.now();
+  const Instant start = busy_since_ = context_.clock.now();
+  waited_ = {};
   if (sender_.busy()) {
     const std::span<io::Completion> completions = wiring_.io.submit();
-    context_.metrics.submit_duration.record(context_.clock.now() - busy_since_);
+    context_.metrics.submit_duration.record(context_.clock.now() - start);
     return completions;
   }
   const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
   busy_since_ = context_.clock.now();
+  waited_ = busy_since_ - start;
   return completions;
 }
 
@@ -194,6 +200,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
   if (session.deaf && completion.result == -ECANCELED) return;
   if (completion.result == -ENOBUFS) {
     context_.metrics[Count::receive_buffers_exhausted].add();
+    RINGCAST_PROBE(receive_buffers_exhausted, handle.slot);
     if (!session.receiving && !session.deaf) {
       sessions_.receive(
           handle, session,
@@ -208,6 +215,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
     return;
   }
   context_.metrics[Count::receives].add();
+  RINGCAST_PROBE(receive, handle.slot, completion.result);
   context_.metrics[Count::bytes_received].add(static_cast<std::uint64_t>(completion.result));
   if (session.phase == Phase::upgrading) {
     acceptor_.received(handle, session, completion.buffer.bytes());
@@ -287,6 +295,8 @@ void Core::tick_due_rooms() {
 void Core::tick(HomeRoom& home) {
   observe::RoomMetrics& metrics = home.room.metrics();
   const Instant began = context_.now = context_.clock.now();
+  RINGCAST_PROBE(tick_start, home.name(), home.room.tick_number() + 1, home.room.members(),
+                 began - home.room.next_tick());
   home.tick_began = began;
   home.handing_over = true;
   broadcast_.begin(home, context_.clock.unix_now());
@@ -300,6 +310,7 @@ void Core::tick(HomeRoom& home) {
   }
   sessions_.close_answered(home);
   const Nanoseconds duration = context_.clock.now() - began;
+  RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
   metrics.tick_duration.record(duration);
   metrics.step_duration.record(duration - broadcast_.spent());
   metrics.broadcast_duration.record(broadcast_.spent_distributing());
@@ -310,7 +321,9 @@ void Core::note_handed_over() {
   for (const auto& home : rooms_.homes()) {
     if (!home->handing_over) continue;
     home->handing_over = false;
-    home->room.metrics().tick_handed_over.record(context_.clock.now() - home->tick_began);
+    const Nanoseconds took = context_.clock.now() - home->tick_began;
+    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
+    home->room.metrics().tick_handed_over.record(took);
   }
 }
 
@@ -390,6 +403,7 @@ void Core::sample_levels() {
 void Core::post(CoreToControl mail) {
   if (!wiring_.to_control.push(CoreToControl(mail))) {
     context_.metrics[Count::mailbox_full].add();
+    RINGCAST_PROBE(mailbox_full, 3, mailbox_capacity);
   } else if (wiring_.control_doorbell != nullptr) {
     wiring_.control_doorbell->ring();
   }

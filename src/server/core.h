@@ -105,6 +105,7 @@ class Core {
   Acceptor acceptor_;
   Instant sample_at_{};
   Instant busy_since_{};
+  Nanoseconds waited_{};  ///< in this turn
   Instant drain_until_ = never;
   Instant pins_until_ = never;
   bool shutting_down_ = false;

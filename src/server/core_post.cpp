@@ -87,7 +87,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
   if (room == nullptr) return;
   room->heard_of(mail.tick);
   const FrameRef frame = copy(mail.frame, FrameUse::latest, mail.tick, mail.made);
-  if (frame) fan_out_.snapshot(room->branch(), mail.to, frame);
+  if (frame) fan_out_.snapshot(*room, mail.to, frame);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {

@@ -83,6 +83,9 @@ struct SendOptions {
   std::size_t zero_copy_min_bytes = 32'768;  ///< of a frame
   /// Frames that a session may have with the kernel, not yet acknowledged by its peer.
   std::uint32_t zero_copy_pins_max = 4;
+  /// Peers whose frames are copied after all, so many in a row, get plain sends from then on. 0:
+  /// never, for measuring.
+  std::uint32_t zero_copy_copied_max = 4;
   SeveralFrames several_frames = SeveralFrames::gathered;
 
   friend bool operator==(const SendOptions&, const SendOptions&) = default;

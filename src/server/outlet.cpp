@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/probes.h"
+
 namespace ringcast::server {
 
 using observe::Count;
@@ -40,6 +42,7 @@ void Outlet::put(CoreMail&& mail, FrameRef&& frame, room::RoomId room,
   if (ended_) return;
   if (waiting_.empty() && push(std::move(mail), std::move(frame))) return;
   context_.metrics[Count::mailbox_full].add();
+  RINGCAST_PROBE(mailbox_full, 0, waiting_.size());
   if (newest && reliable_waiting_ == reliable_waiting_max) {
     cut_off(room, *newest);
     return;
@@ -78,6 +81,7 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
     // To one member: goes while there is room; what its next one says makes up for it.
     if (!waiting_.empty() || !push(SnapshotMail(mail), std::move(frame))) {
       context_.metrics[Count::mailbox_full].add();
+      RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
       context_.metrics[Count::frames_dropped_latest].add();
     }
     return;
@@ -100,6 +104,7 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   if (ended_) return false;
   if (!waiting_.empty() || queue_.pushed() - queue_.consumed() == queue_.capacity()) {
     context_.metrics[Count::mailbox_full].add();
+    RINGCAST_PROBE(mailbox_full, 2, waiting_.size());
     return false;
   }
   auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
@@ -126,6 +131,7 @@ bool Outlet::flush() {
       if (!latest.frame || queue_.consumed() < latest.in_mailbox) continue;
       if (!push(SnapshotMail(latest.mail), FrameRef(latest.frame))) {
         context_.metrics[Count::mailbox_full].add();
+        RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
         break;
       }
       latest.frame.reset();

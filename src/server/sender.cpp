@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/sessions.h"
 
 namespace ringcast::server {
@@ -92,6 +93,7 @@ bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame
 }
 
 void Sender::flush() {
+  flushed_at_ = context_.now;
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
   for (std::size_t round = queue_.size(); round > 0; --round) {
@@ -181,18 +183,27 @@ void Sender::settle(std::span<io::Completion> completions) {
   pieces_used_ = 0;
 }
 
+// A snapshot has been on its way since its tick began, whatever else leaves with it.
+Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return piece.frame.made();
+  }
+  return flushed_at_;
+}
+
 void Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
   Session& session = *sessions_->find(record.session);
   session.queued_at = record.queued_at;  // it goes on waiting
-  came_back(record.session, session, pieces_of(record), result);
+  came_back(record.session, session, pieces_of(record), record.bytes, result);
 }
 
 // All of it, or what was not taken: back into the lanes.
 void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
-                       std::int32_t result) {
+                       std::uint32_t bytes, std::int32_t result) {
   const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
   if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
+  const Instant queued = queued_at(pieces);
   const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
   context_.metrics[Count::bytes_sent].add(taken);
   if (result < 0 && result != -EAGAIN) {
@@ -204,9 +215,11 @@ void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> p
     enqueue(handle, session);
   } else if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
+    RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
     enqueue_slot(handle.slot);
   } else {
     context_.metrics[Count::sends_blocked].add();
+    RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
     session.send_state = SendState::waiting;
     context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
   }
@@ -255,7 +268,7 @@ void Sender::held_over(Handle handle, Session& session, std::int32_t result) {
     enqueue(handle, session);
     return;
   }
-  came_back(handle, session, held.all(), result);
+  came_back(handle, session, held.all(), held.bytes, result);
   held_.erase(held_handle);
 }
 
@@ -265,18 +278,30 @@ void Sender::zero_copy_over(const io::Completion& completion) {
   if (pin == nullptr) return;
   const Handle handle = pin->session;
   Session* session = sessions_->find(handle);
+  if (completion.notification) {
+    note_usage(*pin, session, completion.result);
+  } else {
+    pin->taken = completion.result > 0;
+  }
   if (!completion.more) {
     pins_.erase(pin_handle);
     if (session != nullptr) --session->pins;
   }
-  if (!completion.notification) {
-    // The session is there until its send is over, and it is over now.
-    held_over(handle, *session, completion.result);
-    return;
-  }
-  if (completion.result != io::zero_copy_copied) return;
-  context_.metrics[Count::zero_copy_copied].add();
+  // The session is there until its send is over, and it is over at the first completion.
+  if (!completion.notification) held_over(handle, *session, completion.result);
+}
+
+// Of a send that failed the kernel says "copied" as well, and of one that it did not copy now and
+// then (docs/kernels.md): several in a row are believed.
+void Sender::note_usage(const Pin& pin, Session* session, std::int32_t usage) {
+  if (!pin.taken) return;
+  const bool copied = usage == io::zero_copy_copied;
+  RINGCAST_PROBE(zero_copy_notified, pin.session.slot, pin.frame.bytes().size(), copied);
+  if (copied) context_.metrics[Count::zero_copy_copied].add();
   if (session == nullptr || session->copies) return;
+  session->copied = copied ? static_cast<std::uint16_t>(session->copied + 1) : std::uint16_t{0};
+  const std::uint32_t copied_max = context_.options.send.zero_copy_copied_max;
+  if (copied_max == 0 || session->copied < copied_max) return;
   session->copies = true;
   context_.metrics[Count::zero_copy_fallbacks].add();
 }
@@ -286,6 +311,8 @@ void Sender::forget_pins() {
 }
 
 void Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes) {
+  RINGCAST_PROBE(send_done, handle.slot, bytes, context_.now - queued_at(pieces),
+                 pieces.back().lane);
   bool goodbye = false;
   for (room::Piece& piece : pieces) {
     count_sent(piece.lane);
@@ -321,6 +348,7 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
   const std::size_t expected = session.outbox.remainder().size();
   const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
   const Lane lane = session.outbox.begun_lane();
+  const Instant made = session.outbox.begun_made();
   session.outbox.finish_begun();
   if (session.phase == Phase::ending) {
     sessions_->operation_over(handle, session);
@@ -330,6 +358,8 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
     sessions_->peer_gone(handle);
     return;
   }
+  RINGCAST_PROBE(send_done, handle.slot, expected,
+                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
   context_.metrics.write_duration.record(context_.now -

@@ -90,18 +90,21 @@ class Sender {
   struct Pin {
     Handle session;
     FrameRef frame;
+    bool taken = false;  ///< by the socket, in part at least
   };
 
   void enqueue_slot(std::uint32_t slot);
   [[nodiscard]] bool goes_without_copy(const Session& session, const FrameRef& frame) const;
   void hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes);
+  void note_usage(const Pin& pin, Session* session, std::int32_t usage);
   void held_over(Handle handle, Session& session, std::int32_t result);
   void came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
-                 std::int32_t result);
+                 std::uint32_t bytes, std::int32_t result);
   void flush_one(Handle handle, Session& session);
   void quiet_send_over(Record& record, std::int32_t result);
   void handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes);
   void count_sent(room::Lane lane);
+  [[nodiscard]] Instant queued_at(std::span<const room::Piece> pieces) const;
   [[nodiscard]] bool may_send_latest(const Session& session) const;
   [[nodiscard]] std::span<room::Piece> pieces_of(const Record& record) {
     return std::span(pieces_).subspan(record.first, record.count);
@@ -116,6 +119,7 @@ class Sender {
   std::vector<room::Piece> pieces_;
   std::uint32_t pieces_used_ = 0;
   std::uint32_t in_flight_ = 0;
+  Instant flushed_at_{};
   std::size_t zero_copy_min_bytes_ = 0;
   Slab<Held> held_;
   Slab<Pin> pins_;

@@ -92,6 +92,7 @@ struct Session {
   bool goodbye_sent = false;  ///< our close frame has been handed over
   Instant queued_at{};        ///< to send what the kernel has not been given since; or nothing
   bool copies = false;        ///< zero-copy sends to this peer are copied after all
+  std::uint16_t copied = 0;   ///< so many of them in a row
   std::uint16_t pins = 0;     ///< frames that the kernel may still read for this peer
   Handle held;                ///< the batch of send state `held`
   room::Outbox outbox;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/local_room.h"
 #include "server/sender.h"
 
@@ -128,6 +129,7 @@ void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, F
   if (session == nullptr || session->phase != Phase::open) return;
   leave_room(*session, leave);
   count_close(code);
+  RINGCAST_PROBE(close, handle.slot, code);
   if (farewell == Farewell::at_once) {
     session->outbox.drop_waiting(context_.nodes);
   } else {
@@ -195,6 +197,7 @@ void Sessions::peer_gone(Handle handle) {
   if (session == nullptr) return;
   if (session->phase == Phase::open && !session->peer_closed) {
     context_.metrics[Count::sessions_lost].add();
+    RINGCAST_PROBE(close, handle.slot, ws::CloseCode::abnormal);
   }
   end(handle);
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/probes.h"
 #include "uring/newer_kernels.h"
 #include "uring/setup_error.h"
 
@@ -174,7 +175,7 @@ Ring::~Ring() {
 io_uring_sqe& Ring::next_entry() {
   io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
   while (entry == nullptr) {
-    check_enter(io_uring_submit(ring_.get()));
+    submit_with(io_uring_submit);
     entry = io_uring_get_sqe(ring_.get());
   }
   return *entry;
@@ -437,11 +438,9 @@ std::span<io::Completion> Ring::submit() {
 
 std::span<io::Completion> Ring::wait(Instant deadline) {
   begin_turn();
-  if (!at_once_.empty()) {
-    enter();
-  } else if (deadline == never) {
-    enter_and_wait(Nanoseconds::max());
-  } else if (const Nanoseconds left = deadline - clock_.now(); left > Nanoseconds::zero()) {
+  const bool forever = deadline == never;
+  const Nanoseconds left = forever ? Nanoseconds::max() : deadline - clock_.now();
+  if (left > Nanoseconds::zero() && at_once_.empty()) {
     enter_and_wait(left);
   } else {
     enter();
@@ -456,7 +455,18 @@ void Ring::begin_turn() {
 }
 
 void Ring::enter() {
-  check_enter(io_uring_submit_and_get_events(ring_.get()));
+  submit_with(io_uring_submit_and_get_events);
+}
+
+void Ring::submit_with(int (*call)(io_uring*)) {
+  if (!RINGCAST_PROBE_IS_ON(submit)) {
+    check_enter(call(ring_.get()));
+    return;
+  }
+  const unsigned entries = io_uring_sq_ready(ring_.get());
+  const Instant start = clock_.now();
+  check_enter(call(ring_.get()));
+  RINGCAST_PROBE(submit, entries, clock_.now() - start);
 }
 
 void Ring::enter_and_wait(Nanoseconds timeout) {

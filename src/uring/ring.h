@@ -118,6 +118,8 @@ class Ring final : public io::Io {
   [[nodiscard]] bool is_own(io::Completion& completion);
   void begin_turn();
   void enter();
+  /// A call that hands over what is queued and does not wait.
+  void submit_with(int (*call)(io_uring*));
   void enter_and_wait(Nanoseconds timeout);
   void reap();
   [[nodiscard]] bool kernel_holds_back() const;

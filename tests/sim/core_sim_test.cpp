@@ -94,7 +94,7 @@ TEST_CASE(
   CHECK(total.short_or_blocked > seeds);
   CHECK(total.zero_copy > 5 * seeds);
   CHECK(total.chained > 10 * seeds);
-  CHECK(total.fallbacks > seeds / 10);
+  CHECK(total.fallbacks > seeds / 20);
 }
 
 TEST_CASE("the same seed lives the same life") {
@@ -215,14 +215,15 @@ TEST_CASE("notifications that never come pin no more than they may, and hold up 
   world.check_all_home();
 }
 
-TEST_CASE("a peer that copies gets plain sends after the first notification that says so") {
+TEST_CASE("a peer that copies gets plain sends after four notifications in a row that say so") {
   SimIoOptions io_options;
   io_options.copies = true;
   World world(1, SimFaults{}, all_zero_copy(), io_options);
   for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
   world.run(3s);
   REQUIRE(world.metrics()[observe::Count::zero_copy_fallbacks].value() == 10);
-  REQUIRE(world.metrics()[observe::Count::sends_zero_copy].value() <= 40);
+  // Four, and those that were on their way by then.
+  REQUIRE(world.metrics()[observe::Count::sends_zero_copy].value() <= 10 * (4 + 4));
   REQUIRE(world.metrics()[observe::Level::zero_copy_pins].value() == 0);
   world.shut_down(10s);
   world.check_all_home();
