@@ -65,6 +65,13 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   verb.add_flag("--json", command.json, "print one JSON object");
 }
 
+void add_top(CLI::App& verb, TopCommand& command) {
+  verb.add_option("--admin", command.admin,
+                  fmt::format("the server's admin address (default: {})", command.admin))
+      ->type_name("HOST:PORT");
+  verb.add_flag("--once", command.once, "print one second's figures as plain lines and exit");
+}
+
 void add_trace(CLI::App& verb, TraceCommand& command) {
   verb.add_option("script", command.script, "list, or the name of a script (default: list)")
       ->type_name("list|NAME");
@@ -74,13 +81,6 @@ void add_trace(CLI::App& verb, TraceCommand& command) {
   verb.add_option("--seconds", command.seconds, "how long (default: until Ctrl-C)")
       ->type_name("SECONDS")
       ->check(CLI::PositiveNumber);
-}
-
-void add_top(CLI::App& verb, TopCommand& command) {
-  verb.add_option("--admin", command.admin,
-                  fmt::format("the server's admin address (default: {})", command.admin))
-      ->type_name("HOST:PORT");
-  verb.add_flag("--once", command.once, "print one second's figures as plain lines and exit");
 }
 
 // CLI11 speaks in sentences of its own; some span lines.
@@ -97,8 +97,8 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   ServeCommand serve;
   DoctorCommand doctor;
   LoadCommand load;
-  TraceCommand trace;
   TopCommand top;
+  TraceCommand trace;
   CLI::App program("A realtime room server on io_uring.", "ringcast");
   program.set_version_flag("--version", fmt::format("ringcast {}", server::version));
   program.require_subcommand(0, 1);
@@ -106,10 +106,10 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   CLI::App& doctor_verb =
       *program.add_subcommand("doctor", "Say whether this machine can serve, and what is missing.");
   CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
-  CLI::App& trace_verb =
-      *program.add_subcommand("trace", "Look into a running server with bpftrace.");
   CLI::App& top_verb =
       *program.add_subcommand("top", "Show a running server's cores, rooms and slowest sessions.");
+  CLI::App& trace_verb =
+      *program.add_subcommand("trace", "Look into a running server with bpftrace.");
   add_serve(serve_verb, serve);
   add_top(top_verb, top);
   add_config_file(doctor_verb, doctor.flags);
@@ -129,11 +129,10 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   }
   if (serve_verb.parsed()) return serve;
   if (doctor_verb.parsed()) return doctor;
-  if (trace_verb.parsed()) return trace;
   if (top_verb.parsed()) return top;
-  if (!load_verb.parsed()) {
-    return mistake(program, "name a verb: serve, doctor, load, trace or top");
-  }
+  if (trace_verb.parsed()) return trace;
+  if (!load_verb.parsed())
+    return mistake(program, "name a verb: serve, doctor, load, top or trace");
   if (auto checked = load::check(load.options); !checked) {
     return mistake(load_verb, checked.error().message);
   }

@@ -33,7 +33,7 @@ struct Answer {
   std::string text;
 };
 using Command =
-    std::variant<ServeCommand, DoctorCommand, LoadCommand, TraceCommand, TopCommand, Answer>;
+    std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, TraceCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

@@ -36,9 +36,9 @@ Core::Core(const CoreWiring& wiring)
                 post_.outlets()) {
   post_.attach(acceptor_);
   sender_.attach(sessions_);
+  context_.notices.attach(wiring.notices, wiring.control_doorbell);
   context_.frames.watch_releases(
       [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
-  context_.notices.attach(wiring.notices, wiring.control_doorbell);
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
   context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
   context_.metrics[Level::chains_enabled].set(
@@ -108,7 +108,7 @@ std::span<io::Completion> Core::wait_for_completions() {
   waited_ = {};
   if (sender_.busy()) {
     const std::span<io::Completion> completions = wiring_.io.submit();
-    context_.metrics.submit_duration.record(context_.clock.now() - busy_since_);
+    context_.metrics.submit_duration.record(context_.clock.now() - start);
     return completions;
   }
   const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
@@ -302,7 +302,9 @@ void Core::tick(HomeRoom& home) {
   broadcast_.begin(home, context_.clock.unix_now());
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   home.room.tick(began, broadcast_);
-  if (const std::uint64_t more = metrics.ticks_overrun.value() - overrun; more != 0) {
+  const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
+  // A room is made before its core runs: what that took is nobody's trouble.
+  if (more != 0 && home.room.tick_number() > 1) {
     context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
                          began);
   }

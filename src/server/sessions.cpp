@@ -22,9 +22,15 @@ bool means_trouble(ws::CloseCode code) {
          code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
 }
 
-/// About an open session.
+/// About an open session; one that found its room full knows the room by its handshake only.
 Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
-  return {.kind = kind, .session = handle, .room = session.room->id(), .member = session.member};
+  Notice notice{.kind = kind, .session = handle, .member = session.member};
+  if (session.room != nullptr) {
+    notice.room = session.room->id();
+  } else if (session.handshake != nullptr) {
+    notice.room = session.handshake->room;
+  }
+  return notice;
 }
 
 }  // namespace

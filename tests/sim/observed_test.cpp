@@ -97,6 +97,21 @@ TEST_CASE("a session closed for what it did is told of, with its room and its me
   world.check_all_home();
 }
 
+TEST_CASE("who finds the room full is told of with the room, though never a member") {
+  World world(6, SimFaults{}, small_core(), {}, {.members_max = 1});
+  for (int count = 0; count < 2; ++count) world.add_client(Temper::silent);
+  world.run(2s);
+  const auto told = world.notices().pop();
+  REQUIRE(told);
+  CHECK(told->kind == Notice::Kind::session_closed);
+  CHECK(told->code == ws::CloseCode::try_again_later);
+  CHECK(told->reason() == "the room is full");
+  CHECK(told->room == room::RoomId{1});
+  CHECK(told->member == MemberId{});
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
 TEST_CASE("a storm of the same trouble is told of in part, and how much was left out") {
   server::CoreOptions options = small_core();
   options.session.heartbeat_interval = 500ms;
