@@ -114,6 +114,7 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   }
   std::ranges::copy(payload, buffer->bytes().begin());
   FrameRef frame = FrameSeal::seal(std::move(*buffer));
+  RINGCAST_PROBE(frame_made, frame.identity(), frame.bytes().size());
   mail.payload = frame.bytes();
   return push(mail, std::move(frame));
 }
