@@ -93,7 +93,6 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   const Instant framed = context_.clock.now();
   metrics.marshal_duration.record(written - start);
   metrics.frame_duration.record(framed - written);
-  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
   spent_ += framed - start;
   RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
   return {SendResult::accepted, std::move(frame)};
