@@ -61,6 +61,7 @@ std::string metrics_text(const AdminView& view) {
     cores.push_back({fmt::format("{}", cores.size()), core.metrics});
   }
   std::vector<observe::NamedRoom> rooms;
+  rooms.reserve(view.rooms.size());
   for (const RoomHandle& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
   return observe::exposition(cores, rooms);
 }

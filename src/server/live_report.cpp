@@ -175,8 +175,10 @@ void LiveReport::tell_slowest(std::string& out) const {
     if (!slowest) continue;
     for (const observe::SlowSession& session : *slowest) rows.push_back({core, session});
   }
-  std::ranges::stable_sort(rows, [](const Row& left, const Row& right) {
-    return observe::is_slower(left.session, right.session);
+  std::ranges::sort(rows, [](const Row& left, const Row& right) {
+    if (observe::is_slower(left.session, right.session)) return true;
+    if (observe::is_slower(right.session, left.session)) return false;
+    return std::pair(left.core, left.session.slot) < std::pair(right.core, right.session.slot);
   });
   if (rows.size() > slowest_max) rows.resize(slowest_max);
   for (const Row& row : rows) {
