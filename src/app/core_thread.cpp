@@ -54,7 +54,7 @@ void CoreThread::live(Answers answers, Orders orders) {
   try {
     obey(answers, orders);
   } catch (const std::future_error&) {
-    // Another core could not be made, and this one is not to be.
+    return;  // another core could not be made, and this one is not to be
   }
 }
 

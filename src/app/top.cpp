@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -39,7 +40,7 @@ std::string duration(double us) {
 /// `filled` of `width` characters, for a part of a whole.
 std::string bar(double part, std::size_t width) {
   const double filled = std::clamp(part, 0.0, 1.0) * static_cast<double>(width);
-  const auto count = static_cast<std::size_t>(filled + 0.5);
+  const auto count = static_cast<std::size_t>(std::lround(filled));
   return std::string(count, '#') + std::string(width - count, '.');
 }
 

@@ -53,7 +53,7 @@ Result<files::path> script_folder(const TraceHost& host) {
 std::optional<files::path> find_program(std::string_view path, const char* name) {
   while (!path.empty()) {
     const std::size_t end = std::min(path.find(':'), path.size());
-    const files::path candidate = files::path(path.substr(0, end)) / name;
+    files::path candidate = files::path(path.substr(0, end)) / name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     path.remove_prefix(std::min(end + 1, path.size()));
   }
