@@ -120,14 +120,6 @@ int failed(int code, const Error& error) {
   return code;
 }
 
-void block_signals(int how) {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigaddset(&signals, SIGINT);
-  ::pthread_sigmask(how, &signals, nullptr);
-}
-
 /// What whoever reads the log later wants to know first.
 void say_what_runs(const observe::Log& log, const Config& config, const uring::Features& features,
                    std::span<const server::CoreHandle> cores) {
@@ -186,12 +178,9 @@ int run(Config config, const SimulationRegistry& simulations) {
                               log, clock);
   if (!control) return failed(exit_failed, control.error());
 
-  // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
-  block_signals(SIG_BLOCK);
   const auto cores = CoreThreads::start(
       config, sockets, features, simulations, clock, entrance->listeners,
       config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
-  block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());
 
   warn_of_registered_memory(config, (*cores)->handles(), log);

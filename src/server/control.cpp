@@ -1,13 +1,14 @@
 #include "server/control.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -53,15 +54,49 @@ class ControlDoorbell final : public io::Doorbell {
   std::uint64_t count_ = 0;
 };
 
+sigset_t heard_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+/// Signals as something to read (signalfd(2)): one that comes early waits, and none interrupts.
+class SignalReader {
+ public:
+  SignalReader(asio::io_context& context, int descriptor) : descriptor_(context, descriptor) {}
+
+  /// Calls `heard` with each signal's number, for as long as the io_context runs.
+  void watch(std::function<void(int)> heard) {
+    descriptor_.async_read_some(asio::buffer(&read_, sizeof read_),
+                                [this, heard = std::move(heard)](error_code error, std::size_t) {
+                                  if (error) return;
+                                  heard(static_cast<int>(read_.ssi_signo));
+                                  watch(heard);
+                                });
+  }
+
+  /// From here on a signal does what it does by default.
+  static void let_go() {
+    const sigset_t signals = heard_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  }
+
+ private:
+  asio::posix::stream_descriptor descriptor_;
+  signalfd_siginfo read_{};
+};
+
 }  // namespace
 
 struct Control::Impl {
   Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& clock,
-       int event_descriptor)
+       int event_descriptor, int signal_descriptor)
       : log(its_log),
         options(std::move(its_options)),
         live_rooms(view, clock, options.make_room, options.rooms_max),
-        signals(context, SIGTERM, SIGINT),
+        signals(context, signal_descriptor),
         doorbell(context, event_descriptor) {
     if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
@@ -71,17 +106,11 @@ struct Control::Impl {
     view.cores = cores;
     view.rooms.assign(rooms.begin(), rooms.end());
     on_serving = serving;
-    hear_signals();
+    signals.watch([this](int signal) { heard(signal); });
     doorbell.watch([this] { read_mail(); });
     // Cores may have written before anybody watched.
     read_mail();
     context.run();
-  }
-
-  void hear_signals() {
-    signals.async_wait([this](error_code error, int signal) {
-      if (!error) heard(signal);
-    });
   }
 
   void heard(int signal) {
@@ -91,13 +120,10 @@ struct Control::Impl {
       view.readiness = Readiness::draining;
       live_rooms.give_up();
       mail_all(Shutdown{.code = options.shutdown_code});
-      hear_signals();
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
       mail_all(ShutdownNow{});
-      error_code ignored;
-      // The next signal does what it does by default.
-      signals.clear(ignored);
+      SignalReader::let_go();
     }
   }
 
@@ -152,7 +178,7 @@ struct Control::Impl {
   std::size_t ready = 0;
   std::size_t drained = 0;
   asio::io_context context{1};
-  asio::signal_set signals;
+  SignalReader signals;
   ControlDoorbell doorbell;
   std::optional<AdminEndpoint> admin;
 };
@@ -167,9 +193,18 @@ Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const o
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
+  const sigset_t signals = heard_signals();
+  // A blocked signal waits to be read, whichever moment it comes at.
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_descriptor < 0) {
+    const int error = errno;
+    ::close(descriptor);
+    return fail(std::string("cannot make the control thread's signalfd: ") + std::strerror(error));
+  }
   try {
-    return std::unique_ptr<Control>(
-        new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
+    return std::unique_ptr<Control>(new Control(
+        std::make_unique<Impl>(std::move(options), log, clock, descriptor, signal_descriptor)));
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }

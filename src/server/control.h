@@ -26,8 +26,9 @@ struct ControlOptions {
 
 class Control {
  public:
-  /// From here on SIGTERM and SIGINT are heard, in whichever thread has them unblocked. `log`
-  /// and `clock` outlive the Control.
+  /// Blocks SIGTERM and SIGINT in the calling thread and so in those it starts: call it before
+  /// there are others. From here on they wait to be heard by run(). `log` and `clock` outlive the
+  /// Control.
   [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
                                                                const observe::Log& log,
                                                                const Clock& clock);
