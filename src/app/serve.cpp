@@ -115,6 +115,9 @@ void warn_of_registered_memory(const Config& config, std::span<const server::Cor
              {"wanted", static_cast<std::int64_t>(wanted)}});
 }
 
+/// Beyond the drain: what threads and files take to end.
+constexpr Nanoseconds exit_margin = std::chrono::seconds(10);
+
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -151,6 +154,12 @@ int run(Config config, const SimulationRegistry& simulations) {
   const SystemClock clock;
   const observe::Log log(config.log, clock);
 
+  auto service_manager = server::ServiceManager::from_environment();
+  if (!service_manager) {
+    log.write(observe::LogLevel::warning, service_manager.error().message);
+    service_manager = server::ServiceManager();
+  }
+
   const auto entrance = open_entrance(config);
   if (!entrance) return failed(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
@@ -174,7 +183,9 @@ int run(Config config, const SimulationRegistry& simulations) {
                                    [&](std::string_view json) {
                                      return make_room(json, simulations, config.core_plan.cores());
                                    },
-                               .rooms_max = config.rooms_max},
+                               .rooms_max = config.rooms_max,
+                               .service_manager = std::move(*service_manager),
+                               .shutdown_takes_at_most = config.core.drain_timeout + exit_margin},
                               log, clock);
   if (!control) return failed(exit_failed, control.error());
 

@@ -9,6 +9,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -19,6 +20,7 @@
 #include <utility>
 
 #include "server/admin.h"
+#include "server/core_watch.h"
 #include "server/notice_log.h"
 
 namespace ringcast::server {
@@ -62,6 +64,10 @@ sigset_t heard_signals() {
   return signals;
 }
 
+/// The service manager hears that the process lives this often within its timeout: a look that
+/// comes late, or a core that is busy for the length of one, is no reason to be killed.
+constexpr int looks_in_watchdog_timeout = 4;
+
 /// Signals as something to read (signalfd(2)): one that comes early waits, and none interrupts.
 class SignalReader {
  public:
@@ -97,6 +103,7 @@ struct Control::Impl {
         options(std::move(its_options)),
         live_rooms(view, clock, options.make_room, options.rooms_max),
         signals(context, signal_descriptor),
+        look_at_cores(context),
         doorbell(context, event_descriptor) {
     if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
@@ -119,6 +126,7 @@ struct Control::Impl {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
       live_rooms.give_up();
+      options.service_manager.stopping(options.shutdown_takes_at_most);
       mail_all(Shutdown{.code = options.shutdown_code});
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
@@ -162,7 +170,34 @@ struct Control::Impl {
 
   void all_ready() {
     on_serving();
-    if (view.readiness == Readiness::starting) view.readiness = Readiness::serving;
+    if (view.readiness == Readiness::starting) {
+      view.readiness = Readiness::serving;
+      options.service_manager.ready("serving");
+    }
+    if (const auto timeout = options.service_manager.watchdog_timeout()) {
+      watch_cores(*timeout / looks_in_watchdog_timeout);
+    }
+  }
+
+  void watch_cores(Nanoseconds interval) {
+    core_watch.emplace(view.cores);
+    look_later(interval);
+  }
+
+  void look_later(Nanoseconds interval) {
+    look_at_cores.expires_after(interval);
+    look_at_cores.async_wait([this, interval](error_code error) {
+      if (error) return;
+      const std::span<const std::uint32_t> standing = core_watch->look();
+      if (standing.empty()) options.service_manager.alive();
+      for (const std::uint32_t core : standing) {
+        log.write(
+            observe::LogLevel::error,
+            "a core's loop stands still; if that lasts, the service manager restarts the server",
+            {{"core", static_cast<std::int64_t>(core)}});
+      }
+      look_later(interval);
+    });
   }
 
   void all_drained() {
@@ -179,6 +214,8 @@ struct Control::Impl {
   std::size_t drained = 0;
   asio::io_context context{1};
   SignalReader signals;
+  std::optional<CoreWatch> core_watch;
+  asio::steady_timer look_at_cores;
   ControlDoorbell doorbell;
   std::optional<AdminEndpoint> admin;
 };

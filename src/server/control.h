@@ -2,6 +2,7 @@
 // reaches the cores by mail, and is over when every core has drained.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 #include "observe/log.h"
 #include "server/handles.h"
 #include "server/live_rooms.h"
+#include "server/service_manager.h"
 #include "ws/close_code.h"
 
 namespace ringcast::server {
@@ -22,6 +24,8 @@ struct ControlOptions {
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
   RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened
   std::uint32_t rooms_max = 1'024;
+  ServiceManager service_manager = {};
+  Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
 };
 
 class Control {
