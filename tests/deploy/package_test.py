@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""The package on a node with nothing on it: installed it serves, upgraded it refuses nobody, removed it is
+gone. On booted hosts (host-up.sh), so it takes root.
+
+    package_test.py SUITE PACKAGE NEWER_PACKAGE
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+SUITE = sys.argv[1]
+PACKAGE, NEWER = (pathlib.Path(argument).resolve() for argument in sys.argv[2:4])
+FOLDER = pathlib.Path(__file__).resolve().parent
+HOST, ADDRESS = f"package-{SUITE}", "10.77.0.41/24"
+WAIT_SECONDS = 40
+PROBE = r"""
+import json, socket, sys, time
+# Connects over and over until told to end: how often it was answered, and what went wrong.
+answered, failures = 0, []
+import threading
+end = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+while not end.is_set():
+    try:
+        with socket.create_connection(("127.0.0.1", 9000), timeout=30) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+            first = connection.recv(12)
+            if first == b"HTTP/1.1 200":
+                answered += 1
+            else:
+                failures.append(repr(first))
+    except OSError as error:
+        failures.append(str(error))
+    time.sleep(0.01)
+print(json.dumps([answered, failures]))
+"""
+
+
+def script(name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    return subprocess.run([FOLDER / name, *arguments], check=check, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+
+
+def inside(*command: str, check: bool = True) -> str:
+    ended = script("host-exec.sh", HOST, *command, check=False)
+    if check and ended.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit status {ended.returncode}\n{ended.stdout}")
+    return ended.stdout
+
+
+def apt(*arguments: str) -> str:
+    return inside("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-download",
+                  "--no-install-recommends", *arguments)
+
+
+def place(package: pathlib.Path) -> str:
+    """The package's path in the host."""
+    hosts = pathlib.Path(os.environ.get("RINGCAST_HOSTS", "/var/tmp/ringcast-hosts"))
+    (hosts / "hosts" / HOST / "root/tmp" / package.name).write_bytes(package.read_bytes())
+    return f"/tmp/{package.name}"
+
+
+def prop(unit: str, name: str) -> str:
+    return inside("systemctl", "show", "--property", name, "--value", unit).strip()
+
+
+def answers(path: str, port: int) -> bool:
+    return subprocess.run([FOLDER / "host-exec.sh", HOST, "curl", "--silent", "--fail", "--max-time", "5",
+                           "--output", "/dev/null", f"http://127.0.0.1:{port}{path}"],
+                          check=False).returncode == 0
+
+
+def until(condition, what: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {WAIT_SECONDS} s: {what}\n" + inside(
+                "journalctl", "--no-pager", "-n", "30", "-u", "ringcast*", check=False))
+        time.sleep(0.2)
+
+
+def ready() -> bool:
+    return answers("/readyz", 9001)
+
+
+def processes() -> str:
+    return inside("pgrep", "-a", "-x", "ringcast", check=False)
+
+
+def listening() -> list[str]:
+    """Local addresses of listening TCP sockets, those of ssh left out."""
+    lines = inside("ss", "-H", "-l", "-t", "-n").splitlines()
+    return sorted(address for line in lines if not (address := line.split()[3]).endswith(":22"))
+
+
+def traces() -> list[str]:
+    """Whatever on the node bears the name, caches and journals apart."""
+    return inside("find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/tmp",
+                  "-o", "-path", "/var/cache", "-o", "-path", "/var/log", ")", "-prune", "-o", "-iname",
+                  "*ringcast*", "-print").splitlines()
+
+
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(script, "host-down.sh", HOST)
+        script("host-down.sh", HOST)
+        script("host-up.sh", HOST, ADDRESS, SUITE)
+        cls.package, cls.newer = place(PACKAGE), place(NEWER)
+        script("host-fetch.sh", HOST, cls.package)
+
+    def test_1_an_installed_package_serves_on_the_loopback_address_alone(self):
+        self.assertEqual(traces(), [])
+        apt("install", self.package)
+        for unit in ("ringcast.socket", "ringcast.service"):
+            self.assertEqual(prop(unit, "ActiveState"), "active")
+            self.assertEqual(prop(unit, "UnitFileState"), "enabled")
+        until(ready, "ready")
+        self.assertTrue(answers("/", 9000))
+        self.assertEqual(listening(), ["127.0.0.1:9000", "127.0.0.1:9001"])
+        loaded = json.loads(inside("ringcast", "load", "--clients", "20", "--seconds", "2", "--json"))
+        self.assertEqual((loaded["joined"], loaded["closed"]), (20, {}))
+
+    def test_2_it_runs_as_nobody_in_particular(self):
+        identity = int(inside("stat", "-c", "%u", f"/proc/{prop('ringcast', 'MainPID')}"))
+        self.assertTrue(61184 <= identity <= 65519, identity)  # systemd's range of dynamic users
+        status = inside("cat", f"/proc/{prop('ringcast', 'MainPID')}/status")
+        self.assertIn("CapBnd:\t0000000000000000", status)
+        self.assertIn("NoNewPrivs:\t1", status)
+        self.assertEqual(inside("systemctl", "--failed", "--no-legend"), "")
+
+    def test_3_a_killed_server_comes_back(self):
+        before = prop("ringcast", "MainPID")
+        inside("systemctl", "kill", "--signal=KILL", "ringcast")
+        until(lambda: prop("ringcast", "MainPID") not in ("0", before) and ready(), "another process")
+
+    def test_4_a_broken_file_is_told_and_a_mended_one_serves_without_help(self):
+        inside("sed", "-i", "s/^rooms_max = .*/rooms_max = -1/", "/etc/ringcast/ringcast.toml")
+        inside("systemctl", "restart", "ringcast", check=False)
+        until(lambda: "ringcast.toml:" in inside("journalctl", "--no-pager", "-u", "ringcast"),
+              "the mistake's place in the journal")
+        self.assertIn(prop("ringcast.socket", "ActiveState"), ("active",))
+        inside("sed", "-i", "s/^rooms_max = .*/rooms_max = 1024/", "/etc/ringcast/ringcast.toml")
+        until(ready, "ready again")
+
+    def test_5_an_upgrade_refuses_no_connection(self):
+        socket_since = prop("ringcast.socket", "ActiveEnterTimestampMonotonic")
+        process, version = prop("ringcast", "MainPID"), inside("ringcast", "--version")
+        knocking = subprocess.Popen([FOLDER / "host-exec.sh", HOST, "python3", "-c", PROBE],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        until(ready, "ready before")
+        apt("install", self.newer)
+        until(ready, "ready after")
+        answered, failures = json.loads(knocking.communicate()[0])
+        print(f"{SUITE}: {answered} connections during an upgrade, {len(failures)} not answered")
+        self.assertEqual(failures, [])
+        self.assertGreater(answered, 10)
+        self.assertEqual(prop("ringcast.socket", "ActiveEnterTimestampMonotonic"), socket_since)
+        self.assertNotEqual(prop("ringcast", "MainPID"), process)
+        self.assertNotEqual(inside("ringcast", "--version"), version)
+
+    def test_6_a_second_instance_has_a_configuration_of_its_own(self):
+        inside("sh", "-c", "printf 'listen = \"127.0.0.1:9100\"\\nadmin = \"127.0.0.1:9101\"\\n' "
+               ">/etc/ringcast/two.toml; systemctl enable --now ringcast@two")
+        until(lambda: answers("/readyz", 9101), "the second instance")
+        self.assertTrue(ready())
+        self.assertEqual(listening(), ["127.0.0.1:9000", "127.0.0.1:9001", "127.0.0.1:9100", "127.0.0.1:9101"])
+        inside("systemctl", "restart", "ringcast", "ringcast@two")
+        until(lambda: answers("/readyz", 9101) and ready(), "both after a restart")
+
+    def test_7_a_removed_package_leaves_nothing_running(self):
+        apt("remove", "ringcast")
+        self.assertEqual(processes(), "")
+        self.assertEqual(listening(), [])
+        self.assertEqual(inside("systemctl", "--failed", "--no-legend"), "")
+        # What its owner wrote is still there, and serves again.
+        inside("test", "-f", "/etc/ringcast/two.toml")
+        apt("install", self.newer)
+        until(ready, "ready after it was installed again")
+
+    def test_8_a_purged_package_leaves_nothing(self):
+        apt("purge", "ringcast")
+        self.assertEqual(processes(), "")
+        self.assertEqual(listening(), [])
+        self.assertEqual(traces(), [])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], failfast=True, verbosity=2)

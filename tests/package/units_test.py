@@ -1,0 +1,120 @@
+"""The systemd units as they are installed: systemd finds no fault with them, they are as closed as they
+can be, and they carry production's limits.
+
+    units_test.py PROGRAM UNITS_FOLDER MANUAL_FOLDER CONFIGURATION
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, UNITS, MANUAL, CONFIGURATION = (
+    pathlib.Path(argument).resolve() for argument in sys.argv[1:5])
+SERVICES = ("ringcast.service", "ringcast@.service")
+EXPOSURE_MAX = 15  # tenths
+SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """Every key of a unit and its values, in order."""
+    values: dict[str, list[str]] = {}
+    for line in (UNITS / name).read_text().splitlines():
+        if found := re.match(r"([A-Za-z]+)=(.*)$", line):
+            values.setdefault(found[1], []).append(found[2])
+    return values
+
+
+def size(text: str) -> int:
+    return int(text[:-1]) * SUFFIXES[text[-1]] if text[-1] in SUFFIXES else int(text)
+
+
+def default(key: str) -> int:
+    return int(re.search(rf"(?m)^{key} = (\d+)$", CONFIGURATION.read_text())[1])
+
+
+class Units(unittest.TestCase):
+    def test_production_limits_are_in_both_services(self):
+        # Descriptors: those of the listener's and the ring's own, and each connection of 32 cores.
+        open_files = 32 * (default("connections_max") + 64)
+        locked = 64 * default("registered_bytes")
+        for name in SERVICES:
+            with self.subTest(unit=name):
+                self.assertGreaterEqual(size(unit(name)["LimitNOFILE"][0]), open_files)
+                self.assertGreaterEqual(size(unit(name)["LimitMEMLOCK"][0]), locked)
+
+    def test_both_services_are_watched_and_come_back(self):
+        for name in SERVICES:
+            with self.subTest(unit=name):
+                values = unit(name)
+                self.assertEqual(values["Type"], ["notify"])
+                self.assertTrue(values["WatchdogSec"])
+                self.assertIn(values["Restart"], (["always"], ["on-failure"]))
+                # Whatever the reason, never given up for good.
+                self.assertEqual(values["StartLimitIntervalSec"], ["0"])
+
+    def test_what_a_service_keeps_is_its_own(self):
+        states = [unit(name)["StateDirectory"][0] for name in SERVICES]
+        self.assertEqual(states[0], "ringcast")
+        # Beside it, not in it: a dynamic user can't enter another's folder.
+        self.assertNotIn("/", states[1])
+        self.assertIn("%i", states[1])
+        for name in SERVICES:
+            self.assertEqual(unit(name)["DynamicUser"], ["yes"])
+
+    def test_secrets_are_credentials(self):
+        for name in SERVICES:
+            values = unit(name)
+            self.assertTrue(any(value.startswith("admin-token") for value in values["LoadCredential"]))
+            self.assertFalse({"Environment", "EnvironmentFile", "PassEnvironment"} & values.keys())
+
+
+class Analysis(unittest.TestCase):
+    """By the tools of the systemd that is installed here."""
+
+    def setUp(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("needs systemd")
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for path in UNITS.glob("ringcast*.*"):
+            if path.suffix in (".service", ".socket"):
+                text = re.sub(r"(?m)^(Exec\w+=)\S*/ringcast ", rf"\g<1>{PROGRAM} ", path.read_text())
+                (self.folder / path.name).write_text(text)
+        (self.folder / "ringcast@one.service").symlink_to("ringcast@.service")
+
+    def analyze(self, *arguments) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["systemd-analyze", *arguments], check=False, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, env={**os.environ, "MANPATH": str(MANUAL)})
+
+    def test_verify_prints_nothing(self):
+        for name in ("ringcast.service", "ringcast.socket", "ringcast@one.service"):
+            with self.subTest(unit=name):
+                ended = self.analyze("verify", *self.man_pages(), self.folder / name)
+                self.assertEqual((ended.stdout, ended.returncode), ("", 0))
+
+    def test_verify_finds_a_misspelt_key(self):
+        path = self.folder / "ringcast.service"
+        path.write_text(path.read_text().replace("WatchdogSec=", "WatchdogSecs="))
+        self.assertIn("WatchdogSecs", self.analyze("verify", "--man=no", path).stdout)
+
+    def test_exposure_is_at_most_one_and_a_half(self):
+        for name in SERVICES:
+            with self.subTest(unit=name):
+                ended = self.analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}",
+                                     "--no-pager", self.folder / name)
+                self.assertEqual(ended.returncode, 0, ended.stdout)
+                self.assertRegex(ended.stdout, r"Overall exposure level for \S+: [01]\.\d")
+
+    @staticmethod
+    def man_pages() -> list[str]:
+        """Documentation= is looked up where there is a man that can do so."""
+        return ["--man=yes" if shutil.which("man") else "--man=no"]
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
