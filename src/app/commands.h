@@ -2,11 +2,12 @@
 #pragma once
 
 #include "app/command_line.h"
+#include "ringcast/simulation.h"
 
 namespace ringcast::app {
 
-int serve(const ServeCommand& command);
-int doctor(const DoctorCommand& command);
+int serve(const ServeCommand& command, const SimulationRegistry& simulations);
+int doctor(const DoctorCommand& command, const SimulationRegistry& simulations);
 int load(const LoadCommand& command);
 int top(const TopCommand& command);
 /// Returns only when bpftrace could not be started, or for the list.

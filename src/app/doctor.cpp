@@ -12,7 +12,6 @@
 
 #include "app/commands.h"
 #include "app/ring_options.h"
-#include "app/simulations.h"
 
 namespace ringcast::app {
 namespace {
@@ -208,8 +207,8 @@ std::string to_text(const Diagnosis& diagnosis) {
                                        : "This machine can't serve this configuration.\n";
 }
 
-int doctor(const DoctorCommand& command) {
-  const auto config = load_config(command.flags, bundled_simulations());
+int doctor(const DoctorCommand& command, const SimulationRegistry& simulations) {
+  const auto config = load_config(command.flags, simulations);
   if (!config) {
     std::fputs((config.error().message + '\n').c_str(), stderr);
     return exit_mistake;

@@ -16,7 +16,6 @@
 #include "app/page.h"
 #include "app/resource_limits.h"
 #include "app/room_reader.h"
-#include "app/simulations.h"
 #include "observe/log.h"
 #include "server/control.h"
 #include "server/version.h"
@@ -210,8 +209,7 @@ int run(Config config, const SimulationRegistry& simulations) {
 
 }  // namespace
 
-int serve(const ServeCommand& command) {
-  const SimulationRegistry simulations = bundled_simulations();
+int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) return exit_ok;

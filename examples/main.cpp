@@ -1,0 +1,13 @@
+// A server of one's own: the ringcast program, whose rooms may also run the button.
+//
+//   g++ -std=c++23 -O2 main.cpp button.cpp $(pkg-config --static --cflags --libs ringcast) -o red
+//   ./red serve --room red=button,goal=50,rate_hz=20
+#include <ringcast/command.h>
+
+#include "button.h"
+
+int main(int argument_count, char** arguments) {
+  ringcast::SimulationRegistry simulations = ringcast::bundled_simulations();
+  simulations.emplace("button", example::make_button);
+  return ringcast::run_command(argument_count, arguments, simulations);
+}
