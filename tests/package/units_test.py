@@ -1,7 +1,7 @@
 """The systemd units as they are installed: systemd finds no fault with them, they are as closed as they
 can be, and they carry production's limits.
 
-    units_test.py PROGRAM UNITS_FOLDER MANUAL_FOLDER CONFIGURATION
+    units_test.py PROGRAM UNITS_FOLDER MANUAL_FOLDER SOURCE_ROOT
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-PROGRAM, UNITS, MANUAL, CONFIGURATION = (
+PROGRAM, UNITS, MANUAL, ROOT = (
     pathlib.Path(argument).resolve() for argument in sys.argv[1:5])
 SERVICES = ("ringcast.service", "ringcast@.service")
 EXPOSURE_MAX = 15  # tenths
@@ -34,7 +34,7 @@ def size(text: str) -> int:
 
 
 def default(key: str) -> int:
-    return int(re.search(rf"(?m)^{key} = (\d+)$", CONFIGURATION.read_text())[1])
+    return int(re.search(rf"(?m)^{key} = (\d+)$", (ROOT / "config/ringcast.toml").read_text())[1])
 
 
 class Units(unittest.TestCase):
@@ -85,11 +85,17 @@ class Analysis(unittest.TestCase):
                 text = re.sub(r"(?m)^(Exec\w+=)\S*/ringcast ", rf"\g<1>{PROGRAM} ", path.read_text())
                 (self.folder / path.name).write_text(text)
         (self.folder / "ringcast@one.service").symlink_to("ringcast@.service")
+        shutil.copytree(ROOT / "systemd/examples", self.folder / "ringcast.service.d")
+        # Where man looks: in a folder for each section.
+        for page in MANUAL.glob("*.[15]"):
+            section = self.folder / "man" / f"man{page.suffix[1:]}"
+            section.mkdir(parents=True, exist_ok=True)
+            shutil.copy(page, section)
 
     def analyze(self, *arguments) -> subprocess.CompletedProcess:
         return subprocess.run(
             ["systemd-analyze", *arguments], check=False, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env={**os.environ, "MANPATH": str(MANUAL)})
+            stderr=subprocess.STDOUT, text=True, env={**os.environ, "MANPATH": str(self.folder / "man")})
 
     def test_verify_prints_nothing(self):
         for name in ("ringcast.service", "ringcast.socket", "ringcast@one.service"):
@@ -97,10 +103,13 @@ class Analysis(unittest.TestCase):
                 ended = self.analyze("verify", *self.man_pages(), self.folder / name)
                 self.assertEqual((ended.stdout, ended.returncode), ("", 0))
 
-    def test_verify_finds_a_misspelt_key(self):
-        path = self.folder / "ringcast.service"
-        path.write_text(path.read_text().replace("WatchdogSec=", "WatchdogSecs="))
-        self.assertIn("WatchdogSecs", self.analyze("verify", "--man=no", path).stdout)
+    def test_verify_finds_a_misspelt_key_in_a_unit_and_in_a_drop_in(self):
+        service = self.folder / "ringcast.service"
+        for path in (self.folder / "ringcast.service.d/cpu-affinity.conf", service):
+            path.write_text(re.sub(r"(?m)^(WatchdogSec|CPUAffinity)=", r"\1s=", path.read_text()))
+        found = self.analyze("verify", "--man=no", service).stdout
+        self.assertIn("WatchdogSecs", found)
+        self.assertIn("CPUAffinitys", found)
 
     def test_exposure_is_at_most_one_and_a_half(self):
         for name in SERVICES:
