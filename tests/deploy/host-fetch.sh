@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # host-fetch.sh NAME PACKAGE|FILE...: fetches packages, and what they depend on, through the machine's network
-# into the host's cache of packages: `apt-get install --no-download` finds them there. Hosts reach no mirror.
+# into the host's cache of packages, where apt-get install finds them. Hosts reach no mirror.
 # shellcheck source=tests/deploy/hosts.sh
 source "$(dirname "${BASH_SOURCE[0]}")/hosts.sh"
 host_usage "NAME PACKAGE|FILE..." 2 "$@"

@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/hosts.sh"
 host_usage "NAME ADDRESS/BITS [bookworm|trixie]" 2 "$@"
 name="$1" address="$2" suite="${3:-bookworm}"
 home="$hosts/hosts/$name"
+((${#name} <= 13)) || host_die "$name is too long for an interface's name: at most 13 characters"
 [[ -d "$hosts/roots/$suite" ]] || host_die "no root of $suite: build-base.sh $suite makes it"
 [[ ! -e "$home/nspawn.pid" ]] || host_die "$name is there already: host-down.sh $name removes it"
 mkdir -p "$home"/{upper,work,root}

@@ -16,7 +16,7 @@ import unittest
 SUITE = sys.argv[1]
 PACKAGE, NEWER = (pathlib.Path(argument).resolve() for argument in sys.argv[2:4])
 FOLDER = pathlib.Path(__file__).resolve().parent
-HOST, ADDRESS = f"package-{SUITE}", "10.77.0.41/24"
+HOST, ADDRESS = f"pkg-{SUITE}", "10.77.0.41/24"
 WAIT_SECONDS = 40
 PROBE = r"""
 import json, socket, sys, time
@@ -40,29 +40,45 @@ while not end.is_set():
 print(json.dumps([answered, failures]))
 """
 
+# Stops one thread of a process, as no signal could do it (ptrace(2)), until the process is gone.
+STAND_STILL = r"""
+import ctypes, os, pathlib, sys, time
+process = pathlib.Path("/proc", sys.argv[1])
+[core] = [int(task.name) for task in (process / "task").iterdir()
+          if (task / "comm").read_text().strip() == "core-0"]
+libc = ctypes.CDLL(None, use_errno=True)
+for request in (0x4206, 0x4207):  # PTRACE_SEIZE, PTRACE_INTERRUPT
+    assert libc.ptrace(request, core, None, None) == 0, os.strerror(ctypes.get_errno())
+deadline = time.monotonic() + 60
+while process.exists() and time.monotonic() < deadline:
+    time.sleep(0.1)
+"""
+
 
 def script(name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    return subprocess.run([FOLDER / name, *arguments], check=check, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    """Its standard output; what goes wrong is on standard error."""
+    ended = subprocess.run([FOLDER / name, *arguments], check=False, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    if check and ended.returncode != 0:
+        raise AssertionError(f"{name} {' '.join(arguments)}: exit status {ended.returncode}\n"
+                             f"{ended.stdout}{ended.stderr}")
+    return ended
 
 
 def inside(*command: str, check: bool = True) -> str:
-    ended = script("host-exec.sh", HOST, *command, check=False)
-    if check and ended.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit status {ended.returncode}\n{ended.stdout}")
-    return ended.stdout
+    return script("host-exec.sh", HOST, *command, check=check).stdout
 
 
 def apt(*arguments: str) -> str:
-    return inside("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-download",
+    return inside("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y",
                   "--no-install-recommends", *arguments)
 
 
 def place(package: pathlib.Path) -> str:
     """The package's path in the host."""
     hosts = pathlib.Path(os.environ.get("RINGCAST_HOSTS", "/var/tmp/ringcast-hosts"))
-    (hosts / "hosts" / HOST / "root/tmp" / package.name).write_bytes(package.read_bytes())
-    return f"/tmp/{package.name}"
+    (hosts / "hosts" / HOST / "root/opt" / package.name).write_bytes(package.read_bytes())
+    return f"/opt/{package.name}"
 
 
 def prop(unit: str, name: str) -> str:
@@ -100,7 +116,7 @@ def listening() -> list[str]:
 
 def traces() -> list[str]:
     """Whatever on the node bears the name, caches and journals apart."""
-    return inside("find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/tmp",
+    return inside("find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/opt",
                   "-o", "-path", "/var/cache", "-o", "-path", "/var/log", ")", "-prune", "-o", "-iname",
                   "*ringcast*", "-print").splitlines()
 
@@ -139,7 +155,15 @@ class Package(unittest.TestCase):
         inside("systemctl", "kill", "--signal=KILL", "ringcast")
         until(lambda: prop("ringcast", "MainPID") not in ("0", before) and ready(), "another process")
 
-    def test_4_a_broken_file_is_told_and_a_mended_one_serves_without_help(self):
+    def test_4_a_server_of_which_a_core_stands_still_is_replaced(self):
+        before = prop("ringcast", "MainPID")
+        inside("python3", "-c", STAND_STILL, before)
+        until(lambda: prop("ringcast", "MainPID") not in ("0", before) and ready(), "another process")
+        said = inside("journalctl", "--no-pager", "-u", "ringcast")
+        self.assertIn("a core's loop stands still", said)
+        self.assertIn("Watchdog timeout", said)
+
+    def test_5_a_broken_file_is_told_and_a_mended_one_serves_without_help(self):
         inside("sed", "-i", "s/^rooms_max = .*/rooms_max = -1/", "/etc/ringcast/ringcast.toml")
         inside("systemctl", "restart", "ringcast", check=False)
         until(lambda: "ringcast.toml:" in inside("journalctl", "--no-pager", "-u", "ringcast"),
@@ -148,7 +172,7 @@ class Package(unittest.TestCase):
         inside("sed", "-i", "s/^rooms_max = .*/rooms_max = 1024/", "/etc/ringcast/ringcast.toml")
         until(ready, "ready again")
 
-    def test_5_an_upgrade_refuses_no_connection(self):
+    def test_6_an_upgrade_refuses_no_connection(self):
         socket_since = prop("ringcast.socket", "ActiveEnterTimestampMonotonic")
         process, version = prop("ringcast", "MainPID"), inside("ringcast", "--version")
         knocking = subprocess.Popen([FOLDER / "host-exec.sh", HOST, "python3", "-c", PROBE],
@@ -164,7 +188,7 @@ class Package(unittest.TestCase):
         self.assertNotEqual(prop("ringcast", "MainPID"), process)
         self.assertNotEqual(inside("ringcast", "--version"), version)
 
-    def test_6_a_second_instance_has_a_configuration_of_its_own(self):
+    def test_7_a_second_instance_has_a_configuration_of_its_own(self):
         inside("sh", "-c", "printf 'listen = \"127.0.0.1:9100\"\\nadmin = \"127.0.0.1:9101\"\\n' "
                ">/etc/ringcast/two.toml; systemctl enable --now ringcast@two")
         until(lambda: answers("/readyz", 9101), "the second instance")
@@ -173,7 +197,7 @@ class Package(unittest.TestCase):
         inside("systemctl", "restart", "ringcast", "ringcast@two")
         until(lambda: answers("/readyz", 9101) and ready(), "both after a restart")
 
-    def test_7_a_removed_package_leaves_nothing_running(self):
+    def test_8_a_removed_package_leaves_nothing_running(self):
         apt("remove", "ringcast")
         self.assertEqual(processes(), "")
         self.assertEqual(listening(), [])
@@ -183,7 +207,7 @@ class Package(unittest.TestCase):
         apt("install", self.newer)
         until(ready, "ready after it was installed again")
 
-    def test_8_a_purged_package_leaves_nothing(self):
+    def test_9_a_purged_package_leaves_nothing(self):
         apt("purge", "ringcast")
         self.assertEqual(processes(), "")
         self.assertEqual(listening(), [])
