@@ -215,4 +215,7 @@ class Package(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], failfast=True, verbosity=2)
+    ran = unittest.main(argv=sys.argv[:1], failfast=True, verbosity=2, exit=False).result
+    failed = len(ran.failures) + len(ran.errors)
+    print(f"{ran.testsRun - len(ran.failures)} passed, {failed} failed, {len(ran.skipped)} skipped")
+    sys.exit(0 if ran.wasSuccessful() and ran.testsRun else 1)
