@@ -150,6 +150,27 @@ class Package(unittest.TestCase):
         self.assertIn("NoNewPrivs:\t1", status)
         self.assertEqual(inside("systemctl", "--failed", "--no-legend"), "")
 
+    def test_2_the_units_are_sound_and_closed(self):
+        for unit in ("ringcast.service", "ringcast.socket", "ringcast@one.service"):
+            said = script("host-exec.sh", HOST, "systemd-analyze", "verify", "--man=no", unit)
+            self.assertEqual(said.stdout + said.stderr, "")
+        inside("systemd-analyze", "security", "--no-pager", "--threshold=15", "ringcast.service")
+
+    def test_3_a_secret_reaches_the_process_alone(self):
+        secret = "/run/credentials/ringcast.service/admin-token"
+        inside("test", "!", "-e", secret)
+        inside("sh", "-c", "umask 077; mkdir -p /etc/credstore; echo s3cret >/etc/credstore/ringcast.admin-token; "
+               "systemctl restart ringcast")
+        until(ready, "ready with a secret")
+        process = prop("ringcast", "MainPID")
+        self.assertEqual(inside("cat", f"/proc/{process}/root{secret}"), "s3cret\n")
+        mode = inside("stat", "-c", "%a", f"/proc/{process}/root{secret}").strip()
+        self.assertEqual(mode[-1], "0", f"mode {mode}")
+        self.assertNotIn("s3cret", inside("systemctl", "show", "ringcast"))
+        self.assertNotIn("s3cret", inside("cat", f"/proc/{process}/environ"))
+        inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c",
+               f"! cat /etc/credstore/ringcast.admin-token && ! cat {secret}")
+
     def test_3_a_killed_server_comes_back(self):
         before = prop("ringcast", "MainPID")
         inside("systemctl", "kill", "--signal=KILL", "ringcast")
