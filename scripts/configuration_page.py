@@ -3,8 +3,8 @@
 
     configuration_page.py INPUT OUTPUT VERSION
 
-It knows the Markdown that the document uses: headings, paragraphs, fenced code, tables, and in a line
-`code` and [links](to). Whatever else a line begins with is refused rather than set wrongly.
+It knows the Markdown that the document uses: headings, paragraphs, lists, fenced code, tables, and in a line
+`code`, **bold** and links. Whatever else a line begins with is refused rather than set wrongly.
 """
 
 import pathlib
@@ -29,7 +29,8 @@ TAIL = r'''.SH SEE ALSO
 LEFT_OUT = {"Flags of `ringcast serve`"}
 # Files of the repository, and where the package has them.
 INSTALLED = {"config/ringcast.toml": "/etc/ringcast/ringcast.toml"}
-UNKNOWN = re.compile(r"[-*+>] |\d+\. |!\[|<")
+UNKNOWN = re.compile(r"[*+>] |\d+\. |!\[|<")
+TARGET = re.compile(r"\[[^\]]+\]: \S+$")
 
 
 def escape(text: str) -> str:
@@ -41,6 +42,8 @@ def inline(text: str) -> str:
     """`code` is bold, a link is its text; one that is a sentence of its own leads nowhere here."""
     text = re.sub(r"\. \[[^\]]+\]\([^)]+\)$", ".", text)
     text = re.sub(r"\[((?:[^\]`]|`[^`]*`)+)\]\([^)]+\)", r"\1", text)
+    text = re.sub(r"(^|[^`\w])\[([^\]`]+\(\d\))\]", r"\1\2", text)  # [page(3)], its target elsewhere
+    text = re.sub(r"\*\*([^*]+)\*\*", r"`\1`", text)
     for name, place in INSTALLED.items():
         text = text.replace(name, f"`{place}`")
     parts = text.split("`")
@@ -75,8 +78,12 @@ def blocks(text: str):
     lines = iter(text.splitlines())
     kind, held = None, []
     for line in lines:
+        if TARGET.match(line):
+            continue
         now = ("blank" if not line.strip() else "heading" if line.startswith("#") else
-               "code" if line.startswith("```") else "table" if line.startswith("|") else "text")
+               "code" if line.startswith("```") else "table" if line.startswith("|") else
+               "list" if line.startswith("- ") or (kind == "list" and line.startswith("  ")) else
+               "text")
         if held and now != kind:
             yield kind, held
             held = []
@@ -108,6 +115,10 @@ def page(text: str) -> list[str]:
             continue
         elif kind == "code":
             out += [".RS", ".nf", *map(escape, lines), ".fi", ".RE", ".PP"]
+        elif kind == "list":
+            for item in "\n".join(lines)[2:].split("\n- "):
+                out += [r".IP \(bu 2", inline(" ".join(map(str.strip, item.splitlines())))]
+            out.append(".PP")
         elif kind == "table":
             out += table(lines)
         else:
