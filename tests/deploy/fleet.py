@@ -19,6 +19,7 @@ PACKAGES = ["nftables", "sudo", "systemd-timesyncd", "unattended-upgrades", "ca-
             "prometheus", "prometheus-node-exporter"]
 PLAYBOOK_SECONDS_MAX = 900
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\] \*+$(.*?)(?=^(?:TASK|RUNNING HANDLER|PLAY) |\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Played:
@@ -28,6 +29,7 @@ class Played:
         self.output = ended.stdout
         self.succeeded = ended.returncode == 0
         self.changed = {host: int(changed) for host, _, changed, _, _ in RECAP.findall(ended.stdout)}
+        self.changed_tasks = [task for task, said in TASK.findall(ended.stdout) if re.search("^changed: ", said, re.MULTILINE)]
 
 
 def run(*command, check: bool = True, **options) -> subprocess.CompletedProcess:
