@@ -244,6 +244,7 @@ def broken(fleet: Fleet, check: Check) -> None:
     check.that("no_such_key" in said and "nothing was changed" in said and fleet.main_pid("n1") == before,
                "a configuration that the version refuses is told before anything is touched", said)
     fleet.deploy_version(fleet.version)
+    check.that(fleet.play("deploy.yml", check=False).succeeded, "with the deployment put right the next deploy succeeds")
 
 
 def replace(fleet: Fleet, check: Check) -> None:
