@@ -276,13 +276,13 @@ def failures(fleet: Fleet, check: Check) -> None:
     fleet.inside("n1", "mkdir", "-p", "/run/systemd/system/ringcast.service.d")
     clamp = HOSTS / "hosts/n1/root/opt/clamp.conf"
     clamp.write_text("[Service]\nLimitMEMLOCK=64K\n")
-    fleet.inside("n1", "sh", "-c", "cp /opt/clamp.conf /run/systemd/system/ringcast.service.d/zz.conf && systemctl daemon-reload && "
-                 "systemctl restart ringcast")
-    until(lambda: ready(fleet, "n1"), "ready with a clamped lock limit")
+    fleet.inside("n1", "sh", "-c", "cp /opt/clamp.conf /run/systemd/system/ringcast.service.d/zz.conf && systemctl daemon-reload; "
+                 "systemctl restart ringcast", check=False)
     said = fleet.inside("n1", "journalctl", "--no-pager", "-u", "ringcast", "-n", "20")
-    check.that(re.search(r"LimitMEMLOCK|memory-lock|locked", said), "with a clamped lock limit it serves and says what it costs", said[-600:])
+    check.that("raise it (LimitMEMLOCK=" in said, "with too low a lock limit it says which limit is to be raised", said[-600:])
     fleet.inside("n1", "sh", "-c", "rm /run/systemd/system/ringcast.service.d/zz.conf; systemctl daemon-reload; systemctl restart ringcast")
     until(lambda: ready(fleet, "n1"), "ready again")
+    check.that(True, "and serves once it is")
     if "state_directory" not in (fleet.folder / "package/etc/ringcast/ringcast.toml").read_text():
         check.skip("a full disk for the state directory corrupts nothing that was saved", "this version saves no rooms")
         return
@@ -310,7 +310,7 @@ def backup(fleet: Fleet, check: Check) -> None:
                  "echo kept >/var/lib/private/ringcast/kept")
     fleet.play("backup.yml", "--extra-vars", f"backup_recipient={recipient}")
     archives = sorted(path.name for path in (fleet.folder / "backups").iterdir())
-    check.that(archives == ["n1.tar.gz.age", "n2.tar.gz.age"], "there is an archive of each node and nothing else", str(archives))
+    check.that(archives == [f"{node}.tar.gz.age" for node in sorted(fleet.nodes)], "there is an archive of each node and nothing else", str(archives))
     check.that(b"ringcast" not in (fleet.folder / "backups/n1.tar.gz.age").read_bytes()[200:], "it is encrypted")
     fleet.inside("n1", "sh", "-c", "systemctl stop ringcast.socket ringcast; rm -rf /etc/ringcast/other.toml /var/lib/private/ringcast/*; "
                  "systemctl start ringcast.socket ringcast")
@@ -322,7 +322,7 @@ def backup(fleet: Fleet, check: Check) -> None:
     check.that(fleet.inside("n1", "cat", "/var/lib/private/ringcast/kept") == "kept\n", "the state is back")
     check.that(ready(fleet, "n1") and fleet.load("n1", "--clients", "2", "--seconds", "1")["joined"] == 2, "and the node serves")
     archives = sorted(path.name for path in (fleet.folder / "backups").iterdir())
-    check.that(archives == ["n1.tar.gz.age", "n2.tar.gz.age"], "nothing decrypted is left behind", str(archives))
+    check.that(archives == [f"{node}.tar.gz.age" for node in sorted(fleet.nodes)], "nothing decrypted is left behind", str(archives))
     fleet.inside("n1", "rm", "/etc/ringcast/other.toml", "/var/lib/private/ringcast/kept")
 
 
