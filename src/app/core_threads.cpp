@@ -19,7 +19,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config, co
                                                         const Clock& clock,
                                                         std::span<const io::Socket> listeners,
                                                         std::span<const server::PageFile> page,
-                                                        io::Doorbell& control_doorbell) {
+                                                        io::Doorbell& control_doorbell,
+                                                        std::span<const std::optional<server::SavedRoom>> saved_rooms) {
   std::unique_ptr<CoreThreads> cores(new CoreThreads(config));
   for (std::uint32_t index = 0; index < config.core_plan.cores(); ++index) {
     cores->threads_.push_back(
@@ -33,7 +34,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config, co
                                                .page = page,
                                                .control_doorbell = control_doorbell,
                                                .room_homes = cores->room_homes_,
-                                               .room_metrics = cores->room_metrics_view_}));
+                                               .room_metrics = cores->room_metrics_view_,
+                                               .saved_rooms = saved_rooms}));
   }
   if (auto begun = cores->begin(); !begun) return std::unexpected(begun.error());
   return cores;

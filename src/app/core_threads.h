@@ -15,9 +15,9 @@ class CoreThreads {
   /// until all serve, or says why one can't: then none is left.
   [[nodiscard]] static Result<std::unique_ptr<CoreThreads>> start(
       const Config& config, const SocketPlan& sockets, const SimulationRegistry& simulations,
-      const Clock& clock,
-      std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
-      io::Doorbell& control_doorbell);
+      const Clock& clock, std::span<const io::Socket> listeners,
+      std::span<const server::PageFile> page, io::Doorbell& control_doorbell,
+      std::span<const std::optional<server::SavedRoom>> saved_rooms);
   /// Joins: the cores must have drained, and nobody may ring their doorbells any more.
   ~CoreThreads();
   CoreThreads(const CoreThreads&) = delete;

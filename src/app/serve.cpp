@@ -15,6 +15,7 @@
 #include "app/doctor.h"
 #include "app/page.h"
 #include "app/resource_limits.h"
+#include "app/restore.h"
 #include "app/simulations.h"
 #include "observe/log.h"
 #include "server/control.h"
@@ -128,18 +129,29 @@ int run(const Config& config, const SimulationRegistry& simulations) {
     log.write(observe::LogLevel::warning, *sentence);
   }
 
+  std::optional<server::StateDirectory> state_directory;
+  if (const auto path = state_directory_path(config)) {
+    auto opened = server::StateDirectory::open(*path);
+    if (!opened) return failed(exit_mistake, opened.error());
+    state_directory = std::move(*opened);
+  }
+  const server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
+  const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
+
   const auto control =
       server::Control::create({.admin = *admin,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
-                                                                    : ws::CloseCode::going_away},
+                                                                    : ws::CloseCode::going_away,
+                               .state_directory = kept_in},
                               log);
   if (!control) return failed(exit_failed, control.error());
 
   // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
   block_signals(SIG_BLOCK);
-  const auto cores = CoreThreads::start(
-      config, sockets, simulations, clock, entrance->listeners,
-      config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
+  const auto cores =
+      CoreThreads::start(config, sockets, simulations, clock, entrance->listeners,
+                         config.page ? page_files() : std::span<const server::PageFile>{},
+                         (*control)->doorbell(), saved_rooms);
   block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());
 
@@ -152,7 +164,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
                {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
-  return exit_ok;
+  return (*control)->saved() ? exit_ok : exit_failed;
 }
 
 }  // namespace

@@ -31,6 +31,13 @@ class Arena final : public Simulation {
 
   const Payload* full_state() override { return &codec_.state(world_); }
 
+  [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
+    return world_.save();
+  }
+  [[nodiscard]] bool restore(std::span<const std::byte> saved) override {
+    return world_.restore(saved);
+  }
+
   void step(const Tick& tick, Outbound& out) override {
     world_.step(tick.period);
     for (const Event& event : world_.events()) {

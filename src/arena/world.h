@@ -42,7 +42,8 @@ class World {
  public:
   explicit World(const WorldOptions& options);
 
-  /// Brings the member's object in, if there is a place; without one the member watches.
+  /// Brings the member's object in, if there is a place; without one the member watches. Who came
+  /// with a restored state is there already.
   void join(MemberId member);
   /// Takes the member's object out.
   void leave(MemberId member);
@@ -56,6 +57,12 @@ class World {
   /// events follow the replicated objects of now.
   [[nodiscard]] std::span<const Event> events() const { return events_; }
   void forget_events() { events_.clear(); }
+
+  /// Everything but events, members included. restore() is for a world just made, with the same
+  /// options but for the seed; false, and the world is of no use any more, when the bytes are not
+  /// of such a world.
+  [[nodiscard]] std::vector<std::byte> save() const;
+  [[nodiscard]] bool restore(std::span<const std::byte> saved);
 
   [[nodiscard]] float width() const { return width_; }
   [[nodiscard]] float height() const { return height_; }

@@ -16,6 +16,7 @@
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
 #include "room/inbox.h"
+#include "room/kept_room.h"
 
 namespace ringcast::room {
 
@@ -77,6 +78,18 @@ class Room {
     return inbox_.internal_event(kind, payload);
   }
 
+  /// From here on a member whose session ends with LeaveReason::ended does not leave: it is kept,
+  /// with all that the simulation has of it, for keep().
+  void begin_keeping() { keeping_ = true; }
+  /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
+  /// the simulation has no state to save. `member_ids_end` comes from the branches.
+  [[nodiscard]] std::optional<KeptRoom> keep(std::uint32_t member_ids_end);
+  /// Before the first tick, of a simulation that has been given kept.state: its members are awaited
+  /// until `until`; who has not been admitted again by then leaves.
+  void resume(const KeptRoom& kept, Instant until);
+  /// Takes the member off those that are awaited, to be admitted again. False when it is not one.
+  [[nodiscard]] bool claim(MemberId id);
+
   /// When the next tick is due: an absolute schedule that never drifts.
   [[nodiscard]] Instant next_tick() const { return next_tick_; }
   /// The newest tick begun; 0 before the first.
@@ -102,6 +115,8 @@ class Room {
   };
 
   void drain(Audience& audience);
+  void part_with(MemberId member, LeaveReason reason);
+  void give_up_awaited(Instant now, Outbound& out);
   void enter(MemberId id, Audience& audience);
   [[nodiscard]] bool never_entered(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
@@ -121,6 +136,11 @@ class Room {
   std::uint32_t members_ = 0;
   std::vector<Member> newcomers_;
   std::vector<MemberId> never_entered_;
+  bool keeping_ = false;
+  std::vector<MemberId> kept_;     ///< their sessions have ended
+  std::vector<MemberId> awaited_;  ///< restored, and not back yet
+  std::vector<MemberId> claimed_;  ///< back, and to join in the next tick
+  Instant awaited_until_ = never;
   Inbox inbox_;
   observe::RoomMetrics& metrics_;
 };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
+#include "server/resume_token.h"
 #include "server/rooms.h"
 #include "server/sessions.h"
 
@@ -165,7 +167,10 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     refuse(handle, session, {ws::HttpStatus::not_found, "There is no such room."});
     return;
   }
-  if (room == nullptr) {
+  // Who was a member before a restart is known at the room's home only.
+  const bool resumes = !resume_in_query(request.query).empty();
+  if (room == nullptr ||
+      (resumes && !session.handshake->moved && rooms_.home(room->id()) == nullptr)) {
     move(handle, session, address->core);
     return;
   }
@@ -260,7 +265,11 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, stop_code_, "the server is shutting down", Farewell::at_once);
     return false;
   }
-  const auto member = room == nullptr ? std::nullopt : room->admit(handle);
+  std::optional<MemberId> member;
+  if (room != nullptr) {
+    member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
+    if (!member) member = room->admit(handle);
+  }
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

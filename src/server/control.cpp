@@ -58,6 +58,7 @@ struct Control::Impl {
   Impl(const ControlOptions& options, const observe::Log& its_log, int event_descriptor)
       : log(its_log),
         shutdown_code(options.shutdown_code),
+        state_directory(options.state_directory),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
     if (options.admin) admin.emplace(context, options.admin, view);
@@ -86,7 +87,7 @@ struct Control::Impl {
     if (view.readiness != Readiness::draining) {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
-      mail_all(Shutdown{.code = shutdown_code});
+      mail_all(Shutdown{.code = shutdown_code, .resume_key = resume_key()});
       hear_signals();
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
@@ -111,8 +112,9 @@ struct Control::Impl {
       while (const auto mail = core.from_core->pop()) {
         if (std::holds_alternative<Ready>(*mail)) {
           if (++ready == view.cores.size()) all_ready();
-        } else if (++drained == view.cores.size()) {
-          all_drained();
+        } else {
+          save(std::get<Drained>(*mail));
+          if (++drained == view.cores.size()) all_drained();
         }
       }
     }
@@ -123,6 +125,31 @@ struct Control::Impl {
     if (view.readiness == Readiness::starting) view.readiness = Readiness::serving;
   }
 
+  std::optional<ResumeKey> resume_key() {
+    if (state_directory == nullptr) return std::nullopt;
+    const auto key = make_resume_key();
+    if (!key) {
+      saved = false;
+      log.write(observe::LogLevel::error, "rooms are not saved: the kernel gives no random key");
+    }
+    return key;
+  }
+
+  void save(const Drained& mail) {
+    if (!mail.rooms) return;
+    for (const SavedRoom& room : *mail.rooms) {
+      if (const auto done = state_directory->save(room); !done) {
+        saved = false;
+        log.write(observe::LogLevel::error, done.error().message);
+      } else {
+        log.write(observe::LogLevel::info, "room saved",
+                  {{"room", room.name},
+                   {"members", static_cast<std::int64_t>(room.room.members.size())},
+                   {"bytes", static_cast<std::int64_t>(room.room.state.size())}});
+      }
+    }
+  }
+
   void all_drained() {
     log.write(observe::LogLevel::info, "drained");
     context.stop();
@@ -130,6 +157,8 @@ struct Control::Impl {
 
   const observe::Log& log;
   ws::CloseCode shutdown_code;
+  const StateDirectory* state_directory;
+  bool saved = true;
   AdminView view;
   std::function<void()> on_serving;
   std::size_t ready = 0;
@@ -155,6 +184,10 @@ Result<std::unique_ptr<Control>> Control::create(const ControlOptions& options,
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }
+}
+
+bool Control::saved() const {
+  return impl_->saved;
 }
 
 io::Doorbell& Control::doorbell() {

@@ -10,6 +10,7 @@
 #include "io/io.h"
 #include "observe/log.h"
 #include "server/handles.h"
+#include "server/state_directory.h"
 #include "ws/close_code.h"
 
 namespace ringcast::server {
@@ -18,6 +19,8 @@ struct ControlOptions {
   io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
   /// What sessions are closed with at a shutdown.
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
+  /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
+  const StateDirectory* state_directory = nullptr;
 };
 
 class Control {
@@ -38,6 +41,10 @@ class Control {
   /// ends the process.
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving);
+
+  /// After run(): whether every room that can be saved has been, if any was to be. What went wrong
+  /// is in the log.
+  [[nodiscard]] bool saved() const;
 
  private:
   struct Impl;

@@ -82,7 +82,11 @@ struct CoreOptions {
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
   std::vector<std::string> origins_allowed;  ///< empty: all
-  /// How long reliable frames may drain at shutdown.
+  /// At a shutdown sessions are told to go one by one, evenly over this time; 0: all at once.
+  Nanoseconds drain_window = Nanoseconds(0);
+  /// How long members of a restored room are awaited before they leave.
+  Nanoseconds resume_timeout = std::chrono::seconds(30);
+  /// How long reliable frames may drain at shutdown, from the end of the window.
   Nanoseconds drain_timeout = std::chrono::seconds(5);
   /// Upper end of the reconnect delay hint, drawn evenly for each client.
   Nanoseconds reconnect_delay_max = std::chrono::seconds(2);
