@@ -73,6 +73,15 @@ def wait_for(port: int, process: subprocess.Popen) -> None:
     sys.exit(f"{process.args} does not listen")
 
 
+def scrape(admin_port: int) -> dict[str, float]:
+    """/metrics: samples by name and labels, in the order of the exposition."""
+    url = f"http://127.0.0.1:{admin_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in
+            (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
 def cpu_ns(pid: int) -> int:
     """What all threads of a process have run, user and system: /proc/PID/task/TID/schedstat."""
     total = 0
@@ -149,22 +158,25 @@ class Server(Subject):
             name = "arena"
             simulation = "arena"
             rate_hz = {case.rate_hz}
-            parameters = {{ bots = 50, players = 0, fragments = 0 }}
+            spread = "{"all" if case.cores else "none"}"
+            parameters = {{ {self.parameters()} }}
+            {self.tables()}
             """)
-        if case.cores:
-            self.config.write('            spread = "all"\n')
         self.config.flush()
         cores = ["--cores", case.cores] if case.cores else []
         self.launch([str(setup.build / "ringcast"), "serve", "--config", self.config.name, *cores],
                     stdout=subprocess.DEVNULL)
 
+    def parameters(self) -> str:
+        """Of the arena."""
+        return "bots = 50, players = 0, fragments = 0"
+
+    def tables(self) -> str:
+        """What else is configured."""
+        return ""
+
     def scrape(self) -> dict[str, float]:
-        """Samples by name and labels, in the order of the exposition."""
-        url = f"http://127.0.0.1:{self.admin}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {name: float(value) for name, _, value in
-                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+        return scrape(self.admin)
 
     def window_begins(self) -> None:
         self.before = self.scrape()

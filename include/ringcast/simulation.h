@@ -122,6 +122,9 @@ class Simulation {
     static_cast<void>(event);
     static_cast<void>(out);
   }
+  /// The room is being closed, after a last round of joins, leaves, inputs and internal events and
+  /// instead of a step: a last word. Sessions end behind what is sent here; no call follows.
+  virtual void closing(Outbound& out) { static_cast<void>(out); }
   /// The whole state as a newcomer needs it, marshaled once for all who joined in this tick and
   /// sent to each ahead of anything else; or nullptr when the next snapshot is enough. What is
   /// returned stays valid until the next call on the simulation.

@@ -53,10 +53,37 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
   add("--slow-rcvbuf", options.slow_receive_buffer_bytes, "their receive buffer; 0: the system's",
       "BYTES");
+  verb.add_option("--from", options.from,
+                  "IPv4 addresses that the clients come from, in turn (default: the system's)")
+      ->type_name("ADDRESS[-ADDRESS|/PREFIX]");
+  verb.add_option_function<std::uint32_t>(
+          "--settle",
+          [&options](std::uint32_t seconds) { options.settle = std::chrono::seconds(seconds); },
+          "from the last join to the measurement (default: 1)")
+      ->type_name("SECONDS");
+  verb.add_flag("--list-ticks", options.list_ticks, "list every tick in the JSON object");
   verb.add_flag_callback(
       "--no-ack", [&options] { options.acknowledge = false; }, "never acknowledge ticks");
   verb.add_flag("--idle", options.idle, "only connect and stay");
   verb.add_flag("--json", command.json, "print one JSON object");
+}
+
+void add_top(CLI::App& verb, TopCommand& command) {
+  verb.add_option("--admin", command.admin,
+                  fmt::format("the server's admin address (default: {})", command.admin))
+      ->type_name("HOST:PORT");
+  verb.add_flag("--once", command.once, "print one second's figures as plain lines and exit");
+}
+
+void add_trace(CLI::App& verb, TraceCommand& command) {
+  verb.add_option("script", command.script, "list, or the name of a script (default: list)")
+      ->type_name("list|NAME");
+  verb.add_option("--pid", command.pid, "the server's process (default: the only one)")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--seconds", command.seconds, "how long (default: until Ctrl-C)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
 }
 
 // CLI11 speaks in sentences of its own; some span lines.
@@ -73,6 +100,8 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   ServeCommand serve;
   DoctorCommand doctor;
   LoadCommand load;
+  TopCommand top;
+  TraceCommand trace;
   CLI::App program("A realtime room server on io_uring.", "ringcast");
   program.set_version_flag("--version", fmt::format("ringcast {}", server::version));
   program.require_subcommand(0, 1);
@@ -80,9 +109,15 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   CLI::App& doctor_verb =
       *program.add_subcommand("doctor", "Say whether this machine can serve, and what is missing.");
   CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
+  CLI::App& top_verb =
+      *program.add_subcommand("top", "Show a running server's cores, rooms and slowest sessions.");
+  CLI::App& trace_verb =
+      *program.add_subcommand("trace", "Look into a running server with bpftrace.");
   add_serve(serve_verb, serve);
+  add_top(top_verb, top);
   add_config_file(doctor_verb, doctor.flags);
   add_load(load_verb, load);
+  add_trace(trace_verb, trace);
 
   const CLI::App* verb = &program;
   try {
@@ -97,7 +132,10 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   }
   if (serve_verb.parsed()) return serve;
   if (doctor_verb.parsed()) return doctor;
-  if (!load_verb.parsed()) return mistake(program, "name a verb: serve, doctor or load");
+  if (top_verb.parsed()) return top;
+  if (trace_verb.parsed()) return trace;
+  if (!load_verb.parsed())
+    return mistake(program, "name a verb: serve, doctor, load, top or trace");
   if (auto checked = load::check(load.options); !checked) {
     return mistake(load_verb, checked.error().message);
   }

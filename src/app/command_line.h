@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "app/config.h"
+#include "app/top.h"
+#include "app/trace.h"
 #include "load/load.h"
 
 namespace ringcast::app {
@@ -30,7 +32,8 @@ struct Answer {
   int code;
   std::string text;
 };
-using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, Answer>;
+using Command =
+    std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, TraceCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

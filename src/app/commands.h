@@ -8,5 +8,8 @@ namespace ringcast::app {
 int serve(const ServeCommand& command);
 int doctor(const DoctorCommand& command);
 int load(const LoadCommand& command);
+int top(const TopCommand& command);
+/// Returns only when bpftrace could not be started, or for the list.
+int trace(const TraceCommand& command);
 
 }  // namespace ringcast::app

@@ -15,10 +15,10 @@
 #include <utility>
 
 #include "app/room_flag.h"
+#include "app/room_reader.h"
 #include "app/toml_reader.h"
 #include "base/frame.h"
 #include "uring/listener.h"
-#include "ws/upgrade.h"
 
 namespace ringcast::app {
 namespace {
@@ -45,6 +45,16 @@ constexpr auto direct_sockets_words = std::to_array<std::pair<Word, DirectSocket
     {"auto", DirectSockets::when_needed},
     {"on", DirectSockets::on},
     {"off", DirectSockets::off},
+});
+using server::SendOptions;
+constexpr auto send_strategies = std::to_array<std::pair<Word, SendOptions::Strategy>>({
+    {"auto", SendOptions::Strategy::automatic},
+    {"plain", SendOptions::Strategy::plain},
+    {"zero_copy", SendOptions::Strategy::zero_copy},
+});
+constexpr auto several_frames_words = std::to_array<std::pair<Word, SendOptions::SeveralFrames>>({
+    {"gathered", SendOptions::SeveralFrames::gathered},
+    {"chain", SendOptions::SeveralFrames::chain},
 });
 constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolicy>>({
     {"replace_waiting", room::LatestPolicy::replace_waiting},
@@ -158,6 +168,16 @@ void read_session(TomlTable table, server::SessionOptions& session,
   }
 }
 
+void read_send(TomlTable table, SendOptions& send) {
+  table.read("strategy", send.strategy, send_strategies);
+  table.read("zero_copy_min_bytes", send.zero_copy_min_bytes,
+             {.min = 1, .max = FrameSlab::block_bytes_max});
+  table.read("zero_copy_pins_max", send.zero_copy_pins_max, {.min = 1, .max = 1'024});
+  table.read("zero_copy_copied_max", send.zero_copy_copied_max, {.min = 0, .max = 1'024});
+  table.read("several_frames", send.several_frames, several_frames_words);
+  table.refuse_other_keys();
+}
+
 void read_latest(TomlTable table, server::CoreOptions& core) {
   server::LatestOptions& latest = core.latest;
   table.read("policy", core.session.outbox.latest_policy, latest_policies);
@@ -165,67 +185,6 @@ void read_latest(TomlTable table, server::CoreOptions& core) {
              {.min = 0, .max = 14'400});
   table.read("acknowledge_every_ticks", latest.acknowledge_every_ticks, {.min = 1, .max = 240});
   table.refuse_other_keys();
-}
-
-/// What no single key says about a room: nothing, or the sentence and the key that it is about.
-struct RoomProblem {
-  std::string_view key;
-  std::string sentence;
-};
-std::optional<RoomProblem> check_room(const server::RoomOptions& room,
-                                      const SimulationRegistry& simulations) {
-  if (!ws::is_room_name(room.name)) {
-    return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
-                                           "'_' and '-', at most {}",
-                                           room.name, ws::room_name_bytes_max)};
-  }
-  const auto found = simulations.find(room.simulation);
-  if (found == simulations.end()) {
-    return RoomProblem{"simulation",
-                       fmt::format("there is no simulation \"{}\", only {}", room.simulation,
-                                   fmt::join(std::views::keys(simulations), ", "))};
-  }
-  const SimulationOptions options{
-      .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
-  const auto made = found->second(options);
-  if (!made) return RoomProblem{"parameters", made.error()};
-  if (room.spread && (*made)->encoding() == Encoding::raw) {
-    return RoomProblem{"spread",
-                       fmt::format("simulation {} sends raw messages, and only rooms with "
-                                   "the envelope can be spread; leave spread out",
-                                   room.simulation)};
-  }
-  return std::nullopt;
-}
-
-server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simulations) {
-  server::RoomOptions room;
-  table.read("name", room.name);
-  table.read("simulation", room.simulation);
-  table.read("rate_hz", room.rate_hz, rate_hz_range);
-  table.read("seed", room.seed, seed_range);
-  std::string core = "auto";
-  table.read_text_or_number("core", core);
-  if (const std::string problem = parse_home(core, room.core); !problem.empty()) {
-    table.report().problem(table.line_of("core"), "room." + problem);
-  }
-  table.read("spread", room.spread, spreads);
-  table.read("members_max", room.members_max, members_max_range);
-  table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
-  table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
-  for (auto& [key, value] : table.table("parameters").texts()) {
-    room.parameters.emplace(std::move(key), std::move(value));
-  }
-  table.refuse_other_keys();
-  for (const std::string_view needed : {"name", "simulation"}) {
-    if (!table.has(needed)) {
-      table.report().problem(table.line_of(needed), fmt::format("a room needs a {}", needed));
-    }
-  }
-  if (const auto problem = check_room(room, simulations)) {
-    table.report().problem(table.line_of(problem->key), problem->sentence);
-  }
-  return room;
 }
 
 void read_rooms(TomlTable& document, std::vector<server::RoomOptions>& rooms,
@@ -260,6 +219,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
         "origins_allowed",
         fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
   }
+  document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
   document.read_milliseconds("drain_window_ms", config.core.drain_window,
                              {.min = 0, .max = 3'600'000});
   document.read_milliseconds("resume_timeout_ms", config.core.resume_timeout, up_to_an_hour_ms);
@@ -272,6 +232,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
   read_latest(document.table("latest"), config.core);
+  read_send(document.table("send"), config.core.send);
   read_rooms(document, config.rooms, simulations);
   document.refuse_other_keys();
 }

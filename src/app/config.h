@@ -66,6 +66,7 @@ struct Config {
   std::optional<std::string> state_directory;
   bool page = true;  ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
+  std::uint32_t rooms_max = 1'024;  ///< with those opened while it runs
   server::CoreOptions core;
   MemoryOptions memory;
   DirectSockets direct_sockets = DirectSockets::when_needed;

@@ -54,7 +54,7 @@ void CoreThread::live(Answers answers, Orders orders) {
   try {
     obey(answers, orders);
   } catch (const std::future_error&) {
-    // Another core could not be made, and this one is not to be.
+    return;  // another core could not be made, and this one is not to be
   }
 }
 
@@ -74,7 +74,8 @@ void CoreThread::obey(Answers& answers, Orders& orders) {
 
 Result<void> CoreThread::make_ring(Made& made) try {
   if (auto pinned = pin_this_thread(setup_.cpu); !pinned) return pinned;
-  auto ring = uring::Ring::create(ring_options(setup_.config.memory, setup_.sockets, setup_.clock));
+  auto ring = uring::Ring::create(
+      ring_options(setup_.config.memory, setup_.sockets, setup_.features, setup_.clock));
   if (!ring) return std::unexpected(ring.error());
   made.ring = std::move(*ring);
   return {};
@@ -94,7 +95,8 @@ Result<void> CoreThread::make_core(Made& made, std::span<const server::CorePeer>
                          .from_control = to_core_,
                          .to_control = from_core_,
                          .control_doorbell = &setup_.control_doorbell,
-                         .peers = peers});
+                         .peers = peers,
+                         .notices = &notices_});
   return add_rooms(made);
 } catch (const std::bad_alloc&) {
   return no_memory();

@@ -24,6 +24,7 @@
 #include "server/handles.h"
 #include "server/mail.h"
 #include "server/page.h"
+#include "uring/kernel_features.h"
 
 namespace ringcast::app {
 
@@ -33,6 +34,7 @@ struct CoreSetup {
   int cpu;  ///< that it is kept on; -1: any
   const Config& config;
   const SocketPlan& sockets;
+  const uring::Features& features;
   const SimulationRegistry& simulations;
   const Clock& clock;
   io::Socket listener;  ///< taken over
@@ -64,7 +66,7 @@ class CoreThread {
 
   // After has_ring().
   [[nodiscard]] server::CoreHandle handle() {
-    return {&to_core_, &from_core_, doorbell_, &metrics_};
+    return {&to_core_, &from_core_, doorbell_, &metrics_, &notices_};
   }
   [[nodiscard]] io::RingName ring() const { return ring_; }
 
@@ -97,6 +99,7 @@ class CoreThread {
   server::ControlMailbox to_core_{server::mailbox_capacity};
   server::CoreMailbox from_core_{server::mailbox_capacity};
   observe::CoreMetrics metrics_;
+  server::NoticeQueue notices_{server::notices_max};
   io::Doorbell* doorbell_ = nullptr;  // the ring's
   io::RingName ring_;
   std::latch over_{1};  // nobody needs the ring any more

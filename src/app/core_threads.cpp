@@ -7,27 +7,27 @@ CoreThreads::CoreThreads(const Config& config)
   for (std::size_t room = 0; room < config.rooms.size(); ++room) {
     room_metrics_.push_back(std::make_unique<observe::RoomMetrics>());
     room_metrics_view_.push_back(room_metrics_.back().get());
-    rooms_.push_back({&config.rooms[room], room_homes_[room], room_metrics_.back().get()});
+    rooms_.push_back({room::RoomId{static_cast<std::uint32_t>(room)}, &config.rooms[room],
+                      room_homes_[room], room_metrics_.back().get()});
   }
 }
 
 // The threads wait for each other's mail to be read: none is joined before all may end.
 CoreThreads::~CoreThreads() = default;
 
-Result<std::unique_ptr<CoreThreads>> CoreThreads::start(const Config& config, const SocketPlan& sockets,
-                                                        const SimulationRegistry& simulations,
-                                                        const Clock& clock,
-                                                        std::span<const io::Socket> listeners,
-                                                        std::span<const server::PageFile> page,
-                                                        io::Doorbell& control_doorbell,
-                                                        std::span<const std::optional<server::SavedRoom>> saved_rooms) {
+Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
+    const Config& config, const SocketPlan& sockets, const uring::Features& features,
+    const SimulationRegistry& simulations, const Clock& clock,
+    std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
+    io::Doorbell& control_doorbell, std::span<const std::optional<server::SavedRoom>> saved_rooms) {
   std::unique_ptr<CoreThreads> cores(new CoreThreads(config));
   for (std::uint32_t index = 0; index < config.core_plan.cores(); ++index) {
     cores->threads_.push_back(
         std::make_unique<CoreThread>(CoreSetup{.index = index,
                                                .cpu = config.core_plan.cpus[index],
                                                .config = config,
-                  .sockets = sockets,
+                                               .sockets = sockets,
+                                               .features = features,
                                                .simulations = simulations,
                                                .clock = clock,
                                                .listener = listeners[index],

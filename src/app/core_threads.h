@@ -14,9 +14,10 @@ class CoreThreads {
   /// Starts one thread for each core of the configuration's plan, each with its listener. Blocks
   /// until all serve, or says why one can't: then none is left.
   [[nodiscard]] static Result<std::unique_ptr<CoreThreads>> start(
-      const Config& config, const SocketPlan& sockets, const SimulationRegistry& simulations,
-      const Clock& clock, std::span<const io::Socket> listeners,
-      std::span<const server::PageFile> page, io::Doorbell& control_doorbell,
+      const Config& config, const SocketPlan& sockets, const uring::Features& features,
+      const SimulationRegistry& simulations, const Clock& clock,
+      std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
+      io::Doorbell& control_doorbell,
       std::span<const std::optional<server::SavedRoom>> saved_rooms);
   /// Joins: the cores must have drained, and nobody may ring their doorbells any more.
   ~CoreThreads();

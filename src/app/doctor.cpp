@@ -67,8 +67,8 @@ Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
 }
 
 Finding check_open_files(const MachineFacts& facts, const Config& config) {
-  const SocketPlan plan = plan_sockets(config, facts.open_files.hard,
-                                       facts.features.has(uring::direct_sockets));
+  const SocketPlan plan =
+      plan_sockets(config, facts.open_files.hard, facts.features.has(uring::direct_sockets));
   if (const auto sentence = shortage(plan, config, facts.open_files.hard)) {
     return {Mark::bad, *sentence};
   }
@@ -99,6 +99,32 @@ Finding describe_cores(const Config& config) {
                                   fmt::join(config.core_plan.cpus, ","))};
 }
 
+Finding describe_send(const MachineFacts& facts, const Config& config) {
+  const server::SendOptions& send = config.core.send;
+  using Strategy = server::SendOptions::Strategy;
+  const std::string several =
+      send.several_frames == server::SendOptions::SeveralFrames::chain ? "chain" : "gathered";
+  const io::ZeroCopy possible = facts.features.zero_copy();
+  const bool has_memory = facts.registered_bytes && *facts.registered_bytes != 0;
+  const std::string plain = fmt::format("send: plain; several frames: {}", several);
+  if (send.strategy == Strategy::plain) return {Mark::good, plain};
+  if (!has_memory || possible == io::ZeroCopy::none) {
+    const Mark mark = send.strategy == Strategy::zero_copy ? Mark::lesser : Mark::good;
+    return {mark, fmt::format("{}; no zero-copy, since {}", plain,
+                              has_memory ? "this kernel has none (Linux 6.0)"
+                                         : "no frame memory is registered")};
+  }
+  if (send.strategy == Strategy::automatic && possible == io::ZeroCopy::unreported) {
+    return {Mark::good,
+            fmt::format("{}; no zero-copy, since this kernel does not tell for which peers it "
+                        "copies (Linux 6.2); send.strategy = \"zero_copy\" has it all the same",
+                        plain)};
+  }
+  return {Mark::good, fmt::format("send: zero-copy from {} bytes on, {} frames a peer at most, "
+                                  "plain below and for peers that are copied; several frames: {}",
+                                  send.zero_copy_min_bytes, send.zero_copy_pins_max, several)};
+}
+
 Finding describe_tcp(const TcpOptions& tcp) {
   return {Mark::good,
           fmt::format("tcp: nodelay {}, unsent bytes of a session in the kernel: {}",
@@ -123,7 +149,7 @@ bool may_lock_any_memory() {
 
 Result<std::size_t> try_ring(const Config& config) {
   const SystemClock clock;
-  const auto ring = uring::Ring::create(ring_options(config.memory, {}, clock));
+  const auto ring = uring::Ring::create(ring_options(config.memory, {}, {}, clock));
   if (!ring) return std::unexpected(ring.error());
   return (*ring)->registered_bytes();
 }
@@ -169,6 +195,7 @@ Diagnosis diagnose(const MachineFacts& facts, const Config& config) {
   findings.push_back(
       check_backlog("net.ipv4.tcp_max_syn_backlog", facts.max_syn_backlog, config.tcp.backlog));
   findings.push_back(describe_tcp(config.tcp));
+  findings.push_back(describe_send(facts, config));
   return diagnosis;
 }
 

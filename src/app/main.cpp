@@ -17,6 +17,8 @@ struct Run {
   int operator()(const ServeCommand& command) const { return serve(command); }
   int operator()(const DoctorCommand& command) const { return doctor(command); }
   int operator()(const LoadCommand& command) const { return load(command); }
+  int operator()(const TopCommand& command) const { return top(command); }
+  int operator()(const TraceCommand& command) const { return trace(command); }
   int operator()(const Answer& answer) const { return print(answer); }
 };
 

@@ -1,5 +1,5 @@
-// --room NAME=SIMULATION[,key=value...]: rate_hz, seed, core, spread and members_max are the room's,
-// all other keys are the simulation's.
+// --room NAME=SIMULATION[,key=value...]: rate_hz, seed, core, spread and members_max are the
+// room's, all other keys are the simulation's.
 #pragma once
 
 #include <array>

@@ -16,9 +16,11 @@
 #include "app/page.h"
 #include "app/resource_limits.h"
 #include "app/restore.h"
+#include "app/room_reader.h"
 #include "app/simulations.h"
 #include "observe/log.h"
 #include "server/control.h"
+#include "server/version.h"
 #include "uring/kernel_features.h"
 #include "uring/listener.h"
 
@@ -96,6 +98,24 @@ Result<std::string> admin_address(io::Socket admin) {
   return fmt::format("http://{}/", *address);
 }
 
+/// Less than wanted is served with, at the cost of zero-copy sends.
+void warn_of_registered_memory(const Config& config, std::span<const server::CoreHandle> cores,
+                               const observe::Log& log) {
+  const std::size_t wanted =
+      std::min(config.memory.registered_bytes, config.memory.frame_memory_bytes);
+  std::uint64_t least = wanted;
+  for (const server::CoreHandle& core : cores) {
+    const auto registered = observe::Level::frame_memory_registered_bytes;
+    least = std::min(least, (*core.metrics)[registered].value());
+  }
+  if (least == wanted) return;
+  log.write(observe::LogLevel::warning,
+            "less frame memory registered for zero-copy sends than wanted; raise LimitMEMLOCK= "
+            "(ulimit -l) or lower memory.registered_bytes",
+            {{"registered", static_cast<std::int64_t>(least)},
+             {"wanted", static_cast<std::int64_t>(wanted)}});
+}
+
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -109,7 +129,32 @@ void block_signals(int how) {
   ::pthread_sigmask(how, &signals, nullptr);
 }
 
-int run(const Config& config, const SimulationRegistry& simulations) {
+/// What whoever reads the log later wants to know first.
+void say_what_runs(const observe::Log& log, const Config& config, const uring::Features& features,
+                   std::span<const server::CoreHandle> cores) {
+  std::string found;
+  for (const uring::Feature& feature : features.list) {
+    if (!feature.found) continue;
+    if (!found.empty()) found += ", ";
+    found += feature.name;
+  }
+  std::string cpus;
+  std::uint64_t locked = 0;
+  for (std::size_t core = 0; core < cores.size(); ++core) {
+    const int cpu = config.core_plan.cpus[core];
+    if (cpu >= 0) cpus += fmt::format("{}{}", cpus.empty() ? "" : ",", cpu);
+    locked += (*cores[core].metrics)[observe::Level::frame_memory_registered_bytes].value();
+  }
+  log.write(observe::LogLevel::info, "started",
+            {{"version", server::version},
+             {"kernel", features.kernel_release},
+             {"features", found},
+             {"cores", static_cast<std::int64_t>(cores.size())},
+             {"cpus", cpus.empty() ? std::string_view("any") : std::string_view(cpus)},
+             {"memory_locked_bytes", static_cast<std::int64_t>(locked)}});
+}
+
+int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
@@ -127,6 +172,7 @@ int run(const Config& config, const SimulationRegistry& simulations) {
   const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
   if (const auto sentence = shortage(sockets, config, files)) {
     log.write(observe::LogLevel::warning, *sentence);
+    config.core.connections_max = *sockets.connections_cut_to;
   }
 
   std::optional<server::StateDirectory> state_directory;
@@ -142,21 +188,28 @@ int run(const Config& config, const SimulationRegistry& simulations) {
       server::Control::create({.admin = *admin,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
                                                                     : ws::CloseCode::going_away,
+                               .make_room =
+                                   [&](std::string_view json) {
+                                     return make_room(json, simulations, config.core_plan.cores());
+                                   },
+                               .rooms_max = config.rooms_max,
                                .state_directory = kept_in},
-                              log);
+                              log, clock);
   if (!control) return failed(exit_failed, control.error());
 
   // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
   block_signals(SIG_BLOCK);
   const auto cores =
-      CoreThreads::start(config, sockets, simulations, clock, entrance->listeners,
+      CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
                          config.page ? page_files() : std::span<const server::PageFile>{},
                          (*control)->doorbell(), saved_rooms);
   block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());
 
+  warn_of_registered_memory(config, (*cores)->handles(), log);
   const auto rooms = (*cores)->rooms();
   (*control)->run((*cores)->handles(), rooms, [&] {
+    say_what_runs(log, config, features, (*cores)->handles());
     log.write(observe::LogLevel::info, "serving",
               {{"listen", entrance->address},
                {"page", page_address(config, entrance->address)},
@@ -171,10 +224,10 @@ int run(const Config& config, const SimulationRegistry& simulations) {
 
 int serve(const ServeCommand& command) {
   const SimulationRegistry simulations = bundled_simulations();
-  const auto config = load_config(command.flags, simulations);
+  auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) return exit_ok;
-  return run(*config, simulations);
+  return run(std::move(*config), simulations);
 }
 
 }  // namespace ringcast::app

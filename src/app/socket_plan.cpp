@@ -10,13 +10,20 @@ namespace {
 /// Descriptors beside the connections: rings, doorbells, listeners, the admin endpoint, streams.
 constexpr std::uint64_t own_files = 64;
 constexpr std::uint64_t own_files_of_a_core = 4;
+/// Connections beyond the most there may be, to be told so: each core has places for a few.
+constexpr std::uint64_t turned_away = server::CoreOptions::turned_away_max;
+
+/// Of so many places those that are for connections to serve.
+std::uint32_t at_least_one(std::uint64_t places) {
+  return static_cast<std::uint32_t>(places > turned_away ? places - turned_away : 1);
+}
 
 }  // namespace
 
 SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_direct) {
   const std::uint64_t cores = config.core_plan.cores();
   const std::uint64_t own = own_files + own_files_of_a_core * cores;
-  const std::uint64_t connections = cores * config.core.connections_max;
+  const std::uint64_t connections = cores * config.core.slots();
   const bool fits = connections + own <= limit;
   const bool direct =
       has_direct && (config.direct_sockets == DirectSockets::on ||
@@ -27,10 +34,10 @@ SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_dire
     const std::uint64_t places = std::min<std::uint64_t>(config.core.slots(), limit);
     plan.direct_sockets = static_cast<std::uint32_t>(places);
     plan.open_files_needed = own;
-    if (places < config.core.connections_max) plan.connections_cut_to = places;
+    if (places < config.core.slots()) plan.connections_cut_to = at_least_one(places);
   } else {
     plan.open_files_needed = connections + own;
-    if (!fits) plan.connections_cut_to = (limit - std::min(limit, own)) / cores;
+    if (!fits) plan.connections_cut_to = at_least_one((limit - std::min(limit, own)) / cores);
   }
   return plan;
 }
@@ -43,8 +50,7 @@ std::optional<std::string> shortage(const SocketPlan& plan, const Config& config
       "connections: {}{} instead of core.connections_max = {}, since the limit of open files is "
       "{}; raise LimitNOFILE= (ulimit -Hn) to {} or lower core.connections_max",
       *plan.connections_cut_to, cores == 1 ? "" : " on each core", config.core.connections_max,
-      limit,
-      plan.direct_sockets != 0 ? config.core.slots() : plan.open_files_needed);
+      limit, plan.direct_sockets != 0 ? config.core.slots() : plan.open_files_needed);
 }
 
 }  // namespace ringcast::app

@@ -15,8 +15,9 @@ struct SocketPlan {
   std::uint32_t direct_sockets = 0;  ///< places of each ring; 0: connections are descriptors
   /// Descriptors that the process needs for as many connections as it may have.
   std::uint64_t open_files_needed = 0;
-  /// Connections that one core can't have though it may: what is over this waits in the backlog.
-  std::optional<std::uint64_t> connections_cut_to;
+  /// When core.connections_max can't be had: what it is served with instead, so that one connection
+  /// more is answered 503 rather than left unaccepted.
+  std::optional<std::uint32_t> connections_cut_to;
 };
 
 /// `limit` of open files (RLIMIT_NOFILE): no process has more descriptors, and no ring a larger

@@ -33,6 +33,7 @@ class TomlReport {
   void problem(Line line, std::string sentence);
   [[nodiscard]] bool has_problem() const { return !sentence_.empty(); }
   [[nodiscard]] Error error() const;
+  [[nodiscard]] const std::string& sentence() const { return sentence_; }
   /// What a message about `line` begins with: "FILE:LINE: ".
   [[nodiscard]] std::string place(Line line) const;
 

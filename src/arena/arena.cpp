@@ -29,6 +29,13 @@ class Arena final : public Simulation {
     return InputResult::ok;
   }
 
+  // To each its own: to everyone it would be the square of them.
+  void closing(Outbound& out) override {
+    world_.for_each_member([&](MemberId member) {
+      out.send(Delivery::reliable, member, codec_.event(SessionEnded{member}));
+    });
+  }
+
   const Payload* full_state() override { return &codec_.state(world_); }
 
   [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {

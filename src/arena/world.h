@@ -67,6 +67,10 @@ class World {
   [[nodiscard]] float width() const { return width_; }
   [[nodiscard]] float height() const { return height_; }
   [[nodiscard]] std::size_t members() const { return members_.size(); }
+  template <class Visit>
+  void for_each_member(Visit&& visit) const {
+    for (const auto& [member, object] : members_) visit(member);
+  }
   [[nodiscard]] std::size_t objects_max() const { return objects_.capacity(); }
 
  private:

@@ -86,6 +86,7 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
 }
 
 void FrameSlab::release(FrameBlock* block) {
+  released_(block, block->size);
   std::uint32_t order = block->order;
   std::size_t index = index_of(block);
   used_ -= block_bytes_min << order;

@@ -39,6 +39,9 @@ struct FrameBlock {
 /// can be replaced by a newer one, an event cannot, and a goodbye must always find room.
 enum class FrameUse : std::uint8_t { latest, reliable, control };
 
+/// Told of a block of frame memory that goes back to its slab, with the bytes that were in use.
+using BlockWatcher = void (*)(const void* block, std::size_t bytes);
+
 /// A holder's share in a Frame. Copying counts up, destruction counts down; the last one gives the
 /// block back to its slab. Core-local: never hand one to another thread.
 class FrameRef {
@@ -64,6 +67,8 @@ class FrameRef {
   [[nodiscard]] std::uint32_t holders() const { return block_->holders; }
   /// Half of the memory where it lives is in use.
   [[nodiscard]] bool memory_is_short() const;
+  /// What tells this frame from all others while it has holders.
+  [[nodiscard]] const void* identity() const { return block_; }
   [[nodiscard]] bool same_frame(const FrameRef& other) const { return block_ == other.block_; }
 
  private:
@@ -139,6 +144,9 @@ class FrameSlab {
   /// or when no block is that large.
   [[nodiscard]] std::optional<FrameBuffer> allocate(std::size_t payload_bytes, FrameUse use);
 
+  /// `watcher` is called for each block that is given back from here on.
+  void watch_releases(BlockWatcher watcher) { released_ = watcher; }
+
   [[nodiscard]] std::size_t capacity_bytes() const { return capacity_; }
   [[nodiscard]] std::size_t used_bytes() const { return used_; }
   [[nodiscard]] std::uint64_t blocks_outstanding() const { return outstanding_; }
@@ -168,6 +176,7 @@ class FrameSlab {
   std::size_t used_ = 0;
   std::uint64_t outstanding_ = 0;
   std::uint64_t exhausted_ = 0;
+  BlockWatcher released_ = [](const void*, std::size_t) {};
   FreeBlock* free_[order_max + 1] = {};
   /// Per smallest block: order + 1 where a free block begins, 0 elsewhere.
   std::vector<std::uint8_t> free_order_;

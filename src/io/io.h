@@ -87,9 +87,12 @@ struct Completion {
   Token token;
   /// Zero or more: the operation's result (bytes, a descriptor, poll events). Below zero: -errno.
   std::int32_t result = 0;
-  /// True while a multishot operation stays armed; when false the operation is over. That may come
-  /// with a success, too, when the kernel had no room for more: whoever wants more arms it again.
+  /// True while a multishot operation stays armed, and when the notification of a zero-copy send
+  /// follows; when false the operation is over. That may come with a success, too, when the kernel
+  /// had no room for more: whoever wants more arms it again.
   bool more = false;
+  /// Of a zero-copy send: its memory is free again; `result` is what became of it.
+  bool notification = false;
   /// What a receive received: `result` bytes, none at the end of the stream.
   BufferLease buffer;
 };
@@ -111,9 +114,19 @@ enum class SendMode : std::uint8_t {
   whole
 };
 
+/// Zero-copy sends of this Io.
+enum class ZeroCopy : std::uint8_t {
+  none,
+  unreported,  ///< whether they are copied after all is never told
+  reported     ///< notifications tell
+};
+/// Results of a notification.
+inline constexpr std::int32_t zero_copy_done = 0;
+inline constexpr std::int32_t zero_copy_copied = 1;
+
 enum class ShutdownHow : std::uint8_t {
   write,  ///< says to the peer that no more will come
-  both    ///< the same, and ends pending receives, sends and polls: each completes
+  both  ///< ends pending receives, sends and polls: each completes, with no bytes. A close follows
 };
 
 /// Wakes a core that waits: for threads without an Io of their own; cores wake each other by
@@ -136,7 +149,8 @@ class Io {
   virtual ~Io() = default;
 
   /// Accepts until cancelled; each completion's result is a new socket, nonblocking, close-on-exec.
-  /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is armed again.
+  /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is
+  /// armed again.
   virtual void accept(Socket listener, Token token) = 0;
   /// Receives into a provided buffer. -ENOBUFS when none was free.
   virtual void receive(Socket socket, ReceiveMode mode, Token token) = 0;
@@ -149,6 +163,18 @@ class Io {
   virtual void send_gathered(Socket socket, std::span<const std::span<const std::byte>> pieces,
                              SendMode mode, Token token) = 0;
   static constexpr std::size_t pieces_max = 16;
+  /// The same pieces as a chain of linked sends, each behind the one before, none waiting for room:
+  /// exactly one completion, in its own time. The count of bytes taken, all of them or fewer, or
+  /// -EAGAIN or another -errno when none were.
+  virtual void send_chain(Socket socket, std::span<const std::span<const std::byte>> pieces,
+                          Token token) = 0;
+  [[nodiscard]] virtual ZeroCopy zero_copy() const { return ZeroCopy::none; }
+  /// Sends `bytes`, which lie in the registered part of frame_memory(), from where they are; only
+  /// when there is zero_copy(). Takes what the socket has room for at once. First completes like a
+  /// quiet send, but a success completes, too: the send is handed over, and the next may follow. If
+  /// that completion says `more`, be it an error or not, the bytes must stay until a notification,
+  /// which over TCP comes with the peer's acknowledgement.
+  virtual void send_zero_copy(Socket socket, std::span<const std::byte> bytes, Token token) = 0;
   /// Completes once when the socket has room to send or has failed.
   virtual void wait_writable(Socket socket, Token token) = 0;
   /// Asks that the operation of `target` end. It completes in its own time (usually -ECANCELED);

@@ -122,7 +122,7 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
   }
   if (state_ != State::joined) return "a message before the welcome";
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&message)) {
-    return take_snapshot(snapshot->header, events);
+    return take_snapshot(*snapshot, events);
   }
   if (const auto* event = std::get_if<wire::EventView>(&message)) {
     events.on_event();
@@ -139,9 +139,10 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
   return {};
 }
 
-std::string_view Client::take_snapshot(const wire::SnapshotHeader& snapshot, ClientEvents& events) {
-  const bool rises = !newest_tick_ || snapshot.tick > *newest_tick_;
-  newest_tick_ = std::max(newest_tick_.value_or(0), snapshot.tick);
+std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, ClientEvents& events) {
+  const std::uint64_t tick = snapshot.header.tick;
+  const bool rises = !newest_tick_ || tick > *newest_tick_;
+  newest_tick_ = std::max(newest_tick_.value_or(0), tick);
   owed_.acknowledgement =
       conduct_.acknowledge && *newest_tick_ - acknowledged_tick_ >= acknowledge_every_ticks_;
   events.on_snapshot(snapshot);

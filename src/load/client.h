@@ -27,7 +27,7 @@ class ClientEvents {
   virtual ~ClientEvents() = default;
   /// The welcome came (an idle client: the upgrade was answered).
   virtual void on_joined() = 0;
-  virtual void on_snapshot(const wire::SnapshotHeader& snapshot) = 0;
+  virtual void on_snapshot(const wire::SnapshotView& snapshot) = 0;
   virtual void on_event() = 0;
   virtual void on_pong(const wire::Pong& pong) = 0;
   /// The server dropped something of this client's.
@@ -90,7 +90,7 @@ class Client {
                                 ClientEvents& events);
   [[nodiscard]] std::string_view take_message(const wire::ServerView& message,
                                               ClientEvents& events);
-  [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotHeader& snapshot,
+  [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotView& snapshot,
                                                ClientEvents& events);
   [[nodiscard]] std::string_view take_event(const wire::EventHeader& event);
   void end(ws::CloseCode code, std::string_view why);

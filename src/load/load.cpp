@@ -4,6 +4,7 @@
 
 #include "load/connection.h"
 #include "load/run.h"
+#include "load/sources.h"
 #include "load/target.h"
 
 namespace ringcast::load {
@@ -44,6 +45,14 @@ Result<void> check(const LoadOptions& options) {
     return fail(fmt::format("inputs are from 0 to {}/s", inputs_per_s_max));
   }
   if (const auto url = parse_url(options.url); !url) return std::unexpected(url.error());
+  if (options.from.empty()) return {};
+  const auto sources = parse_sources(options.from);
+  if (!sources) return std::unexpected(sources.error());
+  if (options.clients > std::uint64_t{sources->count} * clients_per_source) {
+    return fail(
+        fmt::format("{} clients need more ports than \"{}\" has: one address for each {} clients",
+                    options.clients, options.from, clients_per_source));
+  }
   return {};
 }
 
@@ -53,6 +62,11 @@ Result<LoadReport> run_load(io::Io& io, const Clock& clock, const LoadOptions& o
   const Url url = *parse_url(options.url);  // which has been checked
   const auto address = resolve(url);
   if (!address) return std::unexpected(address.error());
+  if (!options.from.empty() && address->storage.ss_family != AF_INET) {
+    return fail(
+        fmt::format("{} is not an IPv4 address, and clients can come from \"{}\" to IPv4 only",
+                    url.host, options.from));
+  }
   if (auto room = make_room_for(options.clients); !room) return std::unexpected(room.error());
   LoadReport report = Run(io, clock, options, url, *address, progress, stop).run();
   if (stop && report.seconds == 0) return fail("stopped before the window began");

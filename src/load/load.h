@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -33,6 +34,11 @@ struct LoadOptions {
   std::uint32_t slow_bytes_per_s = 20'000;
   std::uint32_t slow_receive_buffer_bytes = 0;  ///< SO_RCVBUF as asked for; 0: the system's
 
+  /// Where clients come from, as parse_sources takes it; empty: as the system has it.
+  std::string from;
+  /// The report lists every tick of the window. Costs this program a digest of every snapshot.
+  bool list_ticks = false;
+
   /// Between the last join and the window.
   Nanoseconds settle = std::chrono::seconds(1);
   /// Without a join for this long, those still missing count as failed.
@@ -41,6 +47,14 @@ struct LoadOptions {
 
 /// Checked by the caller's command line, too; here so that every caller gets the same limits.
 [[nodiscard]] Result<void> check(const LoadOptions& options);
+
+/// What the clients that are not slow saw of one tick.
+struct TickSeen {
+  std::uint64_t tick = 0;
+  std::uint32_t clients = 0;    ///< that got its snapshot
+  std::uint64_t digest = 0;     ///< of the payload that the first of them got
+  std::uint32_t differing = 0;  ///< of them, who got other bytes than the first
+};
 
 struct LoadReport {
   std::uint32_t clients = 0;
@@ -60,7 +74,8 @@ struct LoadReport {
   /// all of them having all.
   std::uint64_t delivered = 0;
   std::uint64_t ticks_missed = 0;
-  Histogram age;       ///< of those
+  std::vector<TickSeen> ticks_seen;  ///< of the window, rising; empty unless asked for
+  Histogram age;                     ///< of those
   Histogram slow_age;  ///< of snapshots that slow clients received while the window was open
   Histogram join;      ///< from connect to welcome
 

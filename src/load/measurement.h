@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 
 #include "base/clock.h"
 #include "load/load.h"
@@ -36,6 +37,8 @@ class Measurement {
   void settle() {
     const std::uint64_t due = report_.ticks * receivers_;
     report_.ticks_missed = due - std::min(due, report_.delivered);
+    for (const auto& [tick, seen] : listed_) report_.ticks_seen.push_back(seen);
+    listed_.clear();
   }
 
   void snapshot(bool slow, std::uint64_t tick, Nanoseconds age) {
@@ -43,10 +46,18 @@ class Measurement {
     if (open_) ++report_.frames;
     if (slow) {
       if (open_) report_.slow_age.record(age);
-    } else if (tick > first_tick_ && (open_ || tick <= last_tick_)) {
+    } else if (is_due(tick)) {
       ++report_.delivered;
       report_.age.record(age);
     }
+  }
+  /// Of a client that is not slow: `digest` of the payload that it got.
+  void list(std::uint64_t tick, std::uint64_t digest) {
+    if (!is_due(tick)) return;
+    TickSeen& seen =
+        listed_.try_emplace(tick, TickSeen{.tick = tick, .digest = digest}).first->second;
+    ++seen.clients;
+    if (seen.digest != digest) ++seen.differing;
   }
   void event() { report_.events += open_ ? 1 : 0; }
   void input() { report_.inputs += open_ ? 1 : 0; }
@@ -54,6 +65,10 @@ class Measurement {
   void bytes(std::size_t count) { report_.bytes += open_ ? count : 0; }
 
  private:
+  [[nodiscard]] bool is_due(std::uint64_t tick) const {
+    return tick > first_tick_ && (open_ || tick <= last_tick_);
+  }
+
   LoadReport& report_;
   Instant opened_{};
   bool open_ = false;
@@ -61,6 +76,7 @@ class Measurement {
   std::uint64_t first_tick_ = UINT64_MAX;  // before the window nothing is due
   std::uint64_t last_tick_ = 0;
   std::uint64_t receivers_ = 0;
+  std::map<std::uint64_t, TickSeen> listed_;  // the window's, when they are listed
 };
 
 }  // namespace ringcast::load

@@ -50,6 +50,16 @@ std::string closes(const LoadReport& report) {
   return "{" + out + "}";
 }
 
+std::string ticks(const LoadReport& report) {
+  std::string out;
+  for (const TickSeen& seen : report.ticks_seen) {
+    fmt::format_to(std::back_inserter(out),
+                   R"({}{{"tick":{},"clients":{},"digest":"{:016x}","differing":{}}})",
+                   out.empty() ? "" : ",", seen.tick, seen.clients, seen.digest, seen.differing);
+  }
+  return "[" + out + "]";
+}
+
 std::string age_line(std::string_view name, const Histogram& age) {
   if (age.count() == 0) return fmt::format("{}: no snapshot came\n", name);
   return fmt::format("{}: p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms, max {:.2f} ms\n", name,
@@ -82,6 +92,7 @@ std::string to_json(const LoadReport& report) {
   field("delivered", report.delivered);
   field("delivered_ratio", delivered(report, "null"));
   field("ticks_missed", report.ticks_missed);
+  if (!report.ticks_seen.empty()) field("ticks_seen", ticks(report));
   field("age_us", ages(report.age));
   field("slow_age_us", ages(report.slow_age));
   field("verified", report.verified);

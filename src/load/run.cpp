@@ -27,8 +27,6 @@ constexpr Nanoseconds trail = std::chrono::milliseconds(500);
 constexpr Nanoseconds close_patience = std::chrono::seconds(2);
 constexpr Nanoseconds close_patience_max = std::chrono::seconds(5);
 
-/// Ports that the kernel gives out by default are 28,232 for each pair of source and target.
-constexpr std::uint32_t clients_per_source = 25'000;
 constexpr std::size_t slow_buffer_bytes = 16'384;
 /// A slow client that had nothing to read catches up on this much time at most.
 constexpr Nanoseconds slow_allowance_max = std::chrono::milliseconds(100);
@@ -63,9 +61,14 @@ class Run::Events final : public ClientEvents {
     run_.report_.join.record(now - connection_.connect_started);
     run_.last_join_ = now;
   }
-  void on_snapshot(const wire::SnapshotHeader& snapshot) override {
-    const Nanoseconds age{now_ - snapshot.server_time};
-    run_.measurement_.snapshot(connection_.slow, snapshot.tick, age + run_.offset_.correction());
+  void on_snapshot(const wire::SnapshotView& snapshot) override {
+    const std::uint64_t tick = snapshot.header.tick;
+    const Nanoseconds age{now_ - snapshot.header.server_time};
+    run_.measurement_.snapshot(connection_.slow, tick, age + run_.offset_.correction());
+    if (!run_.options_.list_ticks || connection_.slow) return;
+    const std::string_view bytes(reinterpret_cast<const char*>(snapshot.payload.data()),
+                                 snapshot.payload.size());
+    run_.measurement_.list(tick, std::hash<std::string_view>{}(bytes));
   }
   void on_event() override { run_.measurement_.event(); }
   void on_pong(const wire::Pong& pong) override {
@@ -108,6 +111,7 @@ Run::Run(io::Io& io, const Clock& clock, const LoadOptions& options, const Url& 
       last_join_(started_),
       next_beat_(started_),
       joined_at_(started_) {
+  if (!options.from.empty()) sources_ = *parse_sources(options.from);  // which has been checked
   report_.clients = options.clients;
   report_.slow = options.slow;
   // Spread evenly among the others, so that they join all along.
@@ -324,12 +328,17 @@ void Run::connect(std::uint32_t index) {
       url_, Client::Conduct{.acknowledge = options_.acknowledge, .idle = options_.idle}, prng_);
   connection.connect_started = clock_.now();
   std::optional<Address> source;
-  if (options_.clients > clients_per_source && address_.is_ipv4_loopback()) {
+  if (sources_) {
+    source = sources_->of(index);
+  } else if (options_.clients > clients_per_source && address_.is_ipv4_loopback()) {
     source = ipv4_loopback_source(index / clients_per_source);
   }
   const std::uint32_t buffer_bytes = connection.slow ? options_.slow_receive_buffer_bytes : 0;
   connection.socket.descriptor = start_connect(address_, source, buffer_bytes);
-  if (!connection.socket) return lose(index, std::strerror(errno));
+  if (!connection.socket) {
+    const char* const why = std::strerror(errno);
+    return lose(index, sources_ ? fmt::format("from {}: {}", options_.from, why) : why);
+  }
   ++sockets_open_;
   connection.connecting = true;
   io_.wait_writable(connection.socket, token(Operation::connect, index));

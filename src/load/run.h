@@ -14,6 +14,7 @@
 #include "load/connection.h"
 #include "load/load.h"
 #include "load/measurement.h"
+#include "load/sources.h"
 
 namespace ringcast::load {
 
@@ -63,6 +64,7 @@ class Run {
   const LoadOptions& options_;
   const Url& url_;
   const Address& address_;
+  std::optional<Sources> sources_;  // none: as the system has it
   const ProgressLine& progress_;
   const std::atomic<bool>& stop_;
 

@@ -102,14 +102,18 @@ Result<Address> resolve(const Url& url) {
   return address;
 }
 
+Address ipv4_address(std::uint32_t address) {
+  sockaddr_in ipv4{};
+  ipv4.sin_family = AF_INET;
+  ipv4.sin_addr.s_addr = htonl(address);
+  Address any_port;
+  std::memcpy(&any_port.storage, &ipv4, sizeof ipv4);
+  any_port.size = sizeof ipv4;
+  return any_port;
+}
+
 Address ipv4_loopback_source(std::uint32_t index) {
-  sockaddr_in source{};
-  source.sin_family = AF_INET;
-  source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + index);
-  Address address;
-  std::memcpy(&address.storage, &source, sizeof source);
-  address.size = sizeof source;
-  return address;
+  return ipv4_address(INADDR_LOOPBACK + index);
 }
 
 }  // namespace ringcast::load

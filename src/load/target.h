@@ -39,6 +39,9 @@ struct Address {
 /// The preferred address of the host. May block on a name server.
 [[nodiscard]] Result<Address> resolve(const Url& url);
 
+/// Any port of an IPv4 address in host order.
+[[nodiscard]] Address ipv4_address(std::uint32_t address);
+
 /// 127.0.0.(1 + index).
 [[nodiscard]] Address ipv4_loopback_source(std::uint32_t index);
 

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace ringcast::observe {
 namespace {
@@ -26,6 +28,19 @@ constexpr auto bucket_bounds = std::to_array<microseconds>(
 
 double seconds(std::uint64_t nanoseconds) {
   return static_cast<double>(nanoseconds) / 1e9;
+}
+
+constexpr std::uint64_t nanoseconds(microseconds bound) {
+  return static_cast<std::uint64_t>(Nanoseconds(bound).count());
+}
+
+/// What a bucket's labels end with, for each bound: most of what is written is this.
+std::array<std::string, bucket_bounds.size()> bucket_ends() {
+  std::array<std::string, bucket_bounds.size()> ends;
+  for (std::size_t at = 0; at < ends.size(); ++at) {
+    ends[at] = fmt::format(",le=\"{}\"}} ", seconds(nanoseconds(bucket_bounds[at])));
+  }
+  return ends;
 }
 
 std::string escaped(std::string_view value) {
@@ -52,25 +67,47 @@ class Writer {
     fmt::format_to(out(), "ringcast_{}{{{}}} {}\n", name, labels, value);
   }
 
+  /// The sum of `histograms`.
   // A value is counted under the first bound that is not below the end of its own bucket, so a
   // quantile read from here errs upwards, by at most a sixteenth.
-  void histogram(std::string_view name, std::string_view labels, const Histogram& histogram) {
-    for (const microseconds bound : bucket_bounds) {
-      const auto nanoseconds = static_cast<std::uint64_t>(Nanoseconds(bound).count());
-      fmt::format_to(out(), "ringcast_{}_bucket{{{},le=\"{}\"}} {}\n", name, labels,
-                     seconds(nanoseconds), histogram.count_up_to(nanoseconds));
+  void histogram(std::string_view name, std::string_view labels,
+                 std::span<const Histogram* const> histograms) {
+    std::size_t bucket = 0;
+    std::uint64_t count = 0;
+    for (std::size_t at = 0; at < bucket_bounds.size(); ++at) {
+      const std::uint64_t bound = nanoseconds(bucket_bounds[at]);
+      for (; Histogram::upper_bound(bucket) <= bound; ++bucket) count += in(histograms, bucket);
+      bucket_sample(name, labels, ends_[at], count);
     }
-    const std::uint64_t count = histogram.count();
-    fmt::format_to(out(), "ringcast_{}_bucket{{{},le=\"+Inf\"}} {}\n", name, labels, count);
-    fmt::format_to(out(), "ringcast_{}_sum{{{}}} {}\n", name, labels, seconds(histogram.sum()));
+    std::uint64_t sum = 0;
+    for (; bucket < Histogram::buckets; ++bucket) count += in(histograms, bucket);
+    for (const Histogram* histogram : histograms) sum += histogram->sum();
+    bucket_sample(name, labels, R"(,le="+Inf"} )", count);
+    fmt::format_to(out(), "ringcast_{}_sum{{{}}} {}\n", name, labels, seconds(sum));
     fmt::format_to(out(), "ringcast_{}_count{{{}}} {}\n", name, labels, count);
+  }
+  void histogram(std::string_view name, std::string_view labels, const Histogram& histogram) {
+    const Histogram* one = &histogram;
+    this->histogram(name, labels, std::span(&one, 1));
   }
 
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
+  static std::uint64_t in(std::span<const Histogram* const> histograms, std::size_t bucket) {
+    std::uint64_t count = 0;
+    for (const Histogram* histogram : histograms) count += histogram->count_in(bucket);
+    return count;
+  }
+  void bucket_sample(std::string_view name, std::string_view labels, std::string_view end,
+                     std::uint64_t count) {
+    const fmt::format_int digits(count);
+    text_.append("ringcast_").append(name).append("_bucket{").append(labels).append(end);
+    text_.append(digits.data(), digits.size()).push_back('\n');
+  }
   std::back_insert_iterator<std::string> out() { return std::back_inserter(text_); }
 
+  std::array<std::string, bucket_bounds.size()> ends_ = bucket_ends();
   std::string text_;
 };
 
@@ -103,6 +140,10 @@ struct RoomCellRow {
 };
 constexpr auto room_cells = std::to_array<RoomCellRow>({
     {"room_members", "Sessions inside the room.", "gauge", &RoomMetrics::members},
+    {"room_backlog_frames", "Frames waiting for the room's members on its home core.", "gauge",
+     &RoomMetrics::backlog_frames},
+    {"room_backlog_bytes", "Bytes waiting for the room's members on its home core.", "gauge",
+     &RoomMetrics::backlog_bytes},
     {"room_ticks_total", "Ticks of the room.", "counter", &RoomMetrics::tick},
     {"room_ticks_overrun_total", "Ticks left out since their time had passed.", "counter",
      &RoomMetrics::ticks_overrun},
@@ -125,29 +166,71 @@ constexpr auto room_histograms = std::to_array<RoomHistogramRow>({
     {"room_step_seconds", "The simulation's step.", &RoomMetrics::step_duration},
     {"room_marshal_seconds", "Writing a payload into frame memory.",
      &RoomMetrics::marshal_duration},
+    {"room_frame_seconds", "Writing the envelope and the WebSocket header before a payload.",
+     &RoomMetrics::frame_duration},
+    {"room_broadcast_seconds", "Putting a tick's frames into outboxes and mailboxes.",
+     &RoomMetrics::broadcast_duration},
 });
 
-void write_rooms(Writer& writer, std::span<const NamedRoom> rooms) {
-  const auto label = [](const NamedRoom& room) {
-    return fmt::format("room=\"{}\"", escaped(room.name));
-  };
-  for (const RoomCellRow& row : room_cells) {
-    writer.family(row.name, row.help, row.type);
-    for (const NamedRoom& room : rooms) {
-      writer.sample(row.name, label(room), (room.metrics->*row.cell).value());
+struct CoreHistogramRow {
+  std::string_view name;
+  std::string_view help;
+  Histogram CoreMetrics::* histogram;
+};
+constexpr auto core_histograms = std::to_array<CoreHistogramRow>({
+    {"send_age_seconds", "From a snapshot's tick to the kernel having taken it.",
+     &CoreMetrics::send_age},
+    {"send_write_seconds",
+     "From a session being queued to send until the kernel has taken all of it.",
+     &CoreMetrics::write_duration},
+    {"submit_seconds", "Handing one chunk of queued sends to the kernel.",
+     &CoreMetrics::submit_duration},
+});
+
+/// The rooms behind one value of the label `room`.
+struct RoomGroup {
+  std::string label;
+  std::vector<const RoomMetrics*> rooms;
+};
+
+std::vector<RoomGroup> grouped(std::span<const NamedRoom> rooms, std::size_t named_max) {
+  std::vector<RoomGroup> groups;
+  RoomGroup others{fmt::format("room=\"{}\"", other_rooms), {}};
+  for (const NamedRoom& room : rooms) {
+    if (groups.size() < named_max && room.name != other_rooms) {
+      groups.push_back({fmt::format("room=\"{}\"", escaped(room.name)), {room.metrics}});
+    } else {
+      others.rooms.push_back(room.metrics);
     }
   }
+  if (!others.rooms.empty()) groups.push_back(std::move(others));
+  return groups;
+}
+
+void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
+  for (const RoomCellRow& row : room_cells) {
+    writer.family(row.name, row.help, row.type);
+    for (const RoomGroup& group : groups) {
+      std::uint64_t sum = 0;
+      for (const RoomMetrics* room : group.rooms) sum += (room->*row.cell).value();
+      writer.sample(row.name, group.label, sum);
+    }
+  }
+  std::vector<const Histogram*> histograms;
   for (const RoomHistogramRow& row : room_histograms) {
     writer.family(row.name, row.help, "histogram");
-    for (const NamedRoom& room : rooms) {
-      writer.histogram(row.name, label(room), room.metrics->*row.histogram);
+    for (const RoomGroup& group : groups) {
+      histograms.clear();
+      for (const RoomMetrics* room : group.rooms) histograms.push_back(&(room->*row.histogram));
+      writer.histogram(row.name, group.label, histograms);
     }
   }
 }
 
 }  // namespace
 
-std::string exposition(std::span<const NamedCore> cores, std::span<const NamedRoom> rooms) {
+std::string exposition(std::span<const NamedCore> cores, std::span<const NamedRoom> rooms,
+                       std::size_t named_max) {
   Writer writer;
   write_rows<Count>(writer, "counter", cores);
   write_rows<Level>(writer, "gauge", cores);
@@ -157,13 +240,14 @@ std::string exposition(std::span<const NamedCore> cores, std::span<const NamedRo
     writer.sample("busy_seconds_total", fmt::format("core=\"{}\"", escaped(core.name)),
                   seconds(core.metrics->busy_ns.value()));
   }
-  writer.family("send_age_seconds", "From a snapshot's tick to the kernel having taken it.",
-                "histogram");
-  for (const NamedCore& core : cores) {
-    writer.histogram("send_age_seconds", fmt::format("core=\"{}\"", escaped(core.name)),
-                     core.metrics->send_age);
+  for (const CoreHistogramRow& row : core_histograms) {
+    writer.family(row.name, row.help, "histogram");
+    for (const NamedCore& core : cores) {
+      writer.histogram(row.name, fmt::format("core=\"{}\"", escaped(core.name)),
+                       core.metrics->*row.histogram);
+    }
   }
-  write_rooms(writer, rooms);
+  write_rooms(writer, grouped(rooms, named_max));
   return writer.take();
 }
 

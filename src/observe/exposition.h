@@ -2,6 +2,7 @@
 // Built by the control thread while the writers go on: every number is one relaxed load.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,8 +26,17 @@ struct NamedRoom {
   const RoomMetrics* metrics;
 };
 
-/// All families of all cores and rooms, durations in seconds. The metrics outlive the call.
+/// Rooms that have a label value of their own: a series each of some 300 samples, and a monitoring
+/// system keeps every value that it has ever seen.
+inline constexpr std::size_t rooms_named_max = 100;
+/// The label value of all other rooms together, summed. A room of that name is one of them.
+inline constexpr std::string_view other_rooms = "_other";
+
+/// All families of all cores and rooms, durations in seconds. The first `named_max` rooms have
+/// samples of their own. The metrics outlive the call. Nobody else is asked for anything: cores go
+/// on meanwhile.
 [[nodiscard]] std::string exposition(std::span<const NamedCore> cores,
-                                     std::span<const NamedRoom> rooms);
+                                     std::span<const NamedRoom> rooms,
+                                     std::size_t named_max = rooms_named_max);
 
 }  // namespace ringcast::observe

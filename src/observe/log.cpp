@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <iterator>
+#include <utility>
 
 namespace ringcast::observe {
 namespace {
@@ -89,6 +90,9 @@ std::string json_line(const LogLine& line) {
     fmt::format_to(std::back_inserter(out), R"(,"{}":{})", field.key,
                    value_text(field, LogFormat::json));
   }
+  if (line.suppressed != 0) {
+    fmt::format_to(std::back_inserter(out), R"(,"suppressed":{})", line.suppressed);
+  }
   return out += '}';
 }
 
@@ -100,6 +104,9 @@ std::string text_line(const LogLine& line, bool journal) {
   for (const LogField& field : line.fields) {
     fmt::format_to(std::back_inserter(out), " {}={}", field.key,
                    value_text(field, LogFormat::text));
+  }
+  if (line.suppressed != 0) {
+    fmt::format_to(std::back_inserter(out), " suppressed={}", line.suppressed);
   }
   return out;
 }
@@ -117,12 +124,37 @@ bool stderr_is_journal() {
   return fmt::format("{}:{}", stream.st_dev, stream.st_ino) == named;
 }
 
-void Log::write(LogLevel level, std::string_view message,
-                std::initializer_list<LogField> fields) const {
+std::optional<std::uint64_t> LogSite::pass(Instant now, const LogLimit& limit,
+                                           std::uint64_t suppressed) {
+  const double full = limit.burst;
+  if (last_) {
+    const double passed = std::chrono::duration<double>(now - *last_).count();
+    tokens_ = std::min(full, tokens_ + passed * limit.per_second);
+  } else {
+    tokens_ = full;
+  }
+  last_ = now;
+  suppressed_ += suppressed;
+  if (tokens_ < 1) {
+    ++suppressed_;
+    return std::nullopt;
+  }
+  tokens_ -= 1;
+  return std::exchange(suppressed_, 0);
+}
+
+void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
+                std::uint64_t suppressed, std::source_location where) const {
   if (level < options_.level) return;
-  std::string line = format_line(
-      {.level = level, .time = clock_->unix_now(), .message = message, .fields = fields},
-      options_.format, journal_);
+  const auto before =
+      sites_[{where.file_name(), where.line()}].pass(clock_->now(), LogLimit{}, suppressed);
+  if (!before) return;
+  std::string line = format_line({.level = level,
+                                  .time = clock_->unix_now(),
+                                  .message = message,
+                                  .fields = fields,
+                                  .suppressed = *before},
+                                 options_.format, journal_);
   line += '\n';
   const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
   static_cast<void>(written);

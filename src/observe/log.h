@@ -4,8 +4,12 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "base/clock.h"
@@ -33,6 +37,7 @@ struct LogLine {
   UnixNanoseconds time;
   std::string_view message;
   std::initializer_list<LogField> fields;
+  std::uint64_t suppressed = 0;  ///< lines of the same place left out before it: one more field
 };
 
 /// `2026-01-31T12:00:00.000Z info message key=value`, or one JSON object with time, level, message
@@ -43,20 +48,48 @@ struct LogLine {
 /// Whether standard error is the journal: JOURNAL_STREAM names it (systemd.exec(5)).
 [[nodiscard]] bool stderr_is_journal();
 
+/// A log that anybody can fill from outside hides what matters, and may fill a disk: each place in
+/// the code that writes has so many lines at once, and then so many a second.
+struct LogLimit {
+  std::uint32_t burst = 20;
+  std::uint32_t per_second = 1;
+};
+
+/// The lines of one such place.
+class LogSite {
+ public:
+  /// Nothing when no line may be written at `now`; otherwise how many were not since the last one,
+  /// with those that the caller has left out.
+  [[nodiscard]] std::optional<std::uint64_t> pass(Instant now, const LogLimit& limit,
+                                                  std::uint64_t suppressed = 0);
+
+ private:
+  std::optional<Instant> last_;
+  double tokens_ = 0;
+  std::uint64_t suppressed_ = 0;
+};
+
 class Log {
  public:
   Log(LogOptions options, const Clock& clock)
       : options_(options), clock_(&clock), journal_(stderr_is_journal()) {}
 
   /// Writes one line with one write(2), or nothing below the level. A failing write is ignored:
-  /// there is nowhere left to say so.
-  void write(LogLevel level, std::string_view message,
-             std::initializer_list<LogField> fields = {}) const;
+  /// there is nowhere left to say so. Lines of one call site beyond the LogLimit are left out, and
+  /// its next line says how many were: suppressed=N. `suppressed` counts lines that its caller has
+  /// left out before, likewise.
+  void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {},
+             std::uint64_t suppressed = 0,
+             std::source_location where = std::source_location::current()) const;
 
  private:
+  /// The file, as its literal's address, and the line.
+  using Place = std::pair<const void*, std::uint32_t>;
+
   LogOptions options_;
   const Clock* clock_;
   bool journal_;
+  mutable std::map<Place, LogSite> sites_;  // at most one a call in the program
 };
 
 }  // namespace ringcast::observe

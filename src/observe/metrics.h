@@ -4,26 +4,16 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "base/clock.h"
+#include "observe/cell.h"
 #include "observe/log_linear.h"
+#include "observe/slow_sessions.h"
 
 namespace ringcast::observe {
-
-/// A number with one writer thread and any number of readers.
-class Cell {
- public:
-  void add(std::uint64_t amount = 1) { set(value() + amount); }
-  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> value_ = 0;
-};
 
 /// Durations in nanoseconds: sixteen buckets to each power of two, so a quantile is within 6.25%
 /// above the truth (a bucket's upper bound is reported). One writer, any readers; 7.5 KiB.
@@ -81,6 +71,10 @@ enum class Count : std::uint8_t {
   reliable_overflows,
   sends_short,
   sends_blocked,
+  sends_chained,
+  sends_zero_copy,
+  zero_copy_copied,
+  zero_copy_fallbacks,
   receives,
   bytes_received,
   receive_buffers_exhausted,
@@ -107,6 +101,10 @@ enum class Level : std::uint8_t {
   backlog_frames,
   backlog_bytes,
   sends_in_flight,
+  operations_in_flight,
+  zero_copy_pins,
+  zero_copy_min_bytes,
+  chains_enabled,
   frame_memory_used_bytes,
   frame_memory_bytes,
   frame_memory_registered_bytes,
@@ -124,8 +122,11 @@ struct MetricRow {
 struct CoreMetrics {
   std::array<Cell, static_cast<std::size_t>(Count::end)> counts;
   std::array<Cell, static_cast<std::size_t>(Level::end)> levels;
-  Histogram send_age;  ///< from a snapshot's tick to the kernel having taken it
-  Cell busy_ns;        ///< spent in turns, waiting excluded
+  Histogram send_age;         ///< from a snapshot's tick to the kernel having taken it
+  Histogram write_duration;   ///< from a session being queued to send to the kernel having taken it
+  Histogram submit_duration;  ///< one submit of queued sends
+  Cell busy_ns;               ///< spent in turns, waiting excluded
+  SlowSessions slow_sessions;
 
   [[nodiscard]] Cell& operator[](Count count) { return counts[static_cast<std::size_t>(count)]; }
   [[nodiscard]] Cell& operator[](Level level) { return levels[static_cast<std::size_t>(level)]; }
@@ -140,6 +141,8 @@ struct CoreMetrics {
 /// What a room's home core records of it.
 struct RoomMetrics {
   Cell members;
+  Cell backlog_frames;  ///< waiting for its members on the home core, likewise the next
+  Cell backlog_bytes;
   Cell tick;
   Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for
   Cell marshals;
@@ -148,7 +151,9 @@ struct RoomMetrics {
   Histogram tick_duration;     ///< drain, step, marshal, frame, broadcast into outboxes
   Histogram tick_handed_over;  ///< from a tick's start until its last send was handed over
   Histogram step_duration;
-  Histogram marshal_duration;
+  Histogram marshal_duration;    ///< a payload's own bytes, written into frame memory
+  Histogram frame_duration;      ///< the envelope's and the WebSocket header before them
+  Histogram broadcast_duration;  ///< a tick's frames put into outboxes
 };
 
 /// How often this thread has asked for heap memory through operator new. Defined by

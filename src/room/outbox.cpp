@@ -65,15 +65,16 @@ Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const Out
   return Put::queued;
 }
 
-void Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
+bool Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
   const std::size_t bytes = frame.bytes().size();
   const std::uint32_t node = nodes.acquire(std::move(frame));
-  assert(node != ReliableNodes::none && "take() has just freed it");
+  if (node == ReliableNodes::none) return false;
   nodes.nodes_[node].next = reliable_head_;
   if (reliable_count_ == 0) reliable_tail_ = node;
   reliable_head_ = node;
   ++reliable_count_;
   reliable_bytes_ += bytes;
+  return true;
 }
 
 std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
@@ -97,7 +98,7 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
   return count;
 }
 
-void Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes) {
+bool Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes) {
   std::size_t gone = 0;
   for (; gone < batch.size() && bytes_left > 0; ++gone) {
     Piece& piece = batch[gone];
@@ -112,6 +113,7 @@ void Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
       bytes_left -= size;
     }
   }
+  bool all_came_back = true;
   for (std::size_t index = batch.size(); index > gone; --index) {
     Piece& piece = batch[index - 1];
     switch (piece.lane) {
@@ -119,7 +121,7 @@ void Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
         if (!pong_) pong_ = std::move(piece.frame);
         break;
       case Lane::reliable:
-        push_front(std::move(piece.frame), nodes);
+        all_came_back = push_front(std::move(piece.frame), nodes) && all_came_back;
         break;
       case Lane::latest:
         if (!latest_) latest_ = std::move(piece.frame);
@@ -130,6 +132,7 @@ void Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
     }
     piece.frame.reset();
   }
+  return all_came_back;
 }
 
 Outbox::Backlog Outbox::backlog() const {

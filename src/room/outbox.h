@@ -93,9 +93,10 @@ class Outbox {
   [[nodiscard]] std::size_t take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
                                  bool latest_allowed);
   /// `batch` was sent and `bytes_left` of its bytes have left: what did not leave comes back to the
-  /// front of its lane, and a frame that left in part is begun. The nodes just freed by take() are
-  /// still there: between the two nothing is put.
-  void settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes);
+  /// front of its lane, and a frame that left in part is begun. False when there is no node left
+  /// for a reliable frame that came back: the session must then be closed. That can't be when
+  /// nothing was put since take().
+  [[nodiscard]] bool settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNodes& nodes);
 
   [[nodiscard]] bool begun() const { return static_cast<bool>(begun_); }
   /// The bytes of the begun frame that are still to leave.
@@ -103,6 +104,8 @@ class Outbox {
     return begun_.bytes().subspan(begun_offset_);
   }
   [[nodiscard]] Lane begun_lane() const { return begun_lane_; }
+  /// FrameRef::made() of the begun frame.
+  [[nodiscard]] Instant begun_made() const { return begun_.made(); }
   /// The rest of the begun frame has left.
   void finish_begun() { begun_.reset(); }
 
@@ -122,7 +125,7 @@ class Outbox {
   void clear(ReliableNodes& nodes);
 
  private:
-  void push_front(FrameRef frame, ReliableNodes& nodes);
+  [[nodiscard]] bool push_front(FrameRef frame, ReliableNodes& nodes);
 
   FrameRef latest_;
   FrameRef begun_;

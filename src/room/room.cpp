@@ -190,4 +190,12 @@ void Room::tick(Instant now, Audience& audience) {
   audience.release_events();
 }
 
+void Room::close(Audience& audience) {
+  ++tick_;
+  metrics_.tick.set(tick_);
+  drain(audience);
+  simulation_->closing(audience);
+  audience.release_events();
+}
+
 }  // namespace ringcast::room

@@ -97,6 +97,9 @@ class Room {
   /// Runs one tick: inbox, full state for newcomers, step. Ticks whose time has passed altogether
   /// are counted and skipped, never made up for.
   void tick(Instant now, Audience& audience);
+  /// The last of it: what is in the inbox, as in a tick, then the simulation's last word. Who is a
+  /// member is the caller's to end. Nothing but members(), find() and depart() may follow.
+  void close(Audience& audience);
 
   /// How many of each core, by its index, have joined and not departed.
   [[nodiscard]] std::span<const std::uint32_t> members_by_core() const { return by_core_; }

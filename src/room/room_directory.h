@@ -30,12 +30,9 @@ class RoomDirectory {
     const auto found = rooms_.find(name);
     return found == rooms_.end() ? std::nullopt : std::optional(found->second);
   }
-  /// Whether there was one of that name and address.
-  bool remove(std::string_view name, RoomId room) {
-    const auto found = rooms_.find(name);
-    if (found == rooms_.end() || found->second.room != room) return false;
-    rooms_.erase(found);
-    return true;
+  /// Does nothing when there is none.
+  void remove(RoomId room) {
+    std::erase_if(rooms_, [room](const auto& entry) { return entry.second.room == room; });
   }
   [[nodiscard]] std::size_t size() const { return rooms_.size(); }
 

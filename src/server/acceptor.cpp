@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/resume_token.h"
 #include "server/rooms.h"
 #include "server/sessions.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
 /// For an answer to be read by a slow browser.
 constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
+
+const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
 }  // namespace
 
@@ -71,6 +74,9 @@ void Acceptor::accepted(const io::Completion& completion) {
     admit(io::Socket{completion.result});
   } else if (!stopping_) {
     context_.metrics[Count::accept_errors].add();
+    context_.notices.say({.kind = Notice::Kind::accept_failed,
+                          .count = static_cast<std::uint64_t>(-completion.result)},
+                         context_.now);
   }
   if (stopping_ && over() && listener_) close_listener();
   if (!armed_ && !stopping_) {
@@ -86,6 +92,7 @@ void Acceptor::admit(io::Socket socket) {
   context_.metrics[Count::connections_accepted].add();
   const Handle handle = sessions_.open(socket);
   if (handle) {
+    RINGCAST_PROBE(accept, handle.slot, sessions_.size());
     settle_in(handle);
   } else {
     context_.metrics[Count::accept_errors].add();
@@ -136,6 +143,7 @@ void Acceptor::handed_over(Handle handle, Session& session, std::int32_t result)
   }
   context_.metrics[Count::connections_moved].add();
   const std::uint32_t core = session.handshake->core;
+  RINGCAST_PROBE(session_moved, handle.slot, core);
   outlets_[core]->control(
       ConnectionMoved{io::Socket{result}, std::move(session.handshake), session.deadline});
   sessions_.moved_away(handle);
@@ -152,9 +160,13 @@ void Acceptor::received(Handle handle, Session& session, std::span<const std::by
     case ws::UpgradeParser::State::page:
       serve_page(handle, session);
       break;
-    case ws::UpgradeParser::State::refused:
-      refuse(handle, session, session.handshake->parser.refusal());
+    case ws::UpgradeParser::State::refused: {
+      const ws::Refusal& refusal = session.handshake->parser.refusal();
+      // How a room is reached is only worth saying of one that there is.
+      const bool no_room = !refusal.room.empty() && !rooms_.address(refusal.room);
+      refuse(handle, session, no_room ? no_such_room : refusal);
       break;
+    }
   }
 }
 
@@ -164,7 +176,7 @@ void Acceptor::upgrade(Handle handle, Session& session) {
   LocalRoom* room = address ? rooms_.local(address->room) : nullptr;
   // Who has moved once is here because the room was: it has been closed meanwhile.
   if (!address || (room == nullptr && session.handshake->moved)) {
-    refuse(handle, session, {ws::HttpStatus::not_found, "There is no such room."});
+    refuse(handle, session, no_such_room);
     return;
   }
   // Who was a member before a restart is known at the room's home only.
@@ -265,11 +277,12 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, stop_code_, "the server is shutting down", Farewell::at_once);
     return false;
   }
-  std::optional<MemberId> member;
-  if (room != nullptr) {
-    member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
-    if (!member) member = room->admit(handle);
+  if (room == nullptr) {  // while its answer was on its way
+    sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
+    return false;
   }
+  auto member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
+  if (!member) member = room->admit(handle);
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

@@ -9,12 +9,15 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <cstring>
 #include <deque>
-#include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "observe/exposition.h"
+#include "server/live_feed.h"
+#include "server/live_page.h"
 
 namespace ringcast::server {
 namespace {
@@ -38,6 +41,7 @@ bool is_http_error(error_code error) {
 }
 
 constexpr std::string_view plain = "text/plain; charset=utf-8";
+constexpr std::string_view json = "application/json";
 
 AdminAnswer readiness_answer(Readiness readiness) {
   switch (readiness) {
@@ -57,45 +61,97 @@ std::string metrics_text(const AdminView& view) {
     cores.push_back({fmt::format("{}", cores.size()), core.metrics});
   }
   std::vector<observe::NamedRoom> rooms;
+  rooms.reserve(view.rooms.size());
   for (const RoomHandle& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
   return observe::exposition(cores, rooms);
+}
+
+std::string text_of(const PageFile& file) {
+  std::string text(file.bytes.size(), '\0');
+  std::memcpy(text.data(), file.bytes.data(), text.size());
+  return text;
 }
 
 std::string quantiles_json(const observe::Histogram& histogram) {
   const auto microseconds = [&histogram](double q) {
     return static_cast<double>(histogram.quantile(q)) / 1e3;
   };
-  return fmt::format(R"({{"p50":{},"p99":{}}})", microseconds(0.5), microseconds(0.99));
+  return fmt::format(R"({{"p50":{},"p95":{},"p99":{}}})", microseconds(0.5), microseconds(0.95),
+                     microseconds(0.99));
 }
 
-// Names of rooms and simulations are plain words: nothing in them needs escaping.
 std::string rooms_json(std::span<const RoomHandle> rooms) {
   std::string out = R"({"rooms":[)";
   for (const RoomHandle& room : rooms) {
-    const observe::RoomMetrics& metrics = *room.metrics;
     if (&room != &rooms.front()) out += ',';
-    fmt::format_to(std::back_inserter(out),
-                   R"({{"name":"{}","simulation":"{}","rate_hz":{},"members":{},"tick":{},)"
-                   R"("core":{},"snapshot_bytes":{},"tick_duration_us":{},)"
-                   R"("tick_handed_over_us":{}}})",
-                   room.options->name, room.options->simulation, room.options->rate_hz,
-                   metrics.members.value(), metrics.tick.value(), room.core,
-                   metrics.snapshot_bytes.value(), quantiles_json(metrics.tick_duration),
-                   quantiles_json(metrics.tick_handed_over));
+    out += room_json(room);
   }
   return out += "]}\n";
 }
 
+constexpr std::string_view rooms_path = "/rooms";
+constexpr std::string_view live_path = "/live/events";
+
+/// NAME of "/rooms/NAME"; nothing for another path.
+std::optional<std::string_view> room_of(std::string_view path) {
+  if (!path.starts_with(rooms_path)) return std::nullopt;
+  path.remove_prefix(rooms_path.size());
+  if (path.size() < 2 || path.front() != '/') return std::nullopt;
+  return path.substr(1);
+}
+
+std::string_view path_of(std::string_view target) {
+  return target.substr(0, target.find('?'));
+}
+
+/// Methods of a path that there is.
+std::string_view allowed_at(std::string_view path) {
+  if (path == rooms_path) return "GET, HEAD, POST";
+  if (room_of(path)) return "GET, HEAD, DELETE";
+  return "GET, HEAD";
+}
+
+AdminAnswer room_answer(std::string_view name, const AdminView& view) {
+  for (const RoomHandle& room : view.rooms) {
+    if (room.options->name == name) return {200, json, room_json(room) + '\n'};
+  }
+  return sentence(404, "There is no room of that name.");
+}
+
 }  // namespace
 
+AdminAnswer sentence(std::uint16_t status, std::string_view text) {
+  return {status, plain, std::string(text) + '\n'};
+}
+
+// Names of rooms and simulations are plain words: nothing in them needs escaping.
+std::string room_json(const RoomHandle& room) {
+  const observe::RoomMetrics& metrics = *room.metrics;
+  return fmt::format(
+      R"({{"name":"{}","simulation":"{}","rate_hz":{},"members":{},"tick":{},"core":{},)"
+      R"("spread":{},"snapshot_bytes":{},"tick_duration_us":{},"tick_handed_over_us":{}}})",
+      room.options->name, room.options->simulation, room.options->rate_hz, metrics.members.value(),
+      metrics.tick.value(), room.core, room.options->spread, metrics.snapshot_bytes.value(),
+      quantiles_json(metrics.tick_duration), quantiles_json(metrics.tick_handed_over));
+}
+
 AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
-  if (method != "GET" && method != "HEAD") return {405, plain, "Only GET and HEAD.\n"};
-  const std::string_view path = target.substr(0, target.find('?'));
-  if (path == "/healthz") return {200, plain, "ok\n"};
+  const std::string_view path = path_of(target);
+  if (method != "GET" && method != "HEAD") {
+    const std::string_view allowed = allowed_at(path);
+    AdminAnswer refused = sentence(405, fmt::format("Only {}.", allowed));
+    refused.allow = allowed;
+    return refused;
+  }
+  if (path == "/healthz") return sentence(200, "ok");
   if (path == "/readyz") return readiness_answer(view.readiness);
   if (path == "/metrics") return {200, observe::exposition_content_type, metrics_text(view)};
-  if (path == "/rooms") return {200, "application/json", rooms_json(view.rooms)};
-  return {404, plain, "Nothing is here; try /healthz, /readyz, /metrics or /rooms.\n"};
+  if (path == rooms_path) return {200, json, rooms_json(view.rooms)};
+  for (const PageFile& file : live_page_files()) {
+    if (file.path == path) return {200, file.content_type, text_of(file)};
+  }
+  if (const auto name = room_of(path)) return room_answer(*name, view);
+  return sentence(404, "Nothing is here; try /, /healthz, /readyz, /metrics or /rooms.");
 }
 
 namespace {
@@ -103,11 +159,16 @@ namespace {
 /// One request and its answer; kept alive by its pending operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket&& socket, const AdminView& view, std::shared_ptr<std::uint32_t> count)
-      : stream_(std::move(socket)), view_(view), count_(std::move(count)) {
+  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes, LiveFeed& feed,
+             std::shared_ptr<std::uint32_t> count)
+      : stream_(std::move(socket)),
+        view_(view),
+        changes_(changes),
+        feed_(feed),
+        count_(std::move(count)) {
     ++*count_;
     parser_.header_limit(AdminEndpoint::header_bytes_max);
-    parser_.body_limit(AdminEndpoint::header_bytes_max);
+    parser_.body_limit(AdminEndpoint::body_bytes_max);
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -127,10 +188,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_done(error_code error) {
     silent_ = false;
     if (!error) {
-      const auto& request = parser_.get();
-      write(answer(standard(request.method_string()), standard(request.target()), view_));
+      act();
+    } else if (error == http::error::body_limit) {
+      write(sentence(413, "The request's body is larger than 8192 bytes."));
     } else if (is_http_error(error) && error != http::error::end_of_stream) {
-      write({400, plain, "This is not HTTP, or too much of it.\n"});
+      write(sentence(400, "This is not HTTP, or too much of it."));
+    }
+  }
+
+  void act() {
+    const auto& request = parser_.get();
+    const std::string_view path = path_of(standard(request.target()));
+    const auto answered = [self = shared_from_this()](AdminAnswer changed) {
+      self->write(std::move(changed));
+    };
+    const auto room = room_of(path);
+    if (request.method() == http::verb::post && path == rooms_path) {
+      changes_.open(request.body(), answered);
+    } else if (request.method() == http::verb::delete_ && room) {
+      changes_.close(*room, answered);
+    } else if (request.method() == http::verb::get && path == live_path) {
+      if (feed_.is_full()) return write(sentence(503, "As many as may are looking already."));
+      feed_.add(std::move(stream_));
+    } else {
+      write(answer(standard(request.method_string()), standard(request.target()), view_));
     }
   }
 
@@ -139,7 +220,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.result(answered.status);
     response_.set(http::field::content_type, boosted(answered.content_type));
     response_.set(http::field::cache_control, "no-store");
-    if (answered.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    response_.set("X-Content-Type-Options", "nosniff");
+    response_.set("Content-Security-Policy",
+                  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                  "img-src 'self' data:; base-uri 'none'; form-action 'none'");
+    if (!answered.allow.empty()) response_.set(http::field::allow, answered.allow);
+    if (!answered.location.empty()) response_.set(http::field::location, answered.location);
     response_.keep_alive(false);
     response_.content_length(answered.body.size());
     if (parser_.get().method() != http::verb::head) response_.body() = std::move(answered.body);
@@ -152,6 +238,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   beast::tcp_stream stream_;
   const AdminView& view_;
+  RoomChanges& changes_;
+  LiveFeed& feed_;
   std::shared_ptr<std::uint32_t> count_;
   bool silent_ = true;
   beast::flat_buffer buffer_{std::size_t{2} * AdminEndpoint::header_bytes_max};
@@ -162,8 +250,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 }  // namespace
 
 struct AdminEndpoint::Impl {
-  Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view)
-      : acceptor(context), pause(context), view(its_view) {
+  Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
+       RoomChanges& its_changes, const Clock& clock)
+      : acceptor(context),
+        pause(context),
+        view(its_view),
+        changes(its_changes),
+        feed(context, its_view, clock) {
     // The protocol is only asked for when a socket is opened, not when one is taken over.
     acceptor.assign(tcp::v4(), listener.descriptor);
     accept();
@@ -174,7 +267,8 @@ struct AdminEndpoint::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
       make_room();
-      const auto connection = std::make_shared<Connection>(std::move(socket), view, connections);
+      const auto connection =
+          std::make_shared<Connection>(std::move(socket), view, changes, feed, connections);
       connection->read();
       readers.push_back(connection);
       accept();
@@ -206,10 +300,13 @@ struct AdminEndpoint::Impl {
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   const AdminView& view;
+  RoomChanges& changes;
+  LiveFeed feed;
 };
 
-AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view)
-    : impl_(std::make_unique<Impl>(context, listener, view)) {}
+AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view,
+                             RoomChanges& changes, const Clock& clock)
+    : impl_(std::make_unique<Impl>(context, listener, view, changes, clock)) {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 

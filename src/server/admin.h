@@ -1,13 +1,17 @@
-// The admin endpoint: health, readiness, metrics and rooms over HTTP, on the control thread.
+// The admin endpoint: health, readiness, metrics, rooms and the live view over HTTP, on the control
+// thread.
 // What is answered is a function; the connections around it are Boost.Beast's. One request a
 // connection, with bounds on its size, its time and the number of connections.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "io/io.h"
 #include "server/handles.h"
@@ -24,16 +28,37 @@ enum class Readiness : std::uint8_t { starting, serving, draining };
 struct AdminView {
   Readiness readiness = Readiness::starting;
   std::span<const CoreHandle> cores;
-  std::span<const RoomHandle> rooms;
+  std::vector<RoomHandle> rooms;
 };
 
 struct AdminAnswer {
-  std::uint16_t status;  ///< 405 comes with Allow: GET, HEAD
+  std::uint16_t status;
   std::string_view content_type;
   std::string body;
+  std::string allow = {};     ///< of a 405: the header Allow
+  std::string location = {};  ///< of a 201: the header Location
+};
+/// A sentence and a newline.
+[[nodiscard]] AdminAnswer sentence(std::uint16_t status, std::string_view text);
+[[nodiscard]] std::string room_json(const RoomHandle& room);
+
+/// Who changes rooms while the server runs. The answer may come later, and from within.
+class RoomChanges {
+ public:
+  using Answered = std::function<void(AdminAnswer)>;
+
+  RoomChanges() = default;
+  RoomChanges(const RoomChanges&) = delete;
+  RoomChanges& operator=(const RoomChanges&) = delete;
+  virtual ~RoomChanges() = default;
+  /// POST /rooms
+  virtual void open(std::string_view body, Answered answered) = 0;
+  /// DELETE /rooms/NAME
+  virtual void close(std::string_view name, Answered answered) = 0;
 };
 
-/// `target` as in the request line; a query is ignored.
+/// What is answered at once: all but what changes rooms. `target` as in the request line; a query
+/// is ignored.
 [[nodiscard]] AdminAnswer answer(std::string_view method, std::string_view target,
                                  const AdminView& view);
 
@@ -42,11 +67,13 @@ class AdminEndpoint {
   static constexpr std::uint32_t connections_max =
       32;  ///< another takes the place of the longest silent
   static constexpr std::uint32_t header_bytes_max = 8'192;
+  static constexpr std::uint32_t body_bytes_max = 8'192;
   static constexpr auto request_timeout = std::chrono::seconds(5);  ///< to read it, to answer it
 
   /// Serves from now on, whenever `context` runs. Takes `listener`, a listening socket. `view` is
-  /// read at each request and outlives the endpoint.
-  AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view);
+  /// read at each request; it, `changes` and `clock` outlive the endpoint.
+  AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view,
+                RoomChanges& changes, const Clock& clock);
   ~AdminEndpoint();
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/fan_out.h"
 #include "server/version.h"
 
@@ -36,6 +37,13 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   unix_now_ = unix_now;
   sequence_before_ = home.event_sequence;
   spent_ = {};
+  spent_distributing_ = {};
+}
+
+void Broadcast::distributed_since(Instant start) {
+  const Nanoseconds took = context_.clock.now() - start;
+  spent_ += took;
+  spent_distributing_ += took;
 }
 
 template <class AtHome, class Away>
@@ -55,6 +63,7 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
                                         MessageType type, std::uint64_t tick) {
   const Instant start = context_.clock.now();
   const std::size_t size = payload.size();
+  RINGCAST_PROBE(marshal_start, room_->name(), size);
   if (size > FrameSlab::payload_bytes_max) {
     context_.metrics[Count::payloads_too_big].add();
     return {SendResult::too_big, {}};
@@ -63,9 +72,12 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
       size, kind == Kind::snapshot ? FrameUse::latest : FrameUse::reliable);
   if (!buffer) {
     context_.metrics[Count::frame_memory_exhausted].add();
+    context_.notices.say({.kind = Notice::Kind::frame_memory_exhausted, .room = home_->id()},
+                         context_.now);
     return {SendResult::no_memory, {}};
   }
   payload.write(buffer->bytes());
+  const Instant written = context_.clock.now();
   if (room_->encoding() == Encoding::envelope) {
     if (kind == Kind::snapshot) {
       wire::prefix_snapshot(*buffer, {tick, unix_now_});
@@ -78,9 +90,11 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   observe::RoomMetrics& metrics = room_->metrics();
   metrics.marshals.add();
   if (kind == Kind::snapshot) metrics.snapshot_bytes.set(frame.bytes().size());
-  const Nanoseconds took = context_.clock.now() - start;
-  metrics.marshal_duration.record(took);
-  spent_ += took;
+  const Instant framed = context_.clock.now();
+  metrics.marshal_duration.record(written - start);
+  metrics.frame_duration.record(framed - written);
+  spent_ += framed - start;
+  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
   return {SendResult::accepted, std::move(frame)};
 }
 
@@ -89,6 +103,10 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
   const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
   if (!member) return SendResult::no_such_member;
   const Kind kind = delivery == Delivery::latest ? Kind::snapshot : Kind::event;
+  if (kind == Kind::snapshot) {
+    RINGCAST_PROBE(snapshot_built, room_->name(), room_->tick_number(),
+                   context_.clock.now() - began_);
+  }
   Marshaled marshaled = marshal(kind, to, payload, type, room_->tick_number());
   if (delivery == Delivery::reliable) {
     if (marshaled.result == SendResult::accepted) {
@@ -103,14 +121,14 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
       outlet.snapshot({home_->id(), to, frame.tick(), frame.made(), frame.bytes()}, frame);
     };
     if (to == everyone) {
-      on_every_core([&] { fan_out_.snapshot(home_->branch(), everyone, marshaled.frame); },
+      on_every_core([&] { fan_out_.snapshot(*home_, everyone, marshaled.frame); },
                     [&](std::uint32_t, Outlet& outlet) { lend(outlet); });
     } else if (member->core == core_) {
-      fan_out_.snapshot(home_->branch(), to, marshaled.frame);
+      fan_out_.snapshot(*home_, to, marshaled.frame);
     } else {
       lend(*outlets_[member->core]);
     }
-    spent_ += context_.clock.now() - start;
+    distributed_since(start);
   }
   return marshaled.result;
 }
@@ -175,7 +193,7 @@ void Broadcast::release_events() {
     }
   }
   held_.clear();
-  spent_ += context_.clock.now() - start;
+  distributed_since(start);
 }
 
 std::size_t Broadcast::release_run(std::size_t first) {

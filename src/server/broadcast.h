@@ -29,6 +29,8 @@ class Broadcast final : public room::Audience {
   void begin(HomeRoom& home, UnixNanoseconds unix_now);
   /// What of the time since begin() went into marshaling and distributing.
   [[nodiscard]] Nanoseconds spent() const { return spent_; }
+  /// The latter alone.
+  [[nodiscard]] Nanoseconds spent_distributing() const { return spent_distributing_; }
 
   SendResult send(Delivery delivery, MemberId to, const Payload& payload,
                   MessageType type) override;
@@ -53,6 +55,8 @@ class Broadcast final : public room::Audience {
 
   [[nodiscard]] Marshaled marshal(Kind kind, MemberId to, const Payload& payload, MessageType type,
                                   std::uint64_t tick);
+  /// Since `start` frames were given to members.
+  void distributed_since(Instant start);
   void release_event(MemberId to, const FrameRef& frame);
   [[nodiscard]] std::size_t release_run(std::size_t first);
   void release_one(const Held& held);
@@ -71,6 +75,7 @@ class Broadcast final : public room::Audience {
   UnixNanoseconds unix_now_ = 0;
   std::uint64_t sequence_before_ = 0;
   Nanoseconds spent_{};
+  Nanoseconds spent_distributing_{};
   std::vector<Held> held_;
   std::vector<FrameRef> run_;
   std::vector<std::uint8_t> newcomers_;  ///< by core: whether it has any

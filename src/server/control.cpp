@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "server/admin.h"
+#include "server/notice_log.h"
 
 namespace ringcast::server {
 namespace {
@@ -55,19 +56,20 @@ class ControlDoorbell final : public io::Doorbell {
 }  // namespace
 
 struct Control::Impl {
-  Impl(const ControlOptions& options, const observe::Log& its_log, int event_descriptor)
+  Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& clock,
+       int event_descriptor)
       : log(its_log),
-        shutdown_code(options.shutdown_code),
-        state_directory(options.state_directory),
+        options(std::move(its_options)),
+        live_rooms(view, clock, options.make_room, options.rooms_max),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
-    if (options.admin) admin.emplace(context, options.admin, view);
+    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving) {
     view.cores = cores;
-    view.rooms = rooms;
+    view.rooms.assign(rooms.begin(), rooms.end());
     on_serving = serving;
     hear_signals();
     doorbell.watch([this] { read_mail(); });
@@ -87,7 +89,8 @@ struct Control::Impl {
     if (view.readiness != Readiness::draining) {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
-      mail_all(Shutdown{.code = shutdown_code, .resume_key = resume_key()});
+      live_rooms.give_up();
+      mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
       hear_signals();
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
@@ -98,20 +101,32 @@ struct Control::Impl {
     }
   }
 
-  void mail_all(const ControlToCore& mail) {
-    for (const CoreHandle& core : view.cores) {
-      const bool posted = core.to_core->push(ControlToCore(mail));
-      assert(posted && "two mails in all fit into every mailbox");
-      static_cast<void>(posted);
-      core.doorbell->ring();
-    }
+  // Not inlined: GCC 12 would see parts of other alternatives that "may be used uninitialized".
+  [[gnu::noinline]] static void mail(const CoreHandle& core, ControlToCore&& message) {
+    const bool posted = core.to_core->push(std::move(message));
+    assert(posted && "room changes leave room for two more mails");
+    static_cast<void>(posted);
+    core.doorbell->ring();
+  }
+
+  template <class Mail>
+  void mail_all(const Mail& message) {
+    for (const CoreHandle& core : view.cores) mail(core, message);
   }
 
   void read_mail() {
     for (const CoreHandle& core : view.cores) {
+      while (core.notices != nullptr) {
+        const auto notice = core.notices->pop();
+        if (!notice) break;
+        const auto index = static_cast<std::uint32_t>(&core - view.cores.data());
+        log_notice(log, index, *notice, view.rooms);
+      }
       while (const auto mail = core.from_core->pop()) {
         if (std::holds_alternative<Ready>(*mail)) {
           if (++ready == view.cores.size()) all_ready();
+        } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
+          live_rooms.changed(changed->room);
         } else {
           save(std::get<Drained>(*mail));
           if (++drained == view.cores.size()) all_drained();
@@ -126,7 +141,7 @@ struct Control::Impl {
   }
 
   std::optional<ResumeKey> resume_key() {
-    if (state_directory == nullptr) return std::nullopt;
+    if (options.state_directory == nullptr) return std::nullopt;
     const auto key = make_resume_key();
     if (!key) {
       saved = false;
@@ -136,9 +151,8 @@ struct Control::Impl {
   }
 
   void save(const Drained& mail) {
-    if (!mail.rooms) return;
-    for (const SavedRoom& room : *mail.rooms) {
-      if (const auto done = state_directory->save(room); !done) {
+    for (const SavedRoom& room : mail.rooms) {
+      if (const auto done = options.state_directory->save(room); !done) {
         saved = false;
         log.write(observe::LogLevel::error, done.error().message);
       } else {
@@ -156,10 +170,10 @@ struct Control::Impl {
   }
 
   const observe::Log& log;
-  ws::CloseCode shutdown_code;
-  const StateDirectory* state_directory;
+  ControlOptions options;
   bool saved = true;
   AdminView view;
+  LiveRooms live_rooms;
   std::function<void()> on_serving;
   std::size_t ready = 0;
   std::size_t drained = 0;
@@ -173,14 +187,15 @@ Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Control::~Control() = default;
 
-Result<std::unique_ptr<Control>> Control::create(const ControlOptions& options,
-                                                 const observe::Log& log) {
+Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const observe::Log& log,
+                                                 const Clock& clock) {
   const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
   try {
-    return std::unique_ptr<Control>(new Control(std::make_unique<Impl>(options, log, descriptor)));
+    return std::unique_ptr<Control>(
+        new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }

@@ -6,10 +6,12 @@
 #include <memory>
 #include <span>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "io/io.h"
 #include "observe/log.h"
 #include "server/handles.h"
+#include "server/live_rooms.h"
 #include "server/state_directory.h"
 #include "ws/close_code.h"
 
@@ -19,6 +21,8 @@ struct ControlOptions {
   io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
   /// What sessions are closed with at a shutdown.
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
+  RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened
+  std::uint32_t rooms_max = 1'024;
   /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
   const StateDirectory* state_directory = nullptr;
 };
@@ -26,9 +30,10 @@ struct ControlOptions {
 class Control {
  public:
   /// From here on SIGTERM and SIGINT are heard, in whichever thread has them unblocked. `log`
-  /// outlives the Control.
-  [[nodiscard]] static Result<std::unique_ptr<Control>> create(const ControlOptions& options,
-                                                               const observe::Log& log);
+  /// and `clock` outlive the Control.
+  [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
+                                                               const observe::Log& log,
+                                                               const Clock& clock);
   ~Control();
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;

@@ -4,6 +4,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "observe/probes.h"
+#include "server/session_sample.h"
+
 namespace ringcast::server {
 
 using observe::Count;
@@ -12,6 +15,8 @@ using observe::Level;
 namespace {
 
 constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+/// For the last notifications of zero-copy sends, when every session has ended.
+constexpr Nanoseconds pins_timeout = std::chrono::milliseconds(200);
 /// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
 constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
 
@@ -23,14 +28,21 @@ Core::Core(const CoreWiring& wiring)
       sender_(context_),
       sessions_(context_, sender_),
       fan_out_(context_, sessions_, sender_),
-      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_),
+      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_,
+            [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
       reader_(context_, sessions_, sender_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets()) {
   post_.attach(acceptor_);
   sender_.attach(sessions_);
+  context_.notices.attach(wiring.notices, wiring.control_doorbell);
+  context_.frames.watch_releases(
+      [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
+  context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
+  context_.metrics[Level::chains_enabled].set(
+      wiring.options.send.several_frames == SendOptions::SeveralFrames::chain ? 1 : 0);
   context_.metrics[Level::frame_memory_registered_bytes].set(wiring.io.registered_bytes());
 }
 
@@ -39,7 +51,7 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
                     const SavedRoom* saved) {
   const auto cores = static_cast<std::uint32_t>(post_.outlets().size());
   auto room = std::make_unique<HomeRoom>(
-      id, options.name, std::move(simulation), options.rate_hz, wiring_.index,
+      id, options.name, std::move(simulation), options.rate_hz, wiring_.index, options.spread,
       room::RoomLimits{.cores = cores,
                        .members_max = options.members_max,
                        .inbox_inputs_max = options.inbox_inputs_max,
@@ -88,18 +100,25 @@ void Core::turn() {
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
-  context_.metrics.busy_ns.add(
-      static_cast<std::uint64_t>((context_.clock.now() - busy_since_).count()));
+  const Nanoseconds busy = context_.clock.now() - busy_since_;
+  context_.metrics.busy_ns.add(static_cast<std::uint64_t>(busy.count()));
+  RINGCAST_PROBE(core_turn, wiring_.index, busy, waited_, completions.size());
 }
 
 // With sends to hand over there is no waiting: one submit hands them over and says what became of
 // them, and what else has come in meanwhile gets its turn before the next chunk.
 // Handing over is work, and counts as busy; waiting is not.
 std::span<io::Completion> Core::wait_for_completions() {
-  busy_since_ = context_.clock.now();
-  if (sender_.busy()) return wiring_.io.submit();
+  const Instant start = busy_since_ = context_.clock.now();
+  waited_ = {};
+  if (sender_.busy()) {
+    const std::span<io::Completion> completions = wiring_.io.submit();
+    context_.metrics.submit_duration.record(context_.clock.now() - start);
+    return completions;
+  }
   const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
   busy_since_ = context_.clock.now();
+  waited_ = busy_since_ - start;
   return completions;
 }
 
@@ -131,7 +150,11 @@ void Core::dispatch(io::Completion& completion) {
     case Operation::close_unwanted:
     case Operation::receive_cancel:
       return;
+    case Operation::send_zero_copy:
+      sender_.zero_copy_over(completion);
+      return;
     case Operation::receive:
+    case Operation::send_chain:
     case Operation::send_whole:
     case Operation::send_answer:
     case Operation::writable:
@@ -150,6 +173,9 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
   switch (operation) {
     case Operation::receive:
       received(handle, session, completion);
+      break;
+    case Operation::send_chain:
+      sender_.chain_over(handle, session, completion.result);
       break;
     case Operation::send_whole:
       sender_.whole_send_over(handle, session, completion.result);
@@ -180,6 +206,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
   if (session.deaf && completion.result == -ECANCELED) return;
   if (completion.result == -ENOBUFS) {
     context_.metrics[Count::receive_buffers_exhausted].add();
+    RINGCAST_PROBE(receive_buffers_exhausted, handle.slot);
     if (!session.receiving && !session.deaf) {
       sessions_.receive(
           handle, session,
@@ -194,6 +221,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
     return;
   }
   context_.metrics[Count::receives].add();
+  RINGCAST_PROBE(receive, handle.slot, completion.result);
   context_.metrics[Count::bytes_received].add(static_cast<std::uint64_t>(completion.result));
   if (session.phase == Phase::upgrading) {
     acceptor_.received(handle, session, completion.buffer.bytes());
@@ -220,14 +248,48 @@ void Core::opened(Handle handle, Session& session) {
 }
 
 void Core::read_control_mail() {
-  while (const auto mail = wiring_.from_control.pop()) {
-    if (const auto* shutdown = std::get_if<Shutdown>(&*mail)) {
-      begin_shutdown(*shutdown);
-    } else {
-      begin_shutdown({});
-      for (Departure& departure : departures_) departure.at = context_.now;
-      drain_until_ = context_.now;
-    }
+  while (auto mail = wiring_.from_control.pop()) {
+    std::visit([this](auto& which) { act_on(which); }, *mail);
+  }
+}
+
+void Core::act_on(const Shutdown& mail) {
+  begin_shutdown(mail);
+}
+
+void Core::act_on(const ShutdownNow& /*mail*/) {
+  begin_shutdown({});
+  for (Departure& departure : departures_) departure.at = context_.now;
+  drain_until_ = context_.now;
+}
+
+// The control thread lets no two rooms have one name.
+void Core::act_on(OpenRoom& mail) {
+  const room::RoomId id = mail.room->id();
+  static_cast<void>(rooms_.add_home(std::move(mail.room), mail.address));
+  post(RoomChanged{id});
+}
+
+void Core::act_on(LearnOfRoom& mail) {
+  static_cast<void>(add_elsewhere(mail.room));
+  post(RoomChanged{mail.room.address.room});
+}
+
+void Core::act_on(const CloseRoom& mail) {
+  if (HomeRoom* home = rooms_.home(mail.room)) close_home(*home);
+  rooms_.remove(mail.room);
+  post(RoomChanged{mail.room});
+}
+
+void Core::close_home(HomeRoom& home) {
+  const room::RoomId id = home.id();
+  broadcast_.begin(home, context_.clock.unix_now());
+  home.room.close(broadcast_);
+  fan_out_.close_room(home.branch());
+  for (const auto& outlet : post_.outlets()) {
+    if (!outlet || !home.is_spread()) continue;
+    outlet->forget(id);
+    outlet->control(RoomClosedMail{id});
   }
 }
 
@@ -240,14 +302,25 @@ void Core::tick_due_rooms() {
 void Core::tick(HomeRoom& home) {
   observe::RoomMetrics& metrics = home.room.metrics();
   const Instant began = context_.now = context_.clock.now();
+  RINGCAST_PROBE(tick_start, home.name(), home.room.tick_number() + 1, home.room.members(),
+                 began - home.room.next_tick());
   home.tick_began = began;
   home.handing_over = true;
   broadcast_.begin(home, context_.clock.unix_now());
+  const std::uint64_t overrun = metrics.ticks_overrun.value();
   home.room.tick(began, broadcast_);
+  const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
+  // A room is made before its core runs: what that took is nobody's trouble.
+  if (more != 0 && home.room.tick_number() > 1) {
+    context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
+                         began);
+  }
   sessions_.close_answered(home);
   const Nanoseconds duration = context_.clock.now() - began;
+  RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
   metrics.tick_duration.record(duration);
   metrics.step_duration.record(duration - broadcast_.spent());
+  metrics.broadcast_duration.record(broadcast_.spent_distributing());
 }
 
 void Core::note_handed_over() {
@@ -255,7 +328,9 @@ void Core::note_handed_over() {
   for (const auto& home : rooms_.homes()) {
     if (!home->handing_over) continue;
     home->handing_over = false;
-    home->room.metrics().tick_handed_over.record(context_.clock.now() - home->tick_began);
+    const Nanoseconds took = context_.clock.now() - home->tick_began;
+    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
+    home->room.metrics().tick_handed_over.record(took);
   }
 }
 
@@ -304,14 +379,14 @@ void Core::send_off(Handle handle) {
 
 Drained Core::save_rooms() {
   if (!shutdown_.resume_key) return {};
-  const auto saved = std::make_shared<std::vector<SavedRoom>>();
+  Drained drained;
   for (const auto& home : rooms_.homes()) {
     if (auto kept = home->keep()) {
-      saved->push_back(
+      drained.rooms.push_back(
           {home->name(), home->simulation_name, *shutdown_.resume_key, std::move(*kept)});
     }
   }
-  return {saved};
+  return drained;
 }
 
 void Core::say_going_away(Handle handle, Session& session) {
@@ -345,6 +420,10 @@ void Core::advance_shutdown() {
     post_.flush();
   }
   if (!post_.is_over()) return;
+  // What peers have yet to acknowledge is waited for a little: they may be gone.
+  if (pins_until_ == never) pins_until_ = context_.now + pins_timeout;
+  if (sender_.pinned() != 0 && context_.now < pins_until_) return;
+  sender_.forget_pins();
   done_ = true;
   sample_at_ = context_.now;
   sample_levels();
@@ -355,29 +434,25 @@ void Core::advance_shutdown() {
 void Core::sample_levels() {
   if (context_.now < sample_at_) return;
   sample_at_ = context_.now + sample_interval;
-  std::uint64_t open = 0;
-  std::uint64_t waiting_frames = 0;
-  std::uint64_t waiting_bytes = 0;
-  sessions_.for_each([&](Handle, Session& session) {
-    open += session.phase == Phase::open ? 1 : 0;
-    const room::Outbox::Backlog backlog = session.outbox.backlog();
-    waiting_frames += backlog.frames;
-    waiting_bytes += backlog.bytes;
-  });
+  const SessionSample sample = sample_sessions(context_, sessions_, rooms_);
   observe::CoreMetrics& metrics = context_.metrics;
   metrics[Level::connections].set(sessions_.size());
-  metrics[Level::sessions].set(open);
+  metrics[Level::sessions].set(sample.open);
   metrics[Level::rooms].set(rooms_.homes().size());
-  metrics[Level::backlog_frames].set(waiting_frames);
-  metrics[Level::backlog_bytes].set(waiting_bytes);
+  metrics[Level::backlog_frames].set(sample.backlog.frames);
+  metrics[Level::backlog_bytes].set(sample.backlog.bytes);
   metrics[Level::sends_in_flight].set(sender_.in_flight());
+  metrics[Level::operations_in_flight].set(sample.operations);
+  metrics[Level::zero_copy_pins].set(sender_.pinned());
   metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
   metrics[Count::allocations].set(observe::allocations_of_this_thread());
+  metrics.slow_sessions.write(sample.slowest.rows());
 }
 
 void Core::post(CoreToControl mail) {
-  if (!wiring_.to_control.push(CoreToControl(mail))) {
+  if (!wiring_.to_control.push(std::move(mail))) {
     context_.metrics[Count::mailbox_full].add();
+    RINGCAST_PROBE(mailbox_full, 3, mailbox_capacity);
   } else if (wiring_.control_doorbell != nullptr) {
     wiring_.control_doorbell->ring();
   }

@@ -42,14 +42,7 @@ struct CoreWiring {
   CoreMailbox& to_control;
   io::Doorbell* control_doorbell;        ///< rung behind mail to the control thread; may be nullptr
   std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
-};
-
-/// A room of another core.
-struct ElsewhereRoom {
-  std::string name;
-  room::RoomAddress address;
-  Encoding encoding;
-  std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before a restart
+  NoticeQueue* notices = nullptr;        ///< what is to be logged; may be nullptr
 };
 
 class Core {
@@ -86,6 +79,12 @@ class Core {
   void received(Handle handle, Session& session, io::Completion& completion);
   void opened(Handle handle, Session& session);
   void read_control_mail();
+  void act_on(const Shutdown& mail);
+  void act_on(const ShutdownNow& mail);
+  void act_on(OpenRoom& mail);
+  void act_on(LearnOfRoom& mail);
+  void act_on(const CloseRoom& mail);
+  void close_home(HomeRoom& home);
   void tick_due_rooms();
   void tick(HomeRoom& home);
   void note_handed_over();
@@ -111,6 +110,7 @@ class Core {
   Acceptor acceptor_;
   Instant sample_at_{};
   Instant busy_since_{};
+  Nanoseconds waited_{};  ///< in this turn
   /// Whose turn to be told to go comes when, the last first.
   struct Departure {
     Instant at;
@@ -119,6 +119,7 @@ class Core {
   std::vector<Departure> departures_;
   Shutdown shutdown_;
   Instant drain_until_ = never;
+  Instant pins_until_ = never;
   bool shutting_down_ = false;
   bool done_ = false;
 };

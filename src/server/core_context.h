@@ -8,6 +8,7 @@
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "room/outbox.h"
+#include "server/notices.h"
 #include "server/options.h"
 #include "server/session.h"
 #include "ws/frame_encoder.h"
@@ -33,7 +34,8 @@ struct CoreContext {
   FrameSlab frames;
   room::ReliableNodes nodes;
   ws::FrameEncoder encoder;
-  Prng prng;    ///< for jitter only
+  Prng prng;  ///< for jitter only
+  Notices notices;
   Instant now;  ///< the turn's time: what decisions use
 
   [[nodiscard]] static io::Token token(Operation operation, Handle session = {}) {

@@ -13,8 +13,12 @@ namespace ringcast::server {
 using observe::Count;
 
 CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers,
-                   Rooms& rooms, FanOut& fan_out)
-    : context_(context), peers_(peers), rooms_(rooms), fan_out_(fan_out) {
+                   Rooms& rooms, FanOut& fan_out, std::function<void(room::RoomId)> closed)
+    : context_(context),
+      peers_(peers),
+      rooms_(rooms),
+      fan_out_(fan_out),
+      closed_(std::move(closed)) {
   for (std::uint32_t index = 0; index < peers.size(); ++index) {
     const bool other = index != core;
     outlets_.push_back(other ? std::make_unique<Outlet>(context, *peers[index].to) : nullptr);
@@ -83,7 +87,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
   if (room == nullptr) return;
   room->heard_of(mail.tick);
   const FrameRef frame = copy(mail.frame, FrameUse::latest, mail.tick, mail.made);
-  if (frame) fan_out_.snapshot(room->branch(), mail.to, frame);
+  if (frame) fan_out_.snapshot(*room, mail.to, frame);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
@@ -121,7 +125,13 @@ void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(room->branch(), mail.newest);
 }
 
-void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& /*mail*/) {}
+void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) {
+    fan_out_.close_room(room->branch());
+    rooms_.remove(mail.room);
+  }
+  closed_(mail.room);
+}
 
 void CorePost::act_on(std::uint32_t from, const JoinMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "server/core_context.h"
@@ -19,8 +20,9 @@ class Rooms;
 class CorePost {
  public:
   /// `peers` by core; that of this core, `core`, is empty. They outlive the core.
+  /// `closed` is told of each branch whose room has been closed at its home.
   CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers, Rooms& rooms,
-           FanOut& fan_out);
+           FanOut& fan_out, std::function<void(room::RoomId)> closed);
   /// Who takes the connections that come. Before the first read().
   void attach(Acceptor& acceptor) { acceptor_ = &acceptor; }
 
@@ -61,6 +63,7 @@ class CorePost {
   std::span<const CorePeer> peers_;
   Rooms& rooms_;
   FanOut& fan_out_;
+  std::function<void(room::RoomId)> closed_;
   Acceptor* acceptor_ = nullptr;
   Outlets outlets_;
   std::uint32_t others_writing_ = 0;

@@ -2,12 +2,23 @@
 
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/sender.h"
 #include "server/sessions.h"
 
 namespace ringcast::server {
 
 using observe::Count;
+
+namespace {
+
+void trace_broadcast(LocalRoom& room, std::uint64_t replaced, std::uint64_t dropped) {
+  const std::uint64_t recipients = room.branch().members().size();
+  RINGCAST_PROBE(broadcast, room.name(), recipients, recipients - replaced - dropped, replaced,
+                 dropped);
+}
+
+}  // namespace
 
 FanOut::FanOut(CoreContext& context, Sessions& sessions, Sender& sender)
     : context_(context), sessions_(sessions), sender_(sender) {
@@ -31,18 +42,28 @@ void FanOut::close_overflowed() {
     const Session* session = sessions_.find(handle);
     if (session == nullptr || session->phase != Phase::open) continue;  // named twice
     context_.metrics[Count::reliable_overflows].add();
+    RINGCAST_PROBE(reliable_overflow, handle.slot);
     sessions_.close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
                     Farewell::at_once, LeaveReason::overflow);
   }
   overflowed_.clear();
 }
 
-void FanOut::snapshot(const room::Branch& branch, MemberId to, const FrameRef& frame) {
+void FanOut::snapshot(LocalRoom& room, MemberId to, const FrameRef& frame) {
+  const room::Branch& branch = room.branch();
   if (to != everyone) {
     latest_to(branch.find(to), frame);
     return;
   }
+  const bool traced = RINGCAST_PROBE_IS_ON(broadcast);
+  const auto counted = [&](Count count) { return traced ? context_.metrics[count].value() : 0; };
+  const std::uint64_t replaced = counted(Count::frames_replaced_latest);
+  const std::uint64_t dropped = counted(Count::frames_dropped_latest);
   for (const room::Branch::Member& member : branch.members()) latest_to(member.session, frame);
+  if (traced) {
+    trace_broadcast(room, counted(Count::frames_replaced_latest) - replaced,
+                    counted(Count::frames_dropped_latest) - dropped);
+  }
 }
 
 void FanOut::event(const room::Branch& branch, MemberId to, const FrameRef& frame) {
@@ -95,6 +116,19 @@ void FanOut::cut_off(const room::Branch& branch, MemberId newest) {
     if (member.id <= newest) overflowed_.push_back(member.session);
   });
   close_overflowed();
+}
+
+void FanOut::close_room(const room::Branch& branch) {
+  std::vector<Handle> leaving;
+  leaving.reserve(branch.admitted());
+  branch.for_each_admitted(
+      [&](const room::Branch::Member& member) { leaving.push_back(member.session); });
+  const FrameRef goodbye =
+      context_.encoder.close(context_.frames, ws::CloseCode::normal, "the room is closed");
+  for (const Handle handle : leaving) {
+    sessions_.close_with(handle, goodbye, ws::CloseCode::normal, Farewell::after_reliable,
+                         LeaveReason::ended);
+  }
 }
 
 }  // namespace ringcast::server

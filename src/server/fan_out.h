@@ -24,7 +24,7 @@ class FanOut {
 
   // `to` is a member or everyone. An empty frame of an event is one that there was no memory for:
   // who should have had it is disconnected.
-  void snapshot(const room::Branch& branch, MemberId to, const FrameRef& frame);
+  void snapshot(LocalRoom& room, MemberId to, const FrameRef& frame);
   void event(const room::Branch& branch, MemberId to, const FrameRef& frame);
   /// Who is welcomed in tick `tick` is reached by broadcasts from here on. `frame` may be empty
   /// where a room says no welcome (Encoding::raw).
@@ -35,6 +35,8 @@ class FanOut {
   void malformed_input(const room::Branch& branch, MemberId member);
   /// Disconnects all who asked to join up to `newest`.
   void cut_off(const room::Branch& branch, MemberId newest);
+  /// Ends the sessions of all who were admitted, behind what was sent to them: close code 1000.
+  void close_room(const room::Branch& branch);
 
  private:
   void latest_to(Handle handle, const FrameRef& frame);

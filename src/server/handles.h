@@ -6,6 +6,7 @@
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "server/mail.h"
+#include "server/notices.h"
 #include "server/options.h"
 
 namespace ringcast::server {
@@ -16,9 +17,11 @@ struct CoreHandle {
   CoreMailbox* from_core;
   io::Doorbell* doorbell;  ///< the core's own: rung behind mail to it
   const observe::CoreMetrics* metrics;
+  NoticeQueue* notices = nullptr;  ///< what the core would like to have logged; none: nothing
 };
 
 struct RoomHandle {
+  room::RoomId id;
   const RoomOptions* options;
   std::uint32_t core;  ///< index of its home core
   const observe::RoomMetrics* metrics;

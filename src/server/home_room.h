@@ -16,12 +16,15 @@ namespace ringcast::server {
 class HomeRoom final : public LocalRoom {
  public:
   HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
-           std::uint32_t rate_hz, std::uint32_t core, const room::RoomLimits& limits, Instant start,
-           observe::RoomMetrics& metrics)
+           std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits,
+           Instant start, observe::RoomMetrics& metrics)
       : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
         room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
         newest(limits.cores),
-        core_(core) {}
+        core_(core),
+        spread_(spread) {}
+
+  [[nodiscard]] bool is_spread() const { return spread_; }
 
   [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
   [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
@@ -70,6 +73,7 @@ class HomeRoom final : public LocalRoom {
  private:
   std::optional<ResumeKey> resume_key_;
   std::uint32_t core_;
+  bool spread_;
 };
 
 }  // namespace ringcast::server

@@ -12,6 +12,7 @@
 #include "base/slab.h"
 #include "ringcast/simulation.h"
 #include "room/branch.h"
+#include "room/outbox.h"
 #include "room/room_directory.h"
 
 namespace ringcast::server {
@@ -44,6 +45,8 @@ class LocalRoom {
   /// False when the room takes no more at the moment.
   [[nodiscard]] virtual bool input(MemberId member, std::span<const std::byte> payload,
                                    MessageType type) = 0;
+
+  room::Outbox::Backlog sampled;  ///< what waited for its members here when last looked at
 
  protected:
   LocalRoom(room::RoomId id, std::string name, Encoding encoding, std::uint32_t core,

@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <variant>
 #include <vector>
 
 #include "base/queue.h"
+#include "room/room_directory.h"
+#include "server/rooms.h"
 #include "server/saved_room.h"
 #include "ws/close_code.h"
 
@@ -22,16 +23,34 @@ struct Shutdown {
 };
 /// Don't wait for the drain any longer.
 struct ShutdownNow {};
-using ControlToCore = std::variant<Shutdown, ShutdownNow>;
+/// To its home: the room is there from now on.
+struct OpenRoom {
+  std::unique_ptr<HomeRoom> room;
+  room::RoomAddress address;
+};
+/// To any other core, once it is there: where the room is.
+struct LearnOfRoom {
+  ElsewhereRoom room;
+};
+/// Nobody joins the room any more; at its home, its sessions end. To its home; also to the other
+/// cores, unless it is spread: then they hear it from its home, behind what it had to say.
+struct CloseRoom {
+  room::RoomId room{};
+};
+using ControlToCore = std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom>;
 
 /// The listener is armed and the rooms tick.
 struct Ready {};
 /// Every session has ended, every frame and buffer is home; the core's loop is over.
 struct Drained {
   /// Of its home rooms those that can be saved; none when the Shutdown had no key.
-  std::shared_ptr<const std::vector<SavedRoom>> rooms = nullptr;
+  std::vector<SavedRoom> rooms = {};
 };
-using CoreToControl = std::variant<Ready, Drained>;
+/// What was said of the room has been done; also when a branch has been closed, as its home said.
+struct RoomChanged {
+  room::RoomId room{};
+};
+using CoreToControl = std::variant<Ready, Drained, RoomChanged>;
 
 using ControlMailbox = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                   ///< core's doorbell behind it

@@ -71,6 +71,26 @@ struct LatestOptions {
   friend bool operator==(const LatestOptions&, const LatestOptions&) = default;
 };
 
+struct SendOptions {
+  enum class Strategy : std::uint8_t {
+    automatic,  ///< zero-copy where it pays and the kernel tells whether it was
+    plain,
+    zero_copy  ///< even where the kernel does not tell
+  };
+  enum class SeveralFrames : std::uint8_t { gathered, chain };
+
+  Strategy strategy = Strategy::automatic;
+  std::size_t zero_copy_min_bytes = 32'768;  ///< of a frame
+  /// Frames that a session may have with the kernel, not yet acknowledged by its peer.
+  std::uint32_t zero_copy_pins_max = 4;
+  /// Peers whose frames are copied after all, so many in a row, get plain sends from then on. 0:
+  /// never, for measuring.
+  std::uint32_t zero_copy_copied_max = 4;
+  SeveralFrames several_frames = SeveralFrames::gathered;
+
+  friend bool operator==(const SendOptions&, const SendOptions&) = default;
+};
+
 struct CoreOptions {
   /// Connections beyond connections_max that are told so at the same time; more are just closed.
   static constexpr std::uint32_t turned_away_max = 16;
@@ -92,6 +112,7 @@ struct CoreOptions {
   Nanoseconds reconnect_delay_max = std::chrono::seconds(2);
   SessionOptions session;
   LatestOptions latest;
+  SendOptions send;
 
   friend bool operator==(const CoreOptions&, const CoreOptions&) = default;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/probes.h"
+
 namespace ringcast::server {
 
 using observe::Count;
@@ -23,7 +25,7 @@ Outlet::Outlet(CoreContext& context, CoreQueue& to)
       controls_max_(std::size_t{2} * context.options.slots()),
       lent_(to.capacity()) {}
 
-bool Outlet::push(CoreMail&& mail, FrameRef&& frame) {
+bool Outlet::push(CoreMail& mail, FrameRef& frame) {
   const std::size_t index = queue_.pushed();
   if (!queue_.push(std::move(mail))) return false;
   put_since_flush_ = true;
@@ -38,8 +40,9 @@ bool Outlet::push(CoreMail&& mail, FrameRef&& frame) {
 void Outlet::put(CoreMail&& mail, FrameRef&& frame, room::RoomId room,
                  std::optional<MemberId> newest) {
   if (ended_) return;
-  if (waiting_.empty() && push(std::move(mail), std::move(frame))) return;
+  if (waiting_.empty() && push(mail, frame)) return;
   context_.metrics[Count::mailbox_full].add();
+  RINGCAST_PROBE(mailbox_full, 0, waiting_.size());
   if (newest && reliable_waiting_ == reliable_waiting_max) {
     cut_off(room, *newest);
     return;
@@ -76,8 +79,10 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
   if (ended_) return;
   if (mail.to != everyone) {
     // To one member: goes while there is room; what its next one says makes up for it.
-    if (!waiting_.empty() || !push(SnapshotMail(mail), std::move(frame))) {
+    CoreMail its_mail(mail);
+    if (!waiting_.empty() || !push(its_mail, frame)) {
       context_.metrics[Count::mailbox_full].add();
+      RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
       context_.metrics[Count::frames_dropped_latest].add();
     }
     return;
@@ -100,6 +105,7 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   if (ended_) return false;
   if (!waiting_.empty() || queue_.pushed() - queue_.consumed() == queue_.capacity()) {
     context_.metrics[Count::mailbox_full].add();
+    RINGCAST_PROBE(mailbox_full, 2, waiting_.size());
     return false;
   }
   auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
@@ -109,26 +115,29 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   }
   std::ranges::copy(payload, buffer->bytes().begin());
   FrameRef frame = FrameSeal::seal(std::move(*buffer));
+  RINGCAST_PROBE(frame_made, frame.identity(), frame.bytes().size());
   mail.payload = frame.bytes();
-  return push(mail, std::move(frame));
+  CoreMail its_mail(mail);
+  return push(its_mail, frame);
 }
 
 bool Outlet::flush() {
   take_back();
   while (!waiting_.empty()) {
     Waiting& next = waiting_.front();
-    if (!push(std::move(next.mail), std::move(next.frame))) break;
+    if (!push(next.mail, next.frame)) break;
     if (next.reliable) --reliable_waiting_;
     waiting_.pop_front();
   }
   if (waiting_.empty()) {
     for (Latest& latest : latest_) {
       if (!latest.frame || queue_.consumed() < latest.in_mailbox) continue;
-      if (!push(SnapshotMail(latest.mail), FrameRef(latest.frame))) {
+      CoreMail mail(latest.mail);
+      if (!push(mail, latest.frame)) {
         context_.metrics[Count::mailbox_full].add();
+        RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
         break;
       }
-      latest.frame.reset();
       latest.in_mailbox = queue_.pushed();
     }
   }

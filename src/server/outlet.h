@@ -80,7 +80,8 @@ class Outlet {
   };
 
   void put(CoreMail&& mail, FrameRef&& frame, room::RoomId room, std::optional<MemberId> newest);
-  [[nodiscard]] bool push(CoreMail&& mail, FrameRef&& frame);
+  /// Moves from both when there is room, and from neither when there is not.
+  [[nodiscard]] bool push(CoreMail& mail, FrameRef& frame);
   void cut_off(room::RoomId room, MemberId newest);
   void take_back();
   [[nodiscard]] Latest& latest_of(room::RoomId room);

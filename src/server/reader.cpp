@@ -2,6 +2,7 @@
 
 #include <variant>
 
+#include "observe/probes.h"
 #include "server/local_room.h"
 #include "server/sender.h"
 #include "server/sessions.h"
@@ -37,6 +38,7 @@ bool Reader::take_token() {
 
 bool Reader::drop_over_limit() {
   context_.metrics[Count::inputs_rate_limited].add();
+  RINGCAST_PROBE(rate_limited, handle_.slot, session_->room->name());
   return count_dropped(wire::ErrorCode::rate_limited, "messages come faster than the limit");
 }
 
@@ -84,6 +86,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits)
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {
+  RINGCAST_PROBE(input, session_->room->name(), handle_.slot, payload.size());
   if (session_->room->input(session_->member, payload, type)) return true;
   context_.metrics[Count::inputs_inbox_full].add();
   return count_dropped(wire::ErrorCode::inbox_full, "the room takes no more inputs in this tick");
@@ -114,6 +117,7 @@ bool Reader::answer(const wire::ServerMessage& message) {
   if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
   if (sender_.put_reliable(handle_, *session_, frame)) return true;
   context_.metrics[Count::reliable_overflows].add();
+  RINGCAST_PROBE(reliable_overflow, handle_.slot);
   sessions_.close(handle_, ws::CloseCode::try_again_later, "answers were not read fast enough",
                   Farewell::at_once, LeaveReason::overflow);
   return false;

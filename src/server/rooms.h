@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,14 @@
 #include "server/home_room.h"
 
 namespace ringcast::server {
+
+/// A room of another core.
+struct ElsewhereRoom {
+  std::string name;
+  room::RoomAddress address;
+  Encoding encoding = Encoding::envelope;
+  std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before a restart
+};
 
 class Rooms {
  public:
@@ -44,6 +53,14 @@ class Rooms {
     return away(id);
   }
   [[nodiscard]] const std::vector<std::unique_ptr<HomeRoom>>& homes() const { return homes_; }
+
+  /// Here or elsewhere: it is gone. None of its members may be left on this core.
+  void remove(room::RoomId id) {
+    directory_.remove(id);
+    const auto is_it = [id](const auto& room) { return room->id() == id; };
+    std::erase_if(homes_, is_it);
+    std::erase_if(aways_, is_it);
+  }
 
  private:
   template <class Kind>

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/sessions.h"
 
 namespace ringcast::server {
@@ -12,12 +13,41 @@ using observe::Count;
 using room::Lane;
 using room::Outbox;
 
+namespace {
+
+/// Address space is all that it costs until it is used.
+constexpr std::uint32_t pins_max = 65'536;
+
+/// What of the configured strategy this Io can do; 0: no zero-copy sends.
+std::size_t zero_copy_from(const SendOptions& options, io::ZeroCopy possible) {
+  const bool wanted = options.strategy == SendOptions::Strategy::zero_copy
+                          ? possible != io::ZeroCopy::none
+                          : options.strategy == SendOptions::Strategy::automatic &&
+                                possible == io::ZeroCopy::reported;
+  return wanted ? options.zero_copy_min_bytes : 0;
+}
+
+/// Whether the snapshot among the pieces, if there is one, has left none of its bytes.
+bool latest_stayed(std::span<const room::Piece> pieces, std::size_t taken) {
+  std::size_t ahead = 0;
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return taken <= ahead;
+    ahead += piece.frame.bytes().size();
+  }
+  return false;
+}
+
+}  // namespace
+
 Sender::Sender(CoreContext& context)
     : context_(context),
       queue_(context.options.slots()),
       queued_(context.options.slots()),
       record_of_slot_(context.options.slots()),
-      pieces_(context.options.flush_sends_max + room::batch_pieces_max) {
+      pieces_(context.options.flush_sends_max + room::batch_pieces_max),
+      zero_copy_min_bytes_(zero_copy_from(context.options.send, context.io.zero_copy())),
+      held_(context.options.slots()),
+      pins_(pins_max) {
   records_.reserve(context.options.flush_sends_max);
 }
 
@@ -63,6 +93,7 @@ bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame
 }
 
 void Sender::flush() {
+  flushed_at_ = context_.now;
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
   for (std::size_t round = queue_.size(); round > 0; --round) {
@@ -93,7 +124,10 @@ void Sender::flush_one(Handle handle, Session& session) {
                                                              room::batch_pieces_max);
   const bool latest_allowed = may_send_latest(session);
   const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
-  if (count == 0) return;
+  if (count == 0) {
+    session.queued_at = {};
+    return;
+  }
 
   std::uint32_t bytes = 0;
   std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
@@ -103,8 +137,25 @@ void Sender::flush_one(Handle handle, Session& session) {
     bytes += static_cast<std::uint32_t>(spans[index].size());
     if (piece.lane == Lane::latest) session.acknowledgement.sent(piece.frame.tick());
   }
+  if (count == 1 && goes_without_copy(session, batch[0].frame)) {
+    const Handle pin = pins_.emplace(handle, batch[0].frame);
+    ++session.pins;
+    hold(session, batch.first(1), bytes);
+    context_.metrics[Count::sends_zero_copy].add();
+    context_.io.send_zero_copy(session.socket, spans[0],
+                               CoreContext::token(Operation::send_zero_copy, pin));
+    return;
+  }
+  if (count > 1 && context_.options.send.several_frames == SendOptions::SeveralFrames::chain) {
+    hold(session, batch.first(count), bytes);
+    context_.metrics[Count::sends_chained].add();
+    context_.io.send_chain(session.socket, std::span(spans).first(count),
+                           CoreContext::token(Operation::send_chain, handle));
+    return;
+  }
   record_of_slot_[handle.slot] = static_cast<std::uint32_t>(records_.size());
-  records_.push_back({handle, pieces_used_, count, bytes, false});
+  records_.push_back(
+      {handle, pieces_used_, count, bytes, false, std::exchange(session.queued_at, Instant{})});
   pieces_used_ += count;
 
   const io::Token token = CoreContext::token(Operation::send_quiet, handle);
@@ -114,7 +165,7 @@ void Sender::flush_one(Handle handle, Session& session) {
     context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
                               token);
   }
-  if (outbox.has_work(latest_allowed)) enqueue_slot(handle.slot);
+  if (outbox.has_work(latest_allowed)) enqueue(handle, session);
 }
 
 void Sender::settle(std::span<io::Completion> completions) {
@@ -124,42 +175,146 @@ void Sender::settle(std::span<io::Completion> completions) {
     quiet_send_over(records_[record_of_slot_[completion.token.slot]], completion.result);
   }
   for (const Record& record : records_) {
-    if (!record.settled) handed_over(record);
+    if (record.settled) continue;
+    context_.metrics.write_duration.record(context_.now - record.queued_at);
+    handed_over(record.session, pieces_of(record), record.bytes);
   }
   records_.clear();
   pieces_used_ = 0;
 }
 
+// A snapshot has been on its way since its tick began, whatever else leaves with it.
+Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return piece.frame.made();
+  }
+  return flushed_at_;
+}
+
 void Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
-  const std::span<room::Piece> pieces = pieces_of(record);
   Session& session = *sessions_->find(record.session);
-  const bool had_latest = [&] {
-    for (const room::Piece& piece : pieces) {
-      if (piece.lane == Lane::latest) return true;
-    }
-    return false;
-  }();
-  const bool failed = result < 0 && result != -EAGAIN;
-  session.outbox.settle(pieces, result > 0 ? static_cast<std::size_t>(result) : 0, context_.nodes);
-  if (had_latest && session.outbox.has_latest()) session.acknowledgement.take_back();
-  context_.metrics[Count::bytes_sent].add(result > 0 ? static_cast<std::uint64_t>(result) : 0);
-  if (failed) {
-    sessions_->peer_gone(record.session);
+  session.queued_at = record.queued_at;  // it goes on waiting
+  came_back(record.session, session, pieces_of(record), record.bytes, result);
+}
+
+// All of it, or what was not taken: back into the lanes.
+void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
+                       std::uint32_t bytes, std::int32_t result) {
+  const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
+  if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
+  const Instant queued = queued_at(pieces);
+  const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
+  context_.metrics[Count::bytes_sent].add(taken);
+  if (result < 0 && result != -EAGAIN) {
+    sessions_->peer_gone(handle);
+  } else if (!all_came_back) {
+    context_.metrics[Count::reliable_overflows].add();
+    sessions_->close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
+                     Farewell::at_once, LeaveReason::overflow);
+    enqueue(handle, session);
   } else if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
-    enqueue_slot(record.session.slot);
+    RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
+    enqueue_slot(handle.slot);
   } else {
     context_.metrics[Count::sends_blocked].add();
+    RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
     session.send_state = SendState::waiting;
-    context_.io.wait_writable(session.socket,
-                              CoreContext::token(Operation::writable, record.session));
+    context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
   }
 }
 
-void Sender::handed_over(const Record& record) {
+bool Sender::goes_without_copy(const Session& session, const FrameRef& frame) const {
+  const std::span<const std::byte> bytes = frame.bytes();
+  if (zero_copy_min_bytes_ == 0 || bytes.size() < zero_copy_min_bytes_ || session.copies ||
+      session.pins >= context_.options.send.zero_copy_pins_max ||
+      pins_.size() == pins_.capacity()) {
+    return false;
+  }
+  const std::byte* registered_end =
+      context_.io.frame_memory().data() + context_.io.registered_bytes();
+  return bytes.data() + bytes.size() <= registered_end;
+}
+
+void Sender::hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes) {
+  session.held = held_.emplace();
+  Held& held = held_[session.held];  // there is one for each session
+  for (room::Piece& piece : batch) held.pieces[held.count++] = std::move(piece);
+  held.bytes = bytes;
+  session.send_state = SendState::held;
+  ++in_flight_;
+}
+
+void Sender::chain_over(Handle handle, Session& session, std::int32_t result) {
+  held_over(handle, session, result);
+}
+
+void Sender::held_over(Handle handle, Session& session, std::int32_t result) {
+  session.send_state = SendState::idle;
+  --in_flight_;
+  const Handle held_handle = std::exchange(session.held, {});
+  Held& held = held_[held_handle];
+  if (session.phase == Phase::ending) {
+    held_.erase(held_handle);
+    sessions_->operation_over(handle, session);
+    return;
+  }
+  if (result >= 0 && static_cast<std::uint32_t>(result) == held.bytes) {
+    context_.metrics.write_duration.record(context_.now -
+                                           std::exchange(session.queued_at, Instant{}));
+    handed_over(handle, held.all(), held.bytes);
+    held_.erase(held_handle);
+    enqueue(handle, session);
+    return;
+  }
+  came_back(handle, session, held.all(), held.bytes, result);
+  held_.erase(held_handle);
+}
+
+void Sender::zero_copy_over(const io::Completion& completion) {
+  const Handle pin_handle{completion.token.slot, completion.token.generation};
+  Pin* pin = pins_.find(pin_handle);
+  if (pin == nullptr) return;
+  const Handle handle = pin->session;
+  Session* session = sessions_->find(handle);
+  if (completion.notification) {
+    note_usage(*pin, session, completion.result);
+  } else {
+    pin->taken = completion.result > 0;
+  }
+  if (!completion.more) {
+    pins_.erase(pin_handle);
+    if (session != nullptr) --session->pins;
+  }
+  // The session is there until its send is over, and it is over at the first completion.
+  if (!completion.notification) held_over(handle, *session, completion.result);
+}
+
+// Of a send that failed the kernel says "copied" as well, and of one that it did not copy now and
+// then (docs/kernels.md): several in a row are believed.
+void Sender::note_usage(const Pin& pin, Session* session, std::int32_t usage) {
+  if (!pin.taken) return;
+  const bool copied = usage == io::zero_copy_copied;
+  RINGCAST_PROBE(zero_copy_notified, pin.session.slot, pin.frame.bytes().size(), copied);
+  if (copied) context_.metrics[Count::zero_copy_copied].add();
+  if (session == nullptr || session->copies) return;
+  session->copied = copied ? static_cast<std::uint16_t>(session->copied + 1) : std::uint16_t{0};
+  const std::uint32_t copied_max = context_.options.send.zero_copy_copied_max;
+  if (copied_max == 0 || session->copied < copied_max) return;
+  session->copies = true;
+  context_.metrics[Count::zero_copy_fallbacks].add();
+}
+
+void Sender::forget_pins() {
+  pins_.for_each([this](Handle handle, Pin&) { pins_.erase(handle); });
+}
+
+void Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes) {
+  RINGCAST_PROBE(send_done, handle.slot, bytes, context_.now - queued_at(pieces),
+                 pieces.back().lane);
   bool goodbye = false;
-  for (room::Piece& piece : pieces_of(record)) {
+  for (room::Piece& piece : pieces) {
     count_sent(piece.lane);
     if (piece.lane == Lane::latest) {
       context_.metrics.send_age.record(context_.now - piece.frame.made());
@@ -167,11 +322,9 @@ void Sender::handed_over(const Record& record) {
     goodbye = goodbye || piece.lane == Lane::goodbye;
     piece.frame.reset();
   }
-  context_.metrics[Count::bytes_sent].add(record.bytes);
+  context_.metrics[Count::bytes_sent].add(bytes);
   if (!goodbye) return;
-  if (Session* session = sessions_->find(record.session)) {
-    sessions_->goodbye_handed_over(record.session, *session);
-  }
+  if (Session* session = sessions_->find(handle)) sessions_->goodbye_handed_over(handle, *session);
 }
 
 void Sender::count_sent(Lane lane) {
@@ -195,6 +348,7 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
   const std::size_t expected = session.outbox.remainder().size();
   const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
   const Lane lane = session.outbox.begun_lane();
+  const Instant made = session.outbox.begun_made();
   session.outbox.finish_begun();
   if (session.phase == Phase::ending) {
     sessions_->operation_over(handle, session);
@@ -204,10 +358,14 @@ void Sender::whole_send_over(Handle handle, Session& session, std::int32_t resul
     sessions_->peer_gone(handle);
     return;
   }
+  RINGCAST_PROBE(send_done, handle.slot, expected,
+                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
+  context_.metrics.write_duration.record(context_.now -
+                                         std::exchange(session.queued_at, Instant{}));
   if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);
-  enqueue_slot(handle.slot);
+  enqueue(handle, session);
 }
 
 void Sender::writable(Handle handle, Session& session) {

@@ -6,8 +6,13 @@
 // nothing. So a flush keeps a record of each of its sends, and once the Io has returned, the sends
 // that completed are dealt with and all others are known to have been handed over. Their frames are
 // let go from the record; the sessions are not touched again.
+//
+// Two other strategies complete (design decisions 1 and 5): a chain of linked sends for several
+// frames, and a zero-copy send for a large one. Their frames are held beside the session until the
+// completion; those of a zero-copy send stay pinned until the kernel notifies that it has let go.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,8 +34,10 @@ class Sender {
   void attach(Sessions& sessions) { sessions_ = &sessions; }
 
   /// The session has something to send, or may have.
-  void enqueue(Handle handle, const Session& session) {
-    if (session.send_state == SendState::idle) enqueue_slot(handle.slot);
+  void enqueue(Handle handle, Session& session) {
+    if (session.send_state != SendState::idle) return;
+    if (session.queued_at == Instant{}) session.queued_at = context_.now;
+    enqueue_slot(handle.slot);
   }
 
   /// Puts a frame into the latest lane of an open session.
@@ -46,12 +53,22 @@ class Sender {
   void settle(std::span<io::Completion> completions);
   /// A send that was not quiet has completed.
   void whole_send_over(Handle handle, Session& session, std::int32_t result);
+  void chain_over(Handle handle, Session& session, std::int32_t result);
+  /// A zero-copy send has completed, or the notification of one has come.
+  void zero_copy_over(const io::Completion& completion);
   /// The socket of a blocked session has room again, or has failed.
   void writable(Handle handle, Session& session);
 
   /// Sends are queued or not settled yet: don't wait.
   [[nodiscard]] bool busy() const { return !records_.empty() || !queue_.empty(); }
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
+  /// Frames that the kernel may still read.
+  [[nodiscard]] std::uint32_t pinned() const { return pins_.size(); }
+  /// At the end, when no memory is given out again: what the kernel still reads of it stays as it
+  /// is, and its pages live for as long as it does.
+  void forget_pins();
+  /// Frames of so many bytes on are sent zero-copy; 0: none are.
+  [[nodiscard]] std::size_t zero_copy_min_bytes() const { return zero_copy_min_bytes_; }
 
  private:
   struct Record {
@@ -60,13 +77,34 @@ class Sender {
     std::uint32_t count;
     std::uint32_t bytes;
     bool settled;
+    Instant queued_at;  ///< the session's
+  };
+
+  /// A batch that completes, of a session whose send state is `held`.
+  struct Held {
+    std::array<room::Piece, room::batch_pieces_max> pieces;
+    std::uint32_t count = 0;
+    std::uint32_t bytes = 0;
+    [[nodiscard]] std::span<room::Piece> all() { return std::span(pieces).first(count); }
+  };
+  struct Pin {
+    Handle session;
+    FrameRef frame;
+    bool taken = false;  ///< by the socket, in part at least
   };
 
   void enqueue_slot(std::uint32_t slot);
+  [[nodiscard]] bool goes_without_copy(const Session& session, const FrameRef& frame) const;
+  void hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes);
+  void note_usage(const Pin& pin, Session* session, std::int32_t usage);
+  void held_over(Handle handle, Session& session, std::int32_t result);
+  void came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
+                 std::uint32_t bytes, std::int32_t result);
   void flush_one(Handle handle, Session& session);
   void quiet_send_over(Record& record, std::int32_t result);
-  void handed_over(const Record& record);
+  void handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes);
   void count_sent(room::Lane lane);
+  [[nodiscard]] Instant queued_at(std::span<const room::Piece> pieces) const;
   [[nodiscard]] bool may_send_latest(const Session& session) const;
   [[nodiscard]] std::span<room::Piece> pieces_of(const Record& record) {
     return std::span(pieces_).subspan(record.first, record.count);
@@ -81,6 +119,10 @@ class Sender {
   std::vector<room::Piece> pieces_;
   std::uint32_t pieces_used_ = 0;
   std::uint32_t in_flight_ = 0;
+  Instant flushed_at_{};
+  std::size_t zero_copy_min_bytes_ = 0;
+  Slab<Held> held_;
+  Slab<Pin> pins_;
 };
 
 }  // namespace ringcast::server

@@ -37,6 +37,8 @@ enum class Operation : std::uint8_t {
   doorbell,
   receive,
   send_quiet,
+  send_chain,
+  send_zero_copy,  ///< the slot is a Pin's, not a session's
   send_whole,
   send_answer,
   writable,
@@ -58,8 +60,9 @@ enum class Phase : std::uint8_t {
 
 enum class SendState : std::uint8_t {
   idle,
-  waiting,   ///< the socket was full: the poll tells when it has room
-  finishing  ///< the rest of a begun frame, or an HTTP answer, is with the kernel
+  waiting,    ///< the socket was full: the poll tells when it has room
+  finishing,  ///< the rest of a begun frame, or an HTTP answer, is with the kernel
+  held        ///< a chain or a zero-copy send is with the kernel
 };
 
 /// Needed only until the session is open.
@@ -87,6 +90,11 @@ struct Session {
   bool peer_closed = false;   ///< the peer's close frame has come
   bool welcomed = false;      ///< the welcome of an envelope room has been sent: answers may follow
   bool goodbye_sent = false;  ///< our close frame has been handed over
+  Instant queued_at{};        ///< to send what the kernel has not been given since; or nothing
+  bool copies = false;        ///< zero-copy sends to this peer are copied after all
+  std::uint16_t copied = 0;   ///< so many of them in a row
+  std::uint16_t pins = 0;     ///< frames that the kernel may still read for this peer
+  Handle held;                ///< the batch of send state `held`
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "observe/probes.h"
 #include "server/local_room.h"
 #include "server/sender.h"
 
@@ -14,6 +15,23 @@ namespace {
 /// What a peer may still send once nothing of it counts: more than what is on its way when our
 /// goodbye reaches it, and too little to keep a core busy.
 constexpr std::uint32_t discarded_bytes_max = 256U << 10;
+
+/// Whoever runs the server may want to know why.
+bool means_trouble(ws::CloseCode code) {
+  return code != ws::CloseCode::normal && code != ws::CloseCode::going_away &&
+         code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
+}
+
+/// About an open session; one that found its room full knows the room by its handshake only.
+Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
+  Notice notice{.kind = kind, .session = handle, .member = session.member};
+  if (session.room != nullptr) {
+    notice.room = session.room->id();
+  } else if (session.handshake != nullptr) {
+    notice.room = session.handshake->room;
+  }
+  return notice;
+}
 
 }  // namespace
 
@@ -96,6 +114,12 @@ void Sessions::close(Handle handle, ws::CloseCode code, std::string_view reason,
                      LeaveReason leave) {
   const Session* session = find(handle);
   if (session == nullptr || session->phase != Phase::open) return;
+  if (!reason.empty() && means_trouble(code)) {  // the peer's own close has no reason of ours
+    Notice notice = notice_of(Notice::Kind::session_closed, handle, *session);
+    notice.code = code;
+    notice.set_reason(reason);
+    context_.notices.say(notice, context_.now);
+  }
   close_with(handle, context_.encoder.close(context_.frames, code, reason), code, farewell, leave);
 }
 
@@ -105,6 +129,7 @@ void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, F
   if (session == nullptr || session->phase != Phase::open) return;
   leave_room(*session, leave);
   count_close(code);
+  RINGCAST_PROBE(close, handle.slot, code);
   if (farewell == Farewell::at_once) {
     session->outbox.drop_waiting(context_.nodes);
   } else {
@@ -172,6 +197,7 @@ void Sessions::peer_gone(Handle handle) {
   if (session == nullptr) return;
   if (session->phase == Phase::open && !session->peer_closed) {
     context_.metrics[Count::sessions_lost].add();
+    RINGCAST_PROBE(close, handle.slot, ws::CloseCode::abnormal);
   }
   end(handle);
 }
@@ -264,6 +290,7 @@ void Sessions::heartbeat(Handle handle, Session& session) {
   const SessionOptions& options = context_.options.session;
   if (session.pinged > session.last_heard) {
     context_.metrics[Count::heartbeat_timeouts].add();
+    context_.notices.say(notice_of(Notice::Kind::heartbeat_missed, handle, session), context_.now);
     peer_gone(handle);
     return;
   }

@@ -166,10 +166,10 @@ constexpr Row rows[] = {
      [](const Ground& ground) { return has_feature(ground, IORING_FEAT_EXT_ARG); }},
     {"completions never dropped", "5.5", "a crowd that falls behind at once is seen whole", true,
      [](const Ground& ground) { return has_feature(ground, IORING_FEAT_NODROP); }},
-    {"zero-copy send", "6.0", "large frames leave from registered memory", false,
+    {zero_copy_send, "6.0", "large frames leave from registered memory", false,
      [](const Ground& ground) { return sends_without_copy(ground, 0); }},
-    {"zero-copy usage report", "6.2", "tells for which peers zero-copy sends are copied after all",
-     false, [](const Ground& ground) { return sends_without_copy(ground, send_zc_report_usage); }},
+    {zero_copy_report, "6.2", "tells for which peers zero-copy sends are copied after all", false,
+     [](const Ground& ground) { return sends_without_copy(ground, send_zc_report_usage); }},
     {direct_sockets, "6.0", "more connections than the process may have open files", false,
      [](const Ground& ground) {
        return has_operation(ground, IORING_OP_MSG_RING) && accepts_direct();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "io/io.h"
 
 namespace ringcast::uring {
 
@@ -20,6 +21,8 @@ struct Feature {
 
 /// Names of features that something depends on.
 inline constexpr std::string_view direct_sockets = "direct sockets";
+inline constexpr std::string_view zero_copy_send = "zero-copy send";
+inline constexpr std::string_view zero_copy_report = "zero-copy usage report";
 inline constexpr std::string_view ring_messages = "messages between rings";
 
 struct Features {
@@ -29,6 +32,10 @@ struct Features {
   std::string no_ring_because;
 
   [[nodiscard]] bool has(std::string_view name) const;
+  [[nodiscard]] io::ZeroCopy zero_copy() const {
+    if (!has(zero_copy_send)) return io::ZeroCopy::none;
+    return has(zero_copy_report) ? io::ZeroCopy::reported : io::ZeroCopy::unreported;
+  }
   /// Whether all that is required is there; otherwise one sentence that names what is missing and
   /// how to get it.
   [[nodiscard]] Result<void> check_floor() const;

@@ -9,6 +9,9 @@ namespace ringcast::uring {
 /// ioprio flag of SEND_ZC (6.2): the notification says whether the bytes were copied after all.
 inline constexpr std::uint16_t send_zc_report_usage = 1U << 3;
 
+/// Its notification's result then (IORING_NOTIF_USAGE_ZC_COPIED).
+inline constexpr std::uint32_t notification_copied = 1U << 31;
+
 /// Of MSG_RING (6.0): the message is a file of the sender's table, and the other ring gets no
 /// completion for it.
 inline constexpr std::uint64_t message_send_file = 1;

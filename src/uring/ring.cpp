@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/probes.h"
 #include "uring/newer_kernels.h"
 #include "uring/setup_error.h"
 
@@ -71,6 +72,9 @@ unsigned message_flags(io::SendMode mode) {
 constexpr std::uint8_t own_kind = 0xff;
 constexpr std::uint64_t forgotten = io::Token{own_kind, 0, 0}.pack();  ///< whatever it comes to
 constexpr std::uint64_t woken = io::Token{own_kind, 1, 0}.pack();      ///< by another ring
+constexpr std::uint32_t wake_failed = 2;    ///< a slot; the generation is the other's eventfd
+constexpr std::uint32_t shutdown_done = 3;  ///< a slot; the generation is the place
+constexpr std::uint32_t chain_slots = 256;  ///< and above: the link; the generation is the chain
 
 constexpr std::uint32_t place_of(io::Socket socket) {
   return static_cast<std::uint32_t>(socket.descriptor & ~io::Socket::direct_bit);
@@ -111,8 +115,10 @@ void Ring::Exit::operator()(io_uring* ring) const {
     io_uring_cq_advance(ring, io_uring_cq_ready(ring));
   } while ((IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0 &&
            io_uring_get_events(ring) >= 0 && io_uring_cq_ready(ring) != 0);
-  // The memory-lock budget is free again when this returns, not some time after the close.
-  io_uring_unregister_buffers(ring);
+  // The memory-lock budget is free again when this returns, not some time after the close. Not
+  // while zero-copy sends are unacknowledged: it would wait for peers that may never answer. The
+  // kernel keeps their pages for as long as it needs them, mapped or not.
+  if (!still_pinned) io_uring_unregister_buffers(ring);
   io_uring_queue_exit(ring);
   delete ring;
 }
@@ -120,7 +126,9 @@ void Ring::Exit::operator()(io_uring* ring) const {
 Ring::Ring(const RingOptions& options)
     : clock_(options.clock),
       direct_(options.direct_sockets != 0),
-      ring_messages_(options.ring_messages) {}
+      ring_messages_(options.ring_messages),
+      zero_copy_(options.zero_copy),
+      shutdowns_(options.direct_sockets) {}
 
 Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
   std::unique_ptr<Ring> ring(new Ring(options));
@@ -161,12 +169,13 @@ Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
 Ring::~Ring() {
   completions_.clear();
   assert(receive_buffers_.on_loan() == 0 && "a lease outlived its ring");
+  ring_.get_deleter().still_pinned = notifications_due_ != 0;
 }
 
 io_uring_sqe& Ring::next_entry() {
   io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
   while (entry == nullptr) {
-    check_enter(io_uring_submit(ring_.get()));
+    submit_with(io_uring_submit);
     entry = io_uring_get_sqe(ring_.get());
   }
   return *entry;
@@ -224,6 +233,62 @@ void Ring::send_gathered(io::Socket socket, std::span<const std::span<const std:
   finish_send(entry, socket, mode, token);
 }
 
+void Ring::send_chain(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                      io::Token token) {
+  assert(!pieces.empty() && pieces.size() <= pieces_max);
+  // A link that another submission cuts off would be a send of its own.
+  while (io_uring_sq_space_left(ring_.get()) < pieces.size()) {
+    check_enter(io_uring_submit(ring_.get()));
+  }
+  if (chain_free_ == 0) {
+    chains_.emplace_back();
+    chain_free_ = static_cast<std::uint32_t>(chains_.size());
+  }
+  const std::uint32_t index = chain_free_ - 1;
+  Chain& chain = chains_[index];
+  chain_free_ = chain.next_free;
+  chain.token = token.pack();
+  std::uint32_t ahead = 0;
+  for (std::uint32_t link = 0; link < pieces.size(); ++link) {
+    const bool last = link + 1 == pieces.size();
+    chain.ahead[link] = ahead;
+    ahead += static_cast<std::uint32_t>(pieces[link].size());
+    io_uring_sqe& entry = next_entry();
+    const unsigned flags = message_flags(io::SendMode::quiet) | (last ? 0U : unsigned{MSG_MORE});
+    io_uring_prep_send(&entry, socket.descriptor, pieces[link].data(), pieces[link].size(),
+                       static_cast<int>(flags));
+    aim(entry, socket);
+    // One completion in all: the last one's, or that of the link which fails and takes the rest
+    // with it. A chain whose every link skips can lose that it was cut (design decision 2).
+    if (!last) entry.flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(&entry, io::Token{own_kind, chain_slots + link, index}.pack());
+  }
+}
+
+void Ring::chain_over(io::Completion& completion) {
+  const std::uint32_t index = completion.token.generation;
+  Chain& chain = chains_[index];
+  const auto ahead = static_cast<std::int32_t>(chain.ahead[completion.token.slot - chain_slots]);
+  const std::int32_t taken = ahead + std::max(completion.result, 0);
+  if (taken > 0) completion.result = taken;
+  completion.token = io::Token::unpack(chain.token);
+  chain.next_free = chain_free_;
+  chain_free_ = index + 1;
+}
+
+void Ring::send_zero_copy(io::Socket socket, std::span<const std::byte> bytes, io::Token token) {
+  const auto offset = static_cast<std::size_t>(bytes.data() - frame_memory_.bytes().data());
+  assert(offset + bytes.size() <= registered_bytes());
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_send_zc_fixed(&entry, socket.descriptor, bytes.data(), bytes.size(),
+                              static_cast<int>(message_flags(io::SendMode::quiet)),
+                              zero_copy_ == io::ZeroCopy::reported ? send_zc_report_usage : 0U,
+                              static_cast<unsigned>(offset / FrameMemory::chunk_bytes));
+  aim(entry, socket);
+  io_uring_sqe_set_data64(&entry, token.pack());
+  ++notifications_due_;
+}
+
 void Ring::wait_writable(io::Socket socket, io::Token token) {
   io_uring_sqe& entry = next_entry();
   io_uring_prep_poll_add(&entry, socket.descriptor, POLLOUT);
@@ -245,20 +310,41 @@ void Ring::shutdown(io::Socket socket, io::ShutdownHow how) {
     return;
   }
   io_uring_sqe& entry = next_entry();
+  if (how == io::ShutdownHow::both) {
+    // The close that follows says the rest to the peer.
+    io_uring_prep_cancel_fd(&entry, static_cast<int>(place_of(socket)),
+                            IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL);
+    entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(&entry, forgotten);
+    return;
+  }
+  // The worker looks the place up when it gets there: who lives there must not have changed.
   io_uring_prep_shutdown(&entry, socket.descriptor, which);
   aim(entry, socket);
-  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(&entry, forgotten);
+  io_uring_sqe_set_data64(&entry, io::Token{own_kind, shutdown_done, place_of(socket)}.pack());
+  ++shutdowns_[place_of(socket)].pending;
 }
 
 void Ring::close(io::Socket socket, io::Token token) {
-  io_uring_sqe& entry = next_entry();
   if (socket.is_direct()) {
-    io_uring_prep_close_direct(&entry, place_of(socket));
-  } else {
-    io_uring_prep_close(&entry, socket.descriptor);
+    Shutdowns& shutdowns = shutdowns_[place_of(socket)];
+    if (shutdowns.pending != 0) {
+      shutdowns.close_behind = token.pack();
+    } else {
+      close_direct(place_of(socket), token.pack());
+    }
+    return;
   }
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close(&entry, socket.descriptor);
   io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+void Ring::close_direct(std::uint32_t place, std::uint64_t token) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_close_direct(&entry, place);
+  if (token == forgotten) entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(&entry, token);
 }
 
 io::RingName Ring::ring() const {
@@ -294,14 +380,7 @@ void Ring::wake(io::RingName other) {
   entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   // Should the message not get there, the completion says so, and whose eventfd it is.
   io_uring_sqe_set_data64(
-      &entry, io::Token{own_kind, 2, static_cast<std::uint32_t>(other.doorbell)}.pack());
-}
-
-void Ring::quietly_close_direct(std::uint32_t place) {
-  io_uring_sqe& entry = next_entry();
-  io_uring_prep_close_direct(&entry, place);
-  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(&entry, forgotten);
+      &entry, io::Token{own_kind, wake_failed, static_cast<std::uint32_t>(other.doorbell)}.pack());
 }
 
 bool Ring::is_own(io::Completion& completion) {
@@ -314,19 +393,28 @@ bool Ring::is_own(io::Completion& completion) {
     if (found != handing_over_.end()) {
       if (completion.result >= 0) {
         completion.result |= io::Socket::direct_bit;
-        quietly_close_direct(found->place);
+        close_direct(found->place, forgotten);
       }
       handing_over_.erase(found);
     }
   }
   if (completion.token.kind != own_kind) return false;
+  if (completion.token.slot >= chain_slots) {
+    chain_over(completion);
+    return false;
+  }
   if (token == woken) {
     completion.token = io::Token::unpack(doorbell_token_);
     completion.more = true;
     return false;
   }
-  if (completion.token.slot == 2) {
+  if (completion.token.slot == wake_failed) {
     EventfdDoorbell::ring(static_cast<int>(completion.token.generation));
+  } else if (completion.token.slot == shutdown_done) {
+    Shutdowns& shutdowns = shutdowns_[completion.token.generation];
+    if (--shutdowns.pending == 0 && shutdowns.close_behind != 0) {
+      close_direct(completion.token.generation, std::exchange(shutdowns.close_behind, 0));
+    }
   }
   return true;
 }
@@ -350,11 +438,9 @@ std::span<io::Completion> Ring::submit() {
 
 std::span<io::Completion> Ring::wait(Instant deadline) {
   begin_turn();
-  if (!at_once_.empty()) {
-    enter();
-  } else if (deadline == never) {
-    enter_and_wait(Nanoseconds::max());
-  } else if (const Nanoseconds left = deadline - clock_.now(); left > Nanoseconds::zero()) {
+  const bool forever = deadline == never;
+  const Nanoseconds left = forever ? Nanoseconds::max() : deadline - clock_.now();
+  if (left > Nanoseconds::zero() && at_once_.empty()) {
     enter_and_wait(left);
   } else {
     enter();
@@ -369,7 +455,18 @@ void Ring::begin_turn() {
 }
 
 void Ring::enter() {
-  check_enter(io_uring_submit_and_get_events(ring_.get()));
+  submit_with(io_uring_submit_and_get_events);
+}
+
+void Ring::submit_with(int (*call)(io_uring*)) {
+  if (!RINGCAST_PROBE_IS_ON(submit)) {
+    check_enter(call(ring_.get()));
+    return;
+  }
+  const unsigned entries = io_uring_sq_ready(ring_.get());
+  const Instant start = clock_.now();
+  check_enter(call(ring_.get()));
+  RINGCAST_PROBE(submit, entries, clock_.now() - start);
 }
 
 void Ring::enter_and_wait(Nanoseconds timeout) {
@@ -420,6 +517,12 @@ void Ring::reap() {
     completion.token = io::Token::unpack(entry->user_data);
     completion.result = entry->res;
     completion.more = (entry->flags & IORING_CQE_F_MORE) != 0;
+    if ((entry->flags & IORING_CQE_F_NOTIF) != 0) {
+      --notifications_due_;
+      completion.notification = true;
+      const bool copied = (static_cast<std::uint32_t>(entry->res) & notification_copied) != 0;
+      completion.result = copied ? io::zero_copy_copied : io::zero_copy_done;
+    }
     if (is_own(completion)) {
       completions_.pop_back();
       continue;

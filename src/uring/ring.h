@@ -3,6 +3,7 @@
 // into one array, so a core acts on what was reaped and never while reaping.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,8 @@ struct RingOptions {
   /// Other rings are woken by a message (MSG_RING), which goes with the next submit; otherwise
   /// through their eventfd.
   bool ring_messages = true;
+  /// What the kernel has; zero-copy sends also need registered memory.
+  io::ZeroCopy zero_copy = io::ZeroCopy::none;
 };
 
 class Ring final : public io::Io {
@@ -56,6 +59,13 @@ class Ring final : public io::Io {
             io::Token token) override;
   void send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
                      io::SendMode mode, io::Token token) override;
+  void send_chain(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                  io::Token token) override;
+  [[nodiscard]] io::ZeroCopy zero_copy() const override {
+    return registered_bytes() == 0 ? io::ZeroCopy::none : zero_copy_;
+  }
+  void send_zero_copy(io::Socket socket, std::span<const std::byte> bytes,
+                      io::Token token) override;
   void wait_writable(io::Socket socket, io::Token token) override;
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
@@ -76,6 +86,7 @@ class Ring final : public io::Io {
 
  private:
   struct Exit {
+    bool still_pinned;
     void operator()(io_uring* ring) const;
   };
   struct Gather;
@@ -85,14 +96,30 @@ class Ring final : public io::Io {
     std::uint32_t place;
   };
 
+  /// Of a direct socket: shutdowns on their way, and the token of the close that waits for them.
+  struct Shutdowns {
+    std::uint32_t pending = 0;
+    std::uint64_t close_behind = 0;
+  };
+
+  /// A chain of sends under way.
+  struct Chain {
+    std::uint64_t token = 0;
+    std::uint32_t next_free = 0;                          ///< index + 1, of one that is not
+    std::array<std::uint32_t, io::Io::pieces_max> ahead;  ///< bytes of the links before each
+  };
+
   explicit Ring(const RingOptions& options);
   void take_back(std::uint16_t buffer_id) override;
   [[nodiscard]] io_uring_sqe& next_entry();
-  void quietly_close_direct(std::uint32_t place);
+  void close_direct(std::uint32_t place, std::uint64_t token);
+  void chain_over(io::Completion& completion);
   /// Acts on a completion that concerns the ring itself; true when nobody else is to see it.
   [[nodiscard]] bool is_own(io::Completion& completion);
   void begin_turn();
   void enter();
+  /// A call that hands over what is queued and does not wait.
+  void submit_with(int (*call)(io_uring*));
   void enter_and_wait(Nanoseconds timeout);
   void reap();
   [[nodiscard]] bool kernel_holds_back() const;
@@ -102,16 +129,21 @@ class Ring final : public io::Io {
   const Clock& clock_;
   bool direct_;
   bool ring_messages_;
+  io::ZeroCopy zero_copy_;
+  std::uint64_t notifications_due_ = 0;
+  std::vector<Chain> chains_;
+  std::uint32_t chain_free_ = 0;  // index + 1
   EventfdDoorbell doorbell_;
   std::uint64_t doorbell_token_ = 0;
-  std::uint64_t accept_token_ = 0;  // of direct sockets
+  std::uint64_t accept_token_ = 0;    // of direct sockets
+  std::vector<Shutdowns> shutdowns_;  // by place
   std::vector<HandOver> handing_over_;
   std::vector<io::Completion> at_once_;  // completed without the kernel
   // What the kernel may still touch until the ring is gone stands before it.
   FrameMemory frame_memory_;
   ReceiveBuffers receive_buffers_;
   std::unique_ptr<Gather[]> gathers_;  // one a submission entry
-  std::unique_ptr<io_uring, Exit> ring_;
+  std::unique_ptr<io_uring, Exit> ring_{nullptr, Exit{false}};
   std::vector<io::Completion> completions_;
   std::size_t completions_max_ = 0;
 };

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "observe/probes.h"
 #include "ws/wslay_context.h"
 
 namespace ringcast::ws {
@@ -34,6 +35,12 @@ std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
   std::size_t end = bytes_max;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   return text.substr(0, end);
+}
+
+FrameRef sealed(FrameBuffer&& buffer) {
+  FrameRef frame = FrameSeal::seal(std::move(buffer));
+  RINGCAST_PROBE(frame_made, frame.identity(), frame.bytes().size());
+  return frame;
 }
 
 }  // namespace
@@ -63,7 +70,7 @@ FrameRef FrameEncoder::seal(FrameBuffer&& buffer, Opcode opcode) {
   context_->header_written = false;
   [[maybe_unused]] const ssize_t sent = send(context_->wslay, opcode, payload, false);
   assert(sent == static_cast<ssize_t>(payload.size()));
-  return FrameSeal::seal(std::move(buffer));
+  return sealed(std::move(buffer));
 }
 
 FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames) {
@@ -73,7 +80,7 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames)
   if (!buffer) return {};
   auto out = buffer->bytes().begin();
   for (const FrameRef& frame : frames) out = std::ranges::copy(frame.bytes(), out).out;
-  return FrameSeal::seal(std::move(*buffer));
+  return sealed(std::move(*buffer));
 }
 
 // The largest frame fills its block, prefixes included: so does its copy.
@@ -85,7 +92,7 @@ FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_byt
   static_cast<void>(buffer->prepend(head));
   std::ranges::copy(wire_bytes, buffer->bytes().begin());
   buffer->set_tick(tick, made);
-  return FrameSeal::seal(std::move(*buffer));
+  return sealed(std::move(*buffer));
 }
 
 FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const std::byte> payload) {

@@ -150,7 +150,11 @@ Verdict judge(const Parser& parser) {
       request.count(http::field::transfer_encoding) > 0) {
     return Refusal{HttpStatus::bad_request, "A request here has no body."};
   }
-  if (room) return judge_upgrade(request, name, query);
+  if (room) {
+    Verdict verdict = judge_upgrade(request, name, query);
+    if (auto* refusal = std::get_if<Refusal>(&verdict)) refusal->room = name;
+    return verdict;
+  }
   return PageRequest{.path = std::string(path)};
 }
 

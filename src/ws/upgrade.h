@@ -49,6 +49,7 @@ struct Refusal {
   HttpStatus status;
   std::string_view reason;      ///< one sentence, static storage
   std::string_view allow = {};  ///< for 405: the methods that there are, static storage
+  std::string room = {};        ///< that was asked for all the same, but not as a WebSocket
 };
 
 /// Collects one request head. Heap memory only for as long as the head is coming in.

@@ -55,6 +55,11 @@ TEST_CASE("load takes each of its flags") {
                                                     "2.5",
                                                     "--joins-per-s",
                                                     "50",
+                                                    "--from",
+                                                    "127.0.0.2-127.0.0.9",
+                                                    "--settle",
+                                                    "12",
+                                                    "--list-ticks",
                                                     "--idle",
                                                     "--json"}));
   CHECK(command.options.url == "ws://127.0.0.1:9/rooms/a");
@@ -66,6 +71,9 @@ TEST_CASE("load takes each of its flags") {
   CHECK_FALSE(command.options.acknowledge);
   CHECK(command.options.inputs_per_s == 2.5);
   CHECK(command.options.joins_per_s == 50);
+  CHECK(command.options.from == "127.0.0.2-127.0.0.9");
+  CHECK(command.options.settle == std::chrono::seconds(12));
+  CHECK(command.options.list_ticks);
   CHECK(command.options.idle);
   CHECK(command.json);
   CHECK(std::get<LoadCommand>(parse({"load"})).options.acknowledge);
@@ -109,6 +117,11 @@ TEST_CASE("every mistake is one line that names the flag and the way to help, ex
       {{"load", "--clients", "-1"}, "--clients", "(see ringcast load --help)"},
       {{"load", "--clients", "0"}, "clients", "(see ringcast load --help)"},
       {{"load", "--clients", "5", "--slow", "6"}, "slow", "(see ringcast load --help)"},
+      {{"load", "--from", "localhost"}, "localhost", "(see ringcast load --help)"},
+      {{"load", "--from", "127.0.0.2", "--clients", "25001"},
+       "ports",
+       "(see ringcast load --help)"},
+      {{"load", "--settle", "soon"}, "--settle", "(see ringcast load --help)"},
       {{"load", "--clients", "5000000000"}, "--clients", "(see ringcast load --help)"},
   };
   for (const Row& row : rows) {

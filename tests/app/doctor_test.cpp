@@ -75,11 +75,11 @@ TEST_CASE("a missing feature is bad when it is required and lesser when it is no
 
 TEST_CASE("too few open files for the configured connections are told with the number") {
   MachineFacts facts = good_machine();
-  facts.open_files.hard = 16'451;
+  facts.open_files.hard = 16'467;
   CHECK(complaint(facts).mark == Finding::Mark::bad);
   CHECK(complaint(facts).sentence ==
         "connections: 16383 instead of core.connections_max = 16384, since the limit of open files "
-        "is 16451; raise LimitNOFILE= (ulimit -Hn) to 16452 or lower core.connections_max");
+        "is 16467; raise LimitNOFILE= (ulimit -Hn) to 16468 or lower core.connections_max");
   Config fewer;
   fewer.core.connections_max = 16'383;
   CHECK(diagnose(facts, fewer).can_serve());
@@ -97,8 +97,8 @@ TEST_CASE("connections are direct sockets when they would not fit into the open 
   CHECK(direct.open_files_needed < 100);
   CHECK_FALSE(shortage(direct, config, 20'000));
   CHECK(shortage(plan_sockets(config, 20'000, false), config, 20'000) ==
-        "connections: 9964 on each core instead of core.connections_max = 19000, since the limit "
-        "of open files is 20000; raise LimitNOFILE= (ulimit -Hn) to 38072 or lower "
+        "connections: 9948 on each core instead of core.connections_max = 19000, since the limit "
+        "of open files is 20000; raise LimitNOFILE= (ulimit -Hn) to 38104 or lower "
         "core.connections_max");
   config.direct_sockets = DirectSockets::off;
   CHECK(plan_sockets(config, 20'000, true).direct_sockets == 0);
@@ -108,7 +108,7 @@ TEST_CASE("connections are direct sockets when they would not fit into the open 
   const SocketPlan cut = plan_sockets(config, 4'096, true);
   CHECK(cut.direct_sockets == 4'096);
   CHECK(shortage(cut, config, 4'096) ==
-        "connections: 4096 on each core instead of core.connections_max = 19000, since the limit "
+        "connections: 4080 on each core instead of core.connections_max = 19000, since the limit "
         "of open files is 4096; raise LimitNOFILE= (ulimit -Hn) to 19016 or lower "
         "core.connections_max");
 }

@@ -59,6 +59,19 @@ class Load(unittest.TestCase):
         self.assert_quantiles_rise(report["age_us"], "p50", "p99", "p999", "max")
         self.assert_quantiles_rise(report["join_ms"], "p50", "p99", "max")
 
+    def test_two_loads_from_addresses_of_their_own_have_seen_the_same_ticks(self):
+        with measuring(server.url, "--clients", "10", "--seconds", "5", "--list-ticks",
+                       "--from", "127.0.0.2-127.0.0.3") as first:
+            second = load("--clients", "10", "--seconds", "1", "--list-ticks", "--from", "127.0.1.0/29")
+            listed = [{entry["tick"]: entry for entry in report["ticks_seen"]}
+                      for report in (json.loads(first.stdout.read()), second)]
+        common = listed[0].keys() & listed[1].keys()
+        self.assertGreater(len(common), 10)
+        for tick in common:
+            digests = {ticks[tick]["digest"] for ticks in listed}
+            self.assertEqual(len(digests), 1, tick)
+            self.assertEqual([ticks[tick]["differing"] for ticks in listed], [0, 0])
+
     def test_slow_clients_have_ages_of_their_own(self):
         report = load("--clients", "20", "--seconds", "3", "--slow", "5", "--slow-bytes-per-s",
                       "20000", "--slow-rcvbuf", "4096")

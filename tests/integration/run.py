@@ -96,7 +96,9 @@ def run_node_suite(name: str, script: str) -> tuple[int, int, int]:
             **os.environ,
             "RINGCAST_URL": server.url,
             "RINGCAST_PAGE": f"http://127.0.0.1:{server.port}/",
+            "RINGCAST_LIVE": f"http://127.0.0.1:{server.admin_port}/",
             "RINGCAST_SCREENSHOT": str(harness.LOGS.resolve() / "page.png"),
+            "RINGCAST_SCREENSHOT_LIVE": str(harness.LOGS.resolve() / "live.png"),
         }
         run = subprocess.run(
             [sys.executable, str(ROOT / "scripts/npm_test.py"), "web", script], cwd=ROOT,

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import harness
 import websocket
@@ -122,6 +123,23 @@ class Limits(unittest.TestCase):
     def test_a_limit_of_open_files_that_is_too_low_is_told_at_the_start(self):
         with harness.serving(config="[core]\nconnections_max = 1000000\n", name="limits") as server:
             self.assertIn("LimitNOFILE", server.log())
+
+    def test_connections_that_the_limit_does_not_allow_are_answered_503(self):
+        limited = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "limited")
+        limited.write_text(f'#!/bin/sh\nulimit -n 100\nexec "{harness.BINARY}" "$@"\n')
+        limited.chmod(0o755)
+        for direct, served in (("off", 16), ("on", 84)):
+            with unittest.mock.patch.object(harness, "BINARY", str(limited)), \
+                    harness.serving(config=f'[core]\ndirect_sockets = "{direct}"\n',
+                                    name=f"limits-{direct}") as server, \
+                    contextlib.ExitStack() as stack:
+                self.assertIn(f"connections: {served} instead of core.connections_max = 16384",
+                              server.log())
+                for _ in range(served):
+                    stack.enter_context(websocket.Connection(server.port))
+                refused = harness.http(server.port, websocket.upgrade_request())
+                self.assertEqual(refused.status, 503)
+                self.assertEqual(server.metric("accept_errors_total"), 0)
 
 
 class HandedIn(unittest.TestCase):

@@ -26,6 +26,8 @@ class Lender final : public Io {
   [[nodiscard]] RingName ring() const override { return {}; }
   void hand_over(Socket, RingName, Token) override {}
   void wake(RingName) override {}
+  void send_chain(Socket, std::span<const std::span<const std::byte>>, Token) override {}
+  void send_zero_copy(Socket, std::span<const std::byte>, Token) override {}
   void watch_doorbell(Token) override {}
   Doorbell& doorbell() override { return doorbell_; }
   std::span<Completion> submit() override { return {}; }

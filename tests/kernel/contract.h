@@ -1,6 +1,6 @@
 // One suite of sentences about io/io.h, run over a World: the kernel's (ring_world.cpp) and the
-// simulated one (sim_world.cpp). What a sentence needs beyond an Io is clients at the far ends, other
-// Io's, and somebody who rings the doorbell while the core waits.
+// simulated one (sim_world.cpp). What a sentence needs beyond an Io is clients at the far ends,
+// other Io's, and somebody who rings the doorbell while the core waits.
 #pragma once
 
 #include <cstddef>

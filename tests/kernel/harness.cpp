@@ -18,8 +18,8 @@ std::vector<Seen> Harness::record(std::span<io::Completion> completions) {
   std::vector<Seen> now;
   for (const io::Completion& completion : completions) {
     const std::span<std::byte> bytes = completion.buffer.bytes();
-    now.push_back(
-        {completion.token, completion.result, completion.more, Bytes(bytes.begin(), bytes.end())});
+    now.push_back({completion.token, completion.result, completion.more,
+                   Bytes(bytes.begin(), bytes.end()), completion.notification});
   }
   seen_.insert(seen_.end(), now.begin(), now.end());
   return now;

@@ -17,6 +17,7 @@ struct Seen {
   std::int32_t result = 0;
   bool more = false;
   Bytes bytes;
+  bool notification = false;
 };
 
 struct Connection {

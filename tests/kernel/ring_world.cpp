@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "kernel/contract.h"
+#include "uring/kernel_features.h"
 #include "uring/listener.h"
 #include "uring/ring.h"
 
@@ -150,14 +151,17 @@ class RingWorld final : public World {
 }  // namespace
 
 std::unique_ptr<World> make_world(const WorldOptions& options) {
+  static const io::ZeroCopy zero_copy = uring::probe_features().zero_copy();
   const auto make_ring = [&] {
     auto ring = uring::Ring::create({.clock = RingWorld::the_clock(),
                                      .submission_entries = options.submission_entries,
                                      .completion_entries = options.completion_entries,
                                      .receive_buffers = options.receive_buffers,
                                      .receive_buffer_bytes = options.receive_buffer_bytes,
+                                     .registered_bytes_wanted = std::size_t{1} << 20,
                                      .direct_sockets = direct_sockets,
-                                     .ring_messages = ring_messages});
+                                     .ring_messages = ring_messages,
+                                     .zero_copy = zero_copy});
     if (!ring) {
       std::fprintf(stderr, "skipped: %s\n", ring.error().message.c_str());
       std::exit(exit_skipped);

@@ -15,11 +15,10 @@ using io::Token;
 /// Turns of the other Io until something has completed; what that was, the first of it.
 Seen first_of(io::Io& io, const Clock& clock) {
   for (int turn = 0; turn < 100; ++turn) {
-    for (const io::Completion& completion :
-         io.wait(clock.now() + std::chrono::milliseconds(10))) {
+    for (const io::Completion& completion : io.wait(clock.now() + std::chrono::milliseconds(10))) {
       const auto bytes = completion.buffer.bytes();
       return {completion.token, completion.result, completion.more,
-              Bytes(bytes.begin(), bytes.end())};
+              Bytes(bytes.begin(), bytes.end()), completion.notification};
     }
   }
   return {};
@@ -86,6 +85,27 @@ TEST_CASE("a socket that was handed over is closed there, and its client sees th
     static_cast<void>(connection.client->receive());
     return connection.client->ended();
   }));
+}
+
+TEST_CASE("a socket shut down and closed at once does not touch the one that takes its name") {
+  Harness harness;
+  for (int round = 0; round < 50; ++round) {
+    const Connection old = harness.connect();
+    const io::Token closing = harness.token();
+    harness.io().shutdown(old.socket, io::ShutdownHow::write);
+    harness.io().close(old.socket, closing);
+    REQUIRE(harness.completions_until_over(closing).back().result == 0);
+    const Connection fresh = harness.connect();
+    const Bytes message = pattern(100);
+    harness.io().send(fresh.socket, message, SendMode::quiet, harness.token());
+    harness.submit();
+    REQUIRE(harness.receive(*fresh.client, message.size()) == message);
+    REQUIRE_FALSE(fresh.client->ended());
+    const io::Token ending = harness.token();
+    harness.io().shutdown(fresh.socket, io::ShutdownHow::both);
+    harness.io().close(fresh.socket, ending);
+    REQUIRE(harness.completions_until_over(ending).back().result == 0);
+  }
 }
 
 TEST_CASE("an Io that waits is woken by another, however often it is told") {

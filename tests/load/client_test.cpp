@@ -22,8 +22,8 @@ struct Recorder final : ClientEvents {
   std::vector<std::uint64_t> pongs;
   std::vector<std::string> errors;
   void on_joined() override { ++joined; }
-  void on_snapshot(const wire::SnapshotHeader& snapshot) override {
-    ticks.push_back(snapshot.tick);
+  void on_snapshot(const wire::SnapshotView& snapshot) override {
+    ticks.push_back(snapshot.header.tick);
   }
   void on_event() override { ++events; }
   void on_pong(const wire::Pong& pong) override { pongs.push_back(pong.answered_unix_ns); }

@@ -103,6 +103,34 @@ TEST_CASE("ticks made in the window are due to every client that is not slow") {
   CHECK(report.age.max() == 30'000'000);
 }
 
+TEST_CASE("ticks are listed with who got them and who got other bytes") {
+  LoadReport report;
+  Measurement measurement(report);
+  const auto got = [&measurement](std::uint64_t tick, std::uint64_t digest) {
+    measurement.snapshot(false, tick, milliseconds(1));
+    measurement.list(tick, digest);
+  };
+  got(10, 1);
+  measurement.open(start);
+  got(10, 1);
+  got(11, 7);
+  got(12, 8);
+  got(11, 7);
+  measurement.close(start + seconds(2), 2, 2);
+  got(12, 9);
+  got(13, 1);
+  measurement.settle();
+
+  REQUIRE(report.ticks_seen.size() == 2);
+  CHECK(report.ticks_seen[0].tick == 11);
+  CHECK(report.ticks_seen[0].clients == 2);
+  CHECK(report.ticks_seen[0].differing == 0);
+  CHECK(report.ticks_seen[1].tick == 12);
+  CHECK(report.ticks_seen[1].differing == 1);
+  CHECK(to_json(report).find(R"("ticks_seen":[{"tick":11,"clients":2,"digest":"0000000000000007",)"
+                             R"("differing":0},{"tick":12,"clients":2,)") != std::string::npos);
+}
+
 TEST_CASE("slow clients are not due anything and have ages of their own") {
   LoadReport report;
   Measurement measurement(report);

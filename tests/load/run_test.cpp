@@ -100,6 +100,34 @@ TEST_CASE("a load that is stopped reports the window until then") {
   CHECK(std::ranges::find(lines, "window end") != lines.end());
 }
 
+TEST_CASE("every client of a faultless server is listed at every tick, wherever it comes from") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 6);
+  options.from = "127.0.0.2-127.0.0.4";
+  options.list_ticks = true;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 6);
+  REQUIRE_FALSE(report->ticks_seen.empty());
+  std::uint64_t delivered = 0;
+  for (const TickSeen& seen : report->ticks_seen) {
+    CHECK(seen.clients <= 6);
+    CHECK(seen.differing == 0);
+    delivered += seen.clients;
+  }
+  CHECK(delivered == report->delivered);
+}
+
+TEST_CASE("a source that is not this host's is named with its reason") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 1);
+  options.from = "192.0.2.1";
+  const auto [report, lines] = run(options);
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().message.find("from 192.0.2.1: Cannot assign requested address") !=
+        std::string::npos);
+}
+
 TEST_CASE("a load that is stopped before its window has nothing to report") {
   ScriptedServer server({});
   LoadOptions options = quick(server, 2);
@@ -143,6 +171,7 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(refused([](LoadOptions& options) { options.joins_per_s = 0; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = -1; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = 1e30; }));
+  CHECK(refused([](LoadOptions& options) { options.from = "here"; }));
   CHECK(refused([](LoadOptions& options) { options.url = "http://127.0.0.1:9000/"; }));
   CHECK(refused([](LoadOptions& options) {
     options.slow = 1;

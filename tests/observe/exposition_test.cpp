@@ -47,5 +47,61 @@ TEST_CASE("a label's value is escaped") {
           std::string::npos);
 }
 
+TEST_CASE("rooms beyond those that may have a name of their own are summed") {
+  std::vector<std::unique_ptr<RoomMetrics>> metrics;
+  std::vector<NamedRoom> rooms;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    metrics.push_back(std::make_unique<RoomMetrics>());
+    metrics.back()->members.set(metrics.size());
+    metrics.back()->tick_duration.record(std::chrono::milliseconds(metrics.size()));
+    rooms.push_back({name, metrics.back().get()});
+  }
+  const std::string text = exposition({}, rooms, 2);
+  const auto has = [&](std::string_view line) { return text.find(line) != std::string::npos; };
+  CHECK(has("\nringcast_room_members{room=\"a\"} 1\n"));
+  CHECK(has("\nringcast_room_members{room=\"b\"} 2\n"));
+  CHECK(has("\nringcast_room_members{room=\"_other\"} 7\n"));
+  CHECK_FALSE(has("room=\"c\""));
+  CHECK(has("\nringcast_room_tick_duration_seconds_bucket{room=\"_other\",le=\"0.003\"} 0\n"));
+  CHECK(has("\nringcast_room_tick_duration_seconds_bucket{room=\"_other\",le=\"0.0035\"} 1\n"));
+  CHECK(has("\nringcast_room_tick_duration_seconds_bucket{room=\"_other\",le=\"+Inf\"} 2\n"));
+  CHECK(has("\nringcast_room_tick_duration_seconds_sum{room=\"_other\"} 0.007\n"));
+  CHECK(has("\nringcast_room_tick_duration_seconds_count{room=\"_other\"} 2\n"));
+}
+
+TEST_CASE("a room named as the sum of the others is one of them, and no series comes twice") {
+  const auto first = std::make_unique<RoomMetrics>();
+  const auto second = std::make_unique<RoomMetrics>();
+  first->members.set(1);
+  second->members.set(2);
+  const std::vector<NamedRoom> rooms = {{"_other", first.get()}, {"b", second.get()}};
+  const std::string all = exposition({}, rooms);
+  CHECK(all.find("ringcast_room_members{room=\"_other\"} 1\n") != std::string::npos);
+  CHECK(all.find("ringcast_room_members{room=\"b\"} 2\n") != std::string::npos);
+  const std::string bounded = exposition({}, rooms, 0);
+  CHECK(bounded.find("ringcast_room_members{room=\"_other\"} 3\n") != std::string::npos);
+}
+
+TEST_CASE("a histogram's buckets agree with counting up to each of their bounds") {
+  const auto room = std::make_unique<RoomMetrics>();
+  std::int64_t value = 1;
+  for (int index = 0; index < 400; ++index) {
+    room->step_duration.record(Nanoseconds(value));
+    value = value * 7 % 2'000'000'011;
+  }
+  const std::vector<NamedRoom> rooms = {{"a", room.get()}};
+  const std::string text = exposition({}, rooms);
+  for (const auto& [le, nanoseconds] : {std::pair("5e-05", 50'000ULL),
+                                        {"0.001", 1'000'000ULL},
+                                        {"0.25", 250'000'000ULL},
+                                        {"1", 1'000'000'000ULL}}) {
+    std::ostringstream line;
+    line << "\nringcast_room_step_seconds_bucket{room=\"a\",le=\"" << le << "\"} "
+         << room->step_duration.count_up_to(nanoseconds) << '\n';
+    INFO(line.str());
+    CHECK(text.find(line.str()) != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace ringcast::observe

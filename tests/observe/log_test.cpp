@@ -40,5 +40,27 @@ TEST_CASE("no value can forge a second line or a second field") {
               LogFormat::text, true) == "<6>two lines a=\"x y=z\" b=\"\\u000a<3>\" c=\"\"");
 }
 
+TEST_CASE("lines left out before a line are its last field") {
+  LogLine line{LogLevel::info, moment, "closed", {{"room", "a"}}, 12};
+  REQUIRE(format_line(line, LogFormat::text, true) == "<6>closed room=a suppressed=12");
+  REQUIRE(format_line(line, LogFormat::json, true).ends_with(R"("room":"a","suppressed":12})"));
+  line.suppressed = 0;
+  REQUIRE(format_line(line, LogFormat::text, true) == "<6>closed room=a");
+}
+
+TEST_CASE("a place that writes too much is held to its rate and says how much was left out") {
+  using namespace std::chrono_literals;
+  const LogLimit limit{.burst = 3, .per_second = 2};
+  const Instant start{};
+  LogSite site;
+  for (int line = 0; line < 3; ++line) REQUIRE(site.pass(start, limit) == 0);
+  for (int line = 0; line < 5; ++line) REQUIRE_FALSE(site.pass(start + 1ms, limit));
+  REQUIRE(site.pass(start + 600ms, limit, 4) == 5 + 4);
+  REQUIRE_FALSE(site.pass(start + 600ms, limit, 2));
+  REQUIRE(site.pass(start + 10s, limit) == 1 + 2);
+  for (int line = 0; line < 2; ++line) REQUIRE(site.pass(start + 10s, limit) == 0);
+  REQUIRE_FALSE(site.pass(start + 10s, limit));
+}
+
 }  // namespace
 }  // namespace ringcast::observe

@@ -113,7 +113,7 @@ TEST_CASE("with the reliable lane full there is still room for a pong and a good
   std::vector<Lane> order;
   while (const std::size_t count = f.outbox.take(f.batch, f.nodes, true)) {
     for (const Lane lane : lanes(std::span(f.batch).first(count))) order.push_back(lane);
-    f.outbox.settle(std::span(f.batch).first(count), SIZE_MAX, f.nodes);
+    REQUIRE(f.outbox.settle(std::span(f.batch).first(count), SIZE_MAX, f.nodes));
   }
   REQUIRE(order.size() == 22);
   REQUIRE(order.front() == Lane::pong);
@@ -126,7 +126,7 @@ TEST_CASE("what was cut in the middle is begun, and what did not leave is back i
   f.outbox.put_reliable(f.frames.make(10, 2), f.nodes, f.limits);
   f.outbox.put_latest(f.frames.make(10, 3), LatestPolicy::replace_waiting);
   const std::size_t count = f.outbox.take(f.batch, f.nodes, true);
-  f.outbox.settle(std::span(f.batch).first(count), 14, f.nodes);
+  REQUIRE(f.outbox.settle(std::span(f.batch).first(count), 14, f.nodes));
   REQUIRE(f.outbox.begun());
   REQUIRE(f.outbox.remainder().size() == 6);
   REQUIRE(f.outbox.remainder()[0] == std::byte{2});
@@ -192,7 +192,7 @@ TEST_CASE(
         arrive(piece.frame, piece.lane);  // begun counts: it will finish before anything else
         left -= std::min(left, piece.frame.bytes().size());
       }
-      outbox.settle(taken, leaving, nodes);
+      REQUIRE(outbox.settle(taken, leaving, nodes));
     }
     REQUIRE(waiting_events == next_event - expected_event);
     outbox.clear(nodes);

@@ -30,9 +30,9 @@ class PromptCore final : public io::Doorbell {
       : control_(control), reaction_(std::move(reaction)) {}
 
   void ring() noexcept override {
-    while (const auto mail = to_core_.pop()) {
-      seen.push_back(*mail);
-      reaction_(*this, *mail);
+    while (auto mail = to_core_.pop()) {
+      seen.push_back(std::move(*mail));
+      reaction_(*this, seen.back());
     }
   }
   void post(CoreToControl mail) {
@@ -60,7 +60,7 @@ void drain(PromptCore& core, const ControlToCore&) {
 }
 
 std::unique_ptr<Control> make_control(const ControlOptions& options = {}) {
-  auto control = Control::create(options, quiet);
+  auto control = Control::create(options, quiet, clock_of_tests);
   REQUIRE(control);
   return std::move(*control);
 }
@@ -162,7 +162,7 @@ TEST_CASE("the endpoint answers over HTTP and says when it is ready and when it 
   CHECK(answers[1].ends_with("\r\n\r\n"));
   CHECK(answers[1].find("Content-Length: 3\r\n") != std::string::npos);
   CHECK(answers[2].starts_with("HTTP/1.1 405 "));
-  CHECK(answers[2].find("Allow: GET, HEAD\r\n") != std::string::npos);
+  CHECK(answers[2].find("Allow: GET, HEAD, POST\r\n") != std::string::npos);
   CHECK(answers[3].starts_with("HTTP/1.1 400 "));
   CHECK(answers[4].starts_with("HTTP/1.1 400 "));
   CHECK(answers[5].starts_with("HTTP/1.1 404 "));

@@ -26,6 +26,9 @@ struct Life {
   std::uint64_t joins = 0;
   std::uint64_t inputs = 0;
   std::uint64_t short_or_blocked = 0;
+  std::uint64_t zero_copy = 0;
+  std::uint64_t chained = 0;
+  std::uint64_t fallbacks = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -33,6 +36,8 @@ Life live(std::uint64_t seed) {
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
+  io_options.copies = seed % 4 == 0;
+  io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
@@ -49,10 +54,13 @@ Life live(std::uint64_t seed) {
     life.snapshots += client->snapshots();
     life.events += client->events();
   }
-  life.joins = world.simulation().joins;
-  life.inputs = world.simulation().inputs;
+  life.joins = world.tally().joins;
+  life.inputs = world.tally().inputs;
   life.short_or_blocked = world.metrics()[observe::Count::sends_short].value() +
                           world.metrics()[observe::Count::sends_blocked].value();
+  life.zero_copy = world.metrics()[observe::Count::sends_zero_copy].value();
+  life.chained = world.metrics()[observe::Count::sends_chained].value();
+  life.fallbacks = world.metrics()[observe::Count::zero_copy_fallbacks].value();
   return life;
 }
 
@@ -68,6 +76,9 @@ TEST_CASE(
       total.joins += life.joins;
       total.inputs += life.inputs;
       total.short_or_blocked += life.short_or_blocked;
+      total.zero_copy += life.zero_copy;
+      total.chained += life.chained;
+      total.fallbacks += life.fallbacks;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -81,6 +92,9 @@ TEST_CASE(
   CHECK(total.events > 100 * seeds);
   CHECK(total.inputs > 10 * seeds);
   CHECK(total.short_or_blocked > seeds);
+  CHECK(total.zero_copy > 5 * seeds);
+  CHECK(total.chained > 10 * seeds);
+  CHECK(total.fallbacks > seeds / 20);
 }
 
 TEST_CASE("the same seed lives the same life") {
@@ -119,7 +133,7 @@ TEST_CASE("who speaks while no receive buffer is left is heard later, and stays"
   world.run(2s);
   CHECK(world.metrics()[observe::Count::receive_buffers_exhausted].value() > exhausted);
   CHECK(world.metrics()[observe::Count::sessions_lost].value() == 0);
-  CHECK(world.simulation().inputs > 0);
+  CHECK(world.tally().inputs > 0);
   world.shut_down(10s);
   world.check_all_home();
 }
@@ -164,6 +178,82 @@ TEST_CASE("a slow client that acknowledges is kept fresh, however much the kerne
   REQUIRE(ticks_behind(15) <= 15 + 2 * 150);
   // Without the bound the 128 kB between us and it are always full: ten seconds.
   REQUIRE(ticks_behind(0) > 450);
+}
+
+server::CoreOptions all_zero_copy() {
+  server::CoreOptions options = small_core();
+  options.send.strategy = server::SendOptions::Strategy::zero_copy;
+  options.send.zero_copy_min_bytes = 1;
+  return options;
+}
+
+TEST_CASE("a zero-copy send is handed over at once, however late its notification is") {
+  SimFaults faults;
+  faults.notification_delay_max = 500ms;
+  World world(1, faults, all_zero_copy());
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  // Those pins that are taken make the rest plain: none of it is waited for.
+  for (const auto& client : world.clients()) {
+    REQUIRE(client->newest_tick() >= 177);
+    REQUIRE(client->snapshots() + 5 >= client->newest_tick());
+  }
+  REQUIRE(world.metrics()[observe::Count::sends_zero_copy].value() > 100);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("notifications that never come pin no more than they may, and hold up no shutdown") {
+  SimFaults faults;
+  faults.notification_missing = 1;
+  World world(1, faults, all_zero_copy());
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  REQUIRE(world.metrics()[observe::Level::zero_copy_pins].value() <= 40);
+  for (const auto& client : world.clients()) REQUIRE(client->newest_tick() >= 177);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a peer that copies gets plain sends after four notifications in a row that say so") {
+  SimIoOptions io_options;
+  io_options.copies = true;
+  World world(1, SimFaults{}, all_zero_copy(), io_options);
+  for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+  world.run(3s);
+  REQUIRE(world.metrics()[observe::Count::zero_copy_fallbacks].value() == 10);
+  // Four, and those that were on their way by then.
+  REQUIRE(world.metrics()[observe::Count::sends_zero_copy].value() <= 10 * (4 + 4));
+  REQUIRE(world.metrics()[observe::Level::zero_copy_pins].value() == 0);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("where the kernel does not tell, zero-copy sends are left unless they are asked for") {
+  SimIoOptions io_options;
+  io_options.zero_copy = io::ZeroCopy::unreported;
+  server::CoreOptions options = all_zero_copy();
+  options.send.strategy = server::SendOptions::Strategy::automatic;
+  World left(1, SimFaults{}, options, io_options);
+  REQUIRE(left.metrics()[observe::Level::zero_copy_min_bytes].value() == 0);
+  World asked_for(1, SimFaults{}, all_zero_copy(), io_options);
+  REQUIRE(asked_for.metrics()[observe::Level::zero_copy_min_bytes].value() == 1);
+  io_options.zero_copy = io::ZeroCopy::none;
+  World none(1, SimFaults{}, all_zero_copy(), io_options);
+  REQUIRE(none.metrics()[observe::Level::zero_copy_min_bytes].value() == 0);
+}
+
+TEST_CASE("a peer that dies with pinned frames gives them back") {
+  SimFaults faults;
+  faults.notification_delay_max = 200ms;
+  World world(1, faults, all_zero_copy());
+  for (int count = 0; count < 20; ++count) world.add_client(Temper::vanishing);
+  world.run(20s);
+  REQUIRE(world.metrics()[observe::Count::sends_zero_copy].value() > 100);
+  REQUIRE(world.core().sessions().size() == 0);
+  REQUIRE(world.core().context().frames.blocks_outstanding() == 0);
+  world.shut_down(10s);
+  world.check_all_home();
 }
 
 TEST_CASE("a malformed message closes its session with 1007 and nobody else's") {

@@ -53,18 +53,26 @@ inline std::uint64_t number_in(std::span<const std::byte> bytes) {
   return number;
 }
 
+/// What has happened to simulations; outlives them.
+struct Tally {
+  std::uint64_t joins = 0;
+  std::uint64_t leaves = 0;
+  std::uint64_t inputs = 0;
+  std::uint64_t closings = 0;
+};
+
 class ScriptedSimulation final : public Simulation {
  public:
-  explicit ScriptedSimulation(std::uint64_t seed) : prng_(seed) {}
+  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally) : prng_(seed), tally_(tally) {}
 
   void join(MemberId member, Outbound&) override {
     if (!members_.insert(member).second) throw std::runtime_error("a member joined twice");
-    ++joins;
+    ++tally_.joins;
   }
   void leave(MemberId member, LeaveReason, Outbound&) override {
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
     to_member_.erase(member);
-    ++leaves;
+    ++tally_.leaves;
   }
   /// Inputs are numbers that rise; one of 1 byte is malformed; a 13 ends the session.
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
@@ -74,7 +82,7 @@ class ScriptedSimulation final : public Simulation {
     std::uint64_t& last = last_input_[member];
     if (number <= last) throw std::runtime_error("an input came twice or out of order");
     last = number;
-    ++inputs;
+    ++tally_.inputs;
     if (number % 13 == 0 && prng_.chance(0.2)) {
       out.end_session(member, "thirteen");
     } else if (prng_.chance(0.5)) {
@@ -85,6 +93,11 @@ class ScriptedSimulation final : public Simulation {
   const Payload* full_state() override {
     full_state_ = std::make_unique<Bytes>(pattern(tick_, pattern_size(tick_)));
     return full_state_.get();
+  }
+  /// A last event, which everyone must get.
+  void closing(Outbound& out) override {
+    out.send(Delivery::reliable, everyone, Bytes(++event_));
+    ++tally_.closings;
   }
   void step(const Tick& tick, Outbound& out) override {
     tick_ = tick.number;
@@ -99,12 +112,9 @@ class ScriptedSimulation final : public Simulation {
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
   }
 
-  std::uint64_t joins = 0;
-  std::uint64_t leaves = 0;
-  std::uint64_t inputs = 0;
-
  private:
   Prng prng_;
+  Tally& tally_;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;

@@ -34,6 +34,14 @@ server::CoreOptions core_options_from(Prng& prng) {
   options.session.outbox.latest_policy =
       prng.chance(0.3) ? room::LatestPolicy::keep_waiting : room::LatestPolicy::replace_waiting;
   options.latest.unacknowledged_ticks_max = prng.chance(0.2) ? 0 : 15;
+  // Of its own stream, so that what else a seed chooses stays as it was.
+  Prng choice(options.reliable_frames_max * 31ULL + options.session.outbox.reliable_frames_max);
+  if (choice.chance(0.5)) {
+    options.send.strategy = server::SendOptions::Strategy::zero_copy;
+    options.send.zero_copy_min_bytes = choice.chance(0.5) ? 100 : 20'000;
+    options.send.zero_copy_pins_max = static_cast<std::uint32_t>(1 + choice.below(3));
+  }
+  if (choice.chance(0.5)) options.send.several_frames = server::SendOptions::SeveralFrames::chain;
   return options;
 }
 

@@ -38,6 +38,7 @@ struct Life {
   std::uint64_t moved = 0;
   std::uint64_t mailbox_full = 0;
   std::uint64_t replaced = 0;
+  std::uint64_t closings = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -45,6 +46,8 @@ Life live(std::uint64_t seed) {
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
+  io_options.copies = seed % 4 == 0;
+  io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   const WorldShape shape = shape_from(prng);
   World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
   for (int round = 0; round < 6; ++round) {
@@ -54,6 +57,10 @@ Life live(std::uint64_t seed) {
                        Nanoseconds(prng.below(100'000'000)));
     }
     world.run(300ms);
+    if (prng.chance(0.1)) {
+      world.close_room();
+      if (prng.chance(0.7)) world.open_room();
+    }
   }
   world.shut_down(10s);
   world.check_all_home();
@@ -62,9 +69,10 @@ Life live(std::uint64_t seed) {
     life.snapshots += client->snapshots();
     life.events += client->events();
   }
-  life.inputs = world.simulation().inputs;
+  life.inputs = world.tally().inputs;
   life.moved = world.count(Count::connections_moved);
   life.mailbox_full = world.count(Count::mailbox_full);
+  life.closings = world.tally().closings;
   life.replaced = world.count(Count::snapshots_replaced_between_cores);
   return life;
 }
@@ -81,6 +89,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.moved += life.moved;
       total.mailbox_full += life.mailbox_full;
       total.replaced += life.replaced;
+      total.closings += life.closings;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -94,6 +103,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.moved > seeds.last);
   CHECK(total.mailbox_full > seeds.last);
   CHECK(total.replaced > 0);
+  CHECK(total.closings > seeds.last / 10);
 }
 
 TEST_CASE("the same seed takes the same turns") {
@@ -181,6 +191,31 @@ TEST_CASE("a core that stands still for too long is cut off: its members are tol
   REQUIRE(late.snapshots() > 0);
   world.shut_down(10s);
   world.check_all_home();
+}
+
+TEST_CASE("a closed room's members get what was said to them, then 1000, wherever they are") {
+  for (const bool spread : {false, true}) {
+    World world(6, SimFaults{}, small_core(), {}, {.cores = 3, .spread = spread});
+    for (int count = 0; count < 10; ++count) world.add_client(Temper::silent);
+    for (int count = 0; count < 10; ++count) world.add_client(Temper::good);
+    world.run(1s);
+    world.close_room();
+    world.run(1s);
+    REQUIRE(world.tally().closings == 1);
+    for (const auto& client : world.clients()) {
+      REQUIRE(client->closed_with() == ws::CloseCode::normal);
+    }
+    const SimClient& late = world.add_client(Temper::silent);
+    world.run(1s);
+    REQUIRE(late.refused());
+    world.open_room();
+    const SimClient& later = world.add_client(Temper::silent);
+    world.run(1s);
+    REQUIRE(later.snapshots() > 30);
+    REQUIRE(world.room_metrics().members.value() == 1);
+    world.shut_down(10s);
+    world.check_all_home();
+  }
 }
 
 TEST_CASE("a full spread room tells who comes to another core, too") {

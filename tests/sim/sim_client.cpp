@@ -79,7 +79,8 @@ void SimClient::take_answer(std::span<const std::byte> bytes) {
     return;
   }
   if (!head_.starts_with("HTTP/1.1 101 ")) {
-    if (!head_.starts_with("HTTP/1.1 503 ")) broken("an answer that is neither 101 nor 503");
+    refused_ = head_.starts_with("HTTP/1.1 503 ") || head_.starts_with("HTTP/1.1 404 ");
+    if (!refused_) broken("an answer that is neither 101 nor 503, nor the 404 of a closed room");
     return;
   }
   upgraded_ = true;

@@ -44,6 +44,8 @@ class SimClient final : private ws::DecoderEvents {
   void come_to_rest() { resting_ = true; }
 
   [[nodiscard]] Temper temper() const { return temper_; }
+  /// By HTTP: the server is full, or there is no such room.
+  [[nodiscard]] bool refused() const { return refused_; }
   [[nodiscard]] bool welcomed() const { return welcomed_; }
   [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }
   [[nodiscard]] std::uint64_t newest_tick() const { return newest_tick_; }
@@ -75,6 +77,7 @@ class SimClient final : private ws::DecoderEvents {
   ws::DecoderState state_;
   std::string head_;
   bool upgraded_ = false;
+  bool refused_ = false;
   bool welcomed_ = false;
   bool full_state_seen_ = false;
   bool close_sent_ = false;

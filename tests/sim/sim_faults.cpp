@@ -33,6 +33,8 @@ SimFaults SimFaults::from_seed(std::uint64_t seed) {
   faults.multishot_ended = probability(0.2);
   faults.submitted_early = probability(0.1);
   faults.overslept = probability(0.3);
+  faults.notification_missing = probability(0.3);
+  faults.notification_delay_max = std::chrono::milliseconds(prng.below(2'000));
   faults.hand_over_failed = probability(0.3);
   return faults;
 }

@@ -32,7 +32,9 @@ struct SimFaults {
   double multishot_ended = 0;            ///< a multishot operation ends with a success
   double submitted_early = 0;            ///< what is queued is executed before submit()
   double hand_over_failed = 0;           ///< another ring's table of files is full
-  double overslept = 0;                  ///< a wait returns after its deadline
+  double notification_missing = 0;       ///< of a zero-copy send, in this life
+  Nanoseconds notification_delay_max = std::chrono::milliseconds(40);
+  double overslept = 0;  ///< a wait returns after its deadline
   Nanoseconds oversleep_max = std::chrono::milliseconds(40);
 
   /// A different mix for each seed: some faults off, the others between rare and frequent, small

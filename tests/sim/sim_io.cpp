@@ -23,7 +23,9 @@ SimIo::SimIo(SimNetwork& network, const SimIoOptions& options)
       buffer_bytes_(options.receive_buffer_bytes),
       buffers_(options.receive_buffers),
       frame_storage_(options.frame_memory_bytes + frame_alignment_bytes),
-      moves_clock_(options.moves_clock) {
+      moves_clock_(options.moves_clock),
+      zero_copy_(options.zero_copy),
+      copies_(options.copies) {
   for (std::size_t id = options.receive_buffers; id > 0; --id) {
     buffers_[id - 1].assign(buffer_bytes_, poison);
     buffers_free_.push_back(static_cast<std::uint16_t>(id - 1));
@@ -102,11 +104,12 @@ void SimIo::send(io::Socket socket, std::span<const std::byte> bytes, io::SendMo
   send_gathered(socket, pieces, mode, token);
 }
 
-void SimIo::send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
-                          io::SendMode mode, io::Token token) {
+SimIo::Operation SimIo::send_of(io::Socket socket,
+                                std::span<const std::span<const std::byte>> pieces,
+                                io::SendMode mode, io::Token token) {
   Use& use = use_of(socket, "send");
   if (std::exchange(use.sending, true)) network_.misuse("two sends pending on one socket");
-  if (pieces.size() > pieces_max) network_.misuse("a gathered send of too many pieces");
+  if (pieces.size() > pieces_max) network_.misuse("a send of too many pieces");
   Operation operation{.kind = Kind::send,
                       .socket = socket,
                       .token = token,
@@ -115,6 +118,30 @@ void SimIo::send_gathered(io::Socket socket, std::span<const std::span<const std
   for (const auto piece : pieces) {
     operation.bytes.insert(operation.bytes.end(), piece.begin(), piece.end());
   }
+  return operation;
+}
+
+void SimIo::send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                          io::SendMode mode, io::Token token) {
+  enqueue(send_of(socket, pieces, mode, token));
+}
+
+void SimIo::send_chain(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                       io::Token token) {
+  Operation operation = send_of(socket, pieces, io::SendMode::quiet, token);
+  operation.completes = true;
+  enqueue(std::move(operation));
+}
+
+void SimIo::send_zero_copy(io::Socket socket, std::span<const std::byte> bytes, io::Token token) {
+  if (zero_copy_ == io::ZeroCopy::none) network_.misuse("a zero-copy send where there are none");
+  if (bytes.data() < frame_memory_.data() ||
+      bytes.data() + bytes.size() > frame_memory_.data() + registered_bytes()) {
+    network_.misuse("a zero-copy send of memory that is not registered");
+  }
+  const std::span<const std::byte> pieces[] = {bytes};
+  Operation operation = send_of(socket, pieces, io::SendMode::quiet, token);
+  operation.completes = operation.zero_copy = true;
   enqueue(std::move(operation));
 }
 
@@ -283,13 +310,37 @@ bool SimIo::progress_send(Operation& operation) {
 
   const bool complete = operation.sent == operation.bytes.size() && result >= 0;
   const bool failed = result < 0 && result != -EAGAIN;
-  if (complete && quiet) {
+  if (operation.zero_copy) {
+    zero_copy_over(operation,
+                   operation.sent > 0 ? static_cast<std::int32_t>(operation.sent) : result);
+    return true;
+  }
+  if (complete && quiet && !operation.completes) {
     quiet_done_.push_back(operation);
     return true;
   }
   if (!complete && !failed && !quiet) return false;
   come_to(operation, operation.sent > 0 ? static_cast<std::int32_t>(operation.sent) : result);
   return true;
+}
+
+// An error may notify, too, and memory that was taken always does, once the peer has it: soon,
+// late, or not before this world ends.
+void SimIo::zero_copy_over(const Operation& operation, std::int32_t result) {
+  const SimFaults& faults = network_.faults();
+  const bool notifies = result > 0 || network_.prng().chance(0.5);
+  come_to(operation, result, notifies);
+  if (!notifies || network_.prng().chance(faults.notification_missing)) return;
+  // Never before the send's own completion.
+  Outcome notification{operation,
+                       copies_ ? io::zero_copy_copied : io::zero_copy_done,
+                       false,
+                       std::nullopt,
+                       outcomes_.back().due,
+                       true};
+  notification.due += Nanoseconds(
+      network_.prng().below(static_cast<std::uint64_t>(faults.notification_delay_max.count()) + 1));
+  outcomes_.push_back(std::move(notification));
 }
 
 void SimIo::check_intact(const Operation& operation) const {
@@ -320,7 +371,8 @@ void SimIo::SimDoorbell::ring() noexcept {
 
 void SimIo::come_to(const Operation& operation, std::int32_t result, bool more,
                     std::optional<std::uint16_t> buffer) {
-  const bool quiet = operation.kind == Kind::send && operation.send_mode == io::SendMode::quiet;
+  const bool quiet = operation.kind == Kind::send && operation.send_mode == io::SendMode::quiet &&
+                     !operation.completes;
   // A receive completes when its buffer is filled, not later: a buffer in a late completion would
   // be one that nobody could give back.
   const bool completes_once = operation.kind != Kind::accept && operation.kind != Kind::doorbell &&
@@ -399,11 +451,13 @@ std::span<io::Completion> SimIo::collect() {
   for (const Outcome& outcome : chosen) {
     const Operation& operation = outcome.operation;
     if (operation.kind == Kind::send) check_intact(operation);
-    if (!outcome.more) release(operation);
+    // A zero-copy send is over at its first completion, as far as its socket goes.
+    if (operation.zero_copy ? !outcome.notification : !outcome.more) release(operation);
     io::Completion& completion = completions_.emplace_back();
     completion.token = operation.token;
     completion.result = outcome.result;
     completion.more = outcome.more;
+    completion.notification = outcome.notification;
     if (outcome.buffer) {
       ++leases_;
       const auto size = static_cast<std::size_t>(outcome.result);

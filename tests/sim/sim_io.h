@@ -25,6 +25,8 @@ struct SimIoOptions {
   std::uint16_t receive_buffers = 64;
   std::size_t receive_buffer_bytes = 4'096;
   std::size_t frame_memory_bytes = 8 * FrameSlab::block_bytes_max;
+  io::ZeroCopy zero_copy = io::ZeroCopy::reported;
+  bool copies = false;  ///< what notifications report
 };
 
 /// The network outlives it. All of a simulated world runs on one thread, the doorbell included.
@@ -39,6 +41,11 @@ class SimIo final : public io::Io, private SocketWatcher {
             io::Token token) override;
   void send_gathered(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
                      io::SendMode mode, io::Token token) override;
+  void send_chain(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
+                  io::Token token) override;
+  [[nodiscard]] io::ZeroCopy zero_copy() const override { return zero_copy_; }
+  void send_zero_copy(io::Socket socket, std::span<const std::byte> bytes,
+                      io::Token token) override;
   void wait_writable(io::Socket socket, io::Token token) override;
   void cancel(io::Token target, io::Token token) override;
   void shutdown(io::Socket socket, io::ShutdownHow how) override;
@@ -83,6 +90,8 @@ class SimIo final : public io::Io, private SocketWatcher {
     io::Token target = {};  // of a cancel
     io::ReceiveMode receive_mode = io::ReceiveMode::once;
     io::SendMode send_mode = io::SendMode::quiet;
+    bool completes = false;  ///< though quiet: a chain, a zero-copy send
+    bool zero_copy = false;
     std::vector<std::span<const std::byte>> pieces = {};
     std::vector<std::byte> bytes = {};  // what the pieces held when the send was queued
     std::size_t sent = 0;
@@ -94,6 +103,7 @@ class SimIo final : public io::Io, private SocketWatcher {
     bool more;
     std::optional<std::uint16_t> buffer;
     Instant due;
+    bool notification = false;
   };
   /// What the contract forbids to have twice.
   struct Use {
@@ -116,6 +126,10 @@ class SimIo final : public io::Io, private SocketWatcher {
   void woken() override { doorbell_.ring(); }
 
   Use& use_of(io::Socket socket, const char* what);
+  [[nodiscard]] Operation send_of(io::Socket socket,
+                                  std::span<const std::span<const std::byte>> pieces,
+                                  io::SendMode mode, io::Token token);
+  void zero_copy_over(const Operation& operation, std::int32_t result);
   void enqueue(Operation operation);
   void execute_queued();
   void execute(Operation operation);
@@ -152,6 +166,8 @@ class SimIo final : public io::Io, private SocketWatcher {
   std::span<std::byte> frame_memory_;
   std::vector<io::Completion> completions_;
   bool moves_clock_;
+  io::ZeroCopy zero_copy_;
+  bool copies_;
   std::optional<Instant> asleep_until_;
 };
 

@@ -18,13 +18,18 @@ struct World::Node {
   server::ControlMailbox from_control{server::mailbox_capacity};
   server::CoreMailbox to_control{server::mailbox_capacity};
   std::vector<CorePeer> peers;
+  server::NoticeQueue notices{server::notices_max};
   std::unique_ptr<server::Core> core;
   Instant lags_until{};
 };
 
 World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOptions& options,
              const SimIoOptions& io_options, const WorldShape& shape)
-    : prng_(seed ^ 0x5eed), options_(options), shape_(shape), network_(clock_, seed, faults) {
+    : seed_(seed),
+      prng_(seed ^ 0x5eed),
+      options_(options),
+      shape_(shape),
+      network_(clock_, seed, faults) {
   SimIoOptions its_io = io_options;
   its_io.moves_clock = shape.cores == 1;
   for (std::uint32_t index = 0; index < shape.cores; ++index) {
@@ -53,32 +58,70 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
         .from_control = node.from_control,
         .to_control = node.to_control,
         .control_doorbell = nullptr,
-        .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers)});
+        .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers),
+        .notices = &node.notices});
   }
-  make_room(seed);
+  make_room();
   for (const auto& node : nodes_) node->core->start();
 }
 
 World::~World() = default;
 
-void World::make_room(std::uint64_t seed) {
-  auto simulation = std::make_unique<ScriptedSimulation>(seed);
-  simulation_ = simulation.get();
+server::RoomOptions World::room_options() const {
   server::RoomOptions room;
   room.name = "sim";
   room.members_max = shape_.members_max;
   room.inbox_inputs_max = 64;
   room.inbox_bytes_max = 4'096;
   room.spread = shape_.spread;
-  constexpr room::RoomId id{1};
-  bool made = core().add_room(id, room, std::move(simulation), room_metrics_);
+  return room;
+}
+
+void World::make_room() {
+  const server::RoomOptions room = room_options();
+  const room::RoomId id{room_};
+  bool made = core().add_room(
+      id, room, std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_), room_metrics_);
   for (std::uint32_t other = 1; other < shape_.cores; ++other) {
-    made = made &&
-           core(other).add_elsewhere({.name = room.name,
-                                      .address = {.room = id, .core = 0, .spread = room.spread},
-                                      .encoding = Encoding::envelope});
+    made =
+        made && core(other).add_elsewhere(
+                    {.name = room.name, .address = {.room = id, .core = 0, .spread = room.spread}});
   }
   if (!made) throw std::runtime_error("the room was not made");
+}
+
+void World::mail(Node& node, server::ControlToCore what) {
+  if (!node.from_control.push(std::move(what))) throw std::runtime_error("the mailbox is full");
+  node.io.doorbell().ring();
+}
+
+void World::close_room() {
+  for (const auto& node : nodes_) {
+    if (node == nodes_.front() || !shape_.spread) {
+      mail(*node, server::CloseRoom{room::RoomId{room_}});
+    }
+  }
+}
+
+void World::open_room() {
+  const server::RoomOptions room = room_options();
+  const room::RoomAddress address{room::RoomId{++room_}, 0, room.spread};
+  const auto ran_for_long = std::chrono::seconds(2);
+  run(ran_for_long);  // what was closed before has gone everywhere
+  mail(*nodes_.front(),
+       server::OpenRoom{std::make_unique<server::HomeRoom>(
+                            address.room, room.name,
+                            std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_),
+                            room.rate_hz, 0, room.spread,
+                            room::RoomLimits{shape_.cores, room.members_max, room.inbox_inputs_max,
+                                             room.inbox_bytes_max},
+                            clock_.now(), room_metrics_),
+                        address});
+  run(ran_for_long);
+  for (const auto& node : nodes_) {
+    if (node != nodes_.front()) mail(*node, server::LearnOfRoom{{room.name, address}});
+  }
+  run(ran_for_long);
 }
 
 server::Core& World::core(std::uint32_t index) {
@@ -87,6 +130,10 @@ server::Core& World::core(std::uint32_t index) {
 
 observe::CoreMetrics& World::metrics(std::uint32_t index) {
   return nodes_[index]->metrics;
+}
+
+server::NoticeQueue& World::notices(std::uint32_t index) {
+  return nodes_[index]->notices;
 }
 
 std::uint64_t World::count(observe::Count count) {
@@ -167,10 +214,7 @@ void World::check_budgets(server::Core& core) const {
 void World::shut_down(Nanoseconds limit) {
   for (const auto& client : clients_) client->come_to_rest();
   for (const auto& node : nodes_) {
-    if (!node->from_control.push(server::Shutdown{})) {
-      throw std::runtime_error("the mailbox is full");
-    }
-    node->io.doorbell().ring();
+    mail(*node, server::Shutdown{});
   }
   const Instant end = clock_.now() + limit;
   const auto is_done = [](const auto& node) { return node->core->done(); };

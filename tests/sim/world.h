@@ -32,6 +32,10 @@ class World {
 
   /// A client that acts by itself from `when` after now on, connected to some core.
   SimClient& add_client(Temper temper, Nanoseconds when = {});
+  /// As the control thread would: the room closes on all cores, or is opened anew, with a new id
+  /// and a new simulation. open_room() runs the world until all have learned of it.
+  void close_room();
+  void open_room();
   /// Turns the cores until so much time has passed, checking their budgets at every turn.
   void run(Nanoseconds duration);
   /// The same but for one core, which stands still meanwhile.
@@ -43,10 +47,11 @@ class World {
 
   [[nodiscard]] server::Core& core(std::uint32_t index = 0);
   [[nodiscard]] observe::CoreMetrics& metrics(std::uint32_t index = 0);
+  [[nodiscard]] server::NoticeQueue& notices(std::uint32_t index = 0);
   /// Of all cores together.
   [[nodiscard]] std::uint64_t count(observe::Count count);
   [[nodiscard]] observe::RoomMetrics& room_metrics() { return room_metrics_; }
-  [[nodiscard]] ScriptedSimulation& simulation() { return *simulation_; }
+  [[nodiscard]] const Tally& tally() const { return tally_; }
   [[nodiscard]] std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   [[nodiscard]] Prng& prng() { return prng_; }
 
@@ -54,19 +59,23 @@ class World {
   struct Node;
 
   void schedule(SimClient& client, Nanoseconds after);
-  void make_room(std::uint64_t seed);
+  void make_room();
+  [[nodiscard]] server::RoomOptions room_options() const;
+  void mail(Node& node, server::ControlToCore what);
   /// One core's turn, or time moving on to when there is one. Not beyond `end`.
   void step(Instant end);
   void turn(Node& node);
   void check_budgets(server::Core& core) const;
 
+  std::uint64_t seed_;
   Prng prng_;
   server::CoreOptions options_;
   WorldShape shape_;
   SimClock clock_;
   SimNetwork network_;
   observe::RoomMetrics room_metrics_;
-  ScriptedSimulation* simulation_ = nullptr;
+  Tally tally_;
+  std::uint32_t room_ = 1;
   std::vector<std::unique_ptr<server::CoreQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;

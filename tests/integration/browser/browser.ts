@@ -47,9 +47,9 @@ export class Browser {
 }
 
 /** Everything in a page that a developer would want to know of. Grows as it happens. */
-export function complaintsOf(page: Page): string[] {
+export function complaintsOf(page: Page, url = pageUrl): string[] {
   const complaints: string[] = [];
-  const { origin } = new URL(pageUrl);
+  const { origin } = new URL(url);
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") {
       complaints.push(`console: ${message.text()}`);
@@ -61,7 +61,7 @@ export function complaintsOf(page: Page): string[] {
     if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`);
   });
   page.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) {
+    if (!request.url().startsWith("data:") && new URL(request.url()).origin !== origin) {
       complaints.push(`elsewhere: ${request.url()}`);
     }
   });

@@ -15,7 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 from meson_test import count  # noqa: E402  one way to count Catch2's sentences
 
-PROGRAMS = ["tests/kernel/test_contract_ring", "tests/uring/test_uring", "ringcast"]
+PROGRAMS = ["tests/kernel/test_contract_ring", "tests/kernel/test_contract_direct", "tests/uring/test_uring",
+            "ringcast"]
 SECONDS = 240
 FEATURE = re.compile(r"^(?:ok|lesser|BAD) +(missing: )?(.+) \(Linux ([\d.]+)\): ([^;\n]+)", re.MULTILINE)
 
@@ -73,6 +74,7 @@ def run(kernel: Kernel, build: pathlib.Path, folder: pathlib.Path, outcome: Outc
     guest.finish()
     outcome.seconds += guest.seconds
     check_sentences(guest, "contract", outcome)
+    check_sentences(guest, "direct", outcome)
     check_sentences(guest, "uring", outcome)
     check_load(guest, outcome)
     check_doctor(guest, outcome)

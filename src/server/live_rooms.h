@@ -1,0 +1,69 @@
+// Rooms that come and go while the server runs. A change is mail to one core after another, and
+// answered when all have done it; at most one change of a room is under way. On the control thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "ringcast/simulation.h"
+#include "server/admin.h"
+#include "server/handles.h"
+#include "server/options.h"
+
+namespace ringcast::server {
+
+struct MadeRoom {
+  RoomOptions options;
+  std::unique_ptr<Simulation> simulation;
+};
+
+/// What a POST /rooms asks for, from its JSON body; the error is the sentence of a 400.
+using RoomMaker = std::function<Result<MadeRoom>(std::string_view json)>;
+
+class LiveRooms final : public RoomChanges {
+ public:
+  /// `view` tells of the rooms that there are, and is kept true. `maker` may be empty: then no room
+  /// can be opened. All outlive it.
+  LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker, std::uint32_t rooms_max);
+  ~LiveRooms() override;
+
+  void open(std::string_view body, Answered answered) override;
+  void close(std::string_view name, Answered answered) override;
+  /// A core has posted RoomChanged.
+  void changed(room::RoomId room);
+  /// The cores will answer no more: every change under way is answered 503.
+  void give_up();
+
+ private:
+  struct Opened {
+    RoomOptions options;
+    observe::RoomMetrics metrics;
+  };
+  enum class Step : std::uint8_t { opening_home, telling_others, closing };
+  struct Change {
+    Step step;
+    RoomHandle room;
+    std::uint32_t answers_due;
+    Answered answered;
+  };
+
+  [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
+  [[nodiscard]] bool is_changing(std::string_view name) const;
+  void tell_others(Change& change);
+
+  AdminView& view_;
+  const Clock& clock_;
+  const RoomMaker& maker_;
+  std::uint32_t rooms_max_;
+  std::uint32_t next_id_ = 0;
+  std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
+  std::map<room::RoomId, Change> changes_;
+};
+
+}  // namespace ringcast::server

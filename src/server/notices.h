@@ -1,0 +1,87 @@
+// What a core would like to have logged. It writes no log itself: a notice is a value in a queue of
+// its own, bounded, so that a storm of them never takes the place of mail; the control thread makes
+// lines of them. Of each kind no more go than can be read, and the next one says how many did not.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/queue.h"
+#include "base/slab.h"
+#include "io/io.h"
+#include "ringcast/simulation.h"
+#include "room/room_directory.h"
+#include "room/token_bucket.h"
+#include "ws/close_code.h"
+
+namespace ringcast::server {
+
+struct Notice {
+  enum class Kind : std::uint8_t {
+    session_closed,          ///< by us, with a code that says something went wrong
+    heartbeat_missed,        ///< the session did not answer a ping, and is lost
+    ticks_overrun,           ///< `count` ticks of the room were left out
+    frame_memory_exhausted,  ///< a frame of the room could not be made
+    accept_failed,           ///< `count` is the errno
+    end
+  };
+  static constexpr std::size_t reason_bytes_max = 48;
+
+  Kind kind = Kind::end;
+  ws::CloseCode code{};  ///< of session_closed
+  Handle session{};      ///< empty where none is concerned
+  room::RoomId room{};
+  MemberId member{};
+  std::uint64_t count = 0;
+  std::uint64_t suppressed = 0;  ///< of this kind since the one before
+  std::array<char, reason_bytes_max> reason_text{};
+
+  void set_reason(std::string_view reason) {
+    std::ranges::copy(reason.substr(0, reason_bytes_max - 1), reason_text.begin());
+  }
+  [[nodiscard]] std::string_view reason() const { return reason_text.data(); }
+};
+
+/// Written by the core, read by the control thread.
+using NoticeQueue = SpscQueue<Notice>;
+inline constexpr std::size_t notices_max = 256;
+
+/// The core's end of it. Without a queue everything said is lost.
+class Notices {
+ public:
+  static constexpr std::uint32_t per_second = 1;  ///< of each kind
+  static constexpr std::uint32_t burst = 10;
+
+  /// Both outlive it; the doorbell is rung behind notices, and may be nullptr.
+  void attach(NoticeQueue* queue, io::Doorbell* doorbell) {
+    queue_ = queue;
+    doorbell_ = doorbell;
+  }
+  void say(Notice notice, Instant now) {
+    if (queue_ == nullptr) return;
+    Kind& kind = kinds_[static_cast<std::size_t>(notice.kind)];
+    notice.suppressed = kind.suppressed;
+    if (!kind.bucket.take(1, per_second, burst, now) || !queue_->push(Notice(notice))) {
+      ++kind.suppressed;
+      return;
+    }
+    kind.suppressed = 0;
+    if (doorbell_ != nullptr) doorbell_->ring();
+  }
+
+ private:
+  struct Kind {
+    room::TokenBucket bucket;
+    std::uint64_t suppressed = 0;
+  };
+
+  NoticeQueue* queue_ = nullptr;
+  io::Doorbell* doorbell_ = nullptr;
+  std::array<Kind, static_cast<std::size_t>(Notice::Kind::end)> kinds_;
+};
+
+}  // namespace ringcast::server
