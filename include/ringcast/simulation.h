@@ -90,7 +90,13 @@ struct Tick {
   std::chrono::nanoseconds period;  ///< the simulated time that passes in it: 1 s / rate
 };
 
-enum class LeaveReason : std::uint8_t { left, disconnected, overflow, ended };
+enum class LeaveReason : std::uint8_t {
+  left,
+  disconnected,
+  overflow,
+  ended,    ///< by the simulation, or with the room
+  shutdown  ///< of the server. Not told of members that a saved room keeps
+};
 
 enum class InputResult : std::uint8_t {
   ok,

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
+
+#include "app/room_reader.h"
 
 namespace ringcast::app {
 namespace {
@@ -12,7 +15,7 @@ namespace {
 /// Whether a simulation made as the configuration says takes the state: the cores then do the same.
 bool can_restore(const server::SavedRoom& saved, const server::RoomOptions& room,
                  const SimulationRegistry& simulations) {
-  if (saved.simulation != room.simulation) return false;
+  if (saved.origin.simulation != room.simulation) return false;
   const auto made =
       simulations.find(room.simulation)
           ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
@@ -23,11 +26,60 @@ Result<std::optional<server::SavedRoom>> restore(const server::StateDirectory& d
                                                  const server::RoomOptions& room,
                                                  const SimulationRegistry& simulations) {
   auto saved = directory.load(room.name);
+  if (saved && *saved && !(*saved)->has_state) return std::nullopt;
   if (!saved || !*saved || can_restore(**saved, room, simulations)) return saved;
   return fail(
       fmt::format("{} was saved by simulation {} in another version or with other "
                   "parameters, and room {} cannot take it",
-                  directory.file(room.name), (*saved)->simulation, room.name));
+                  directory.file(room.name), (*saved)->origin.simulation, room.name));
+}
+
+void set_aside(const server::StateDirectory& directory, std::string_view room,
+               std::string_view problem, std::string_view then, const observe::Log& log) {
+  const auto aside = directory.set_aside(room);
+  log.write(observe::LogLevel::warning,
+            fmt::format("{}; {}, and {}", problem,
+                        aside ? "it is kept as .bad" : aside.error().message, then));
+}
+
+/// As when it was opened while an earlier server ran; the error is a sentence without an end.
+Result<server::RoomOptions> read_again(const server::SavedRoom& saved, const Config& config,
+                                       const SimulationRegistry& simulations) {
+  if (config.rooms.size() >= config.rooms_max) {
+    return fail(fmt::format("there are {} rooms already; raise rooms_max", config.rooms.size()));
+  }
+  auto made = make_room(saved.origin.definition, simulations, config.core_plan.cores());
+  if (!made) return std::unexpected(made.error());
+  made->options.definition = saved.origin.definition;
+  return std::move(made->options);
+}
+
+void open_again(const server::StateDirectory& directory, Config& config,
+                const SimulationRegistry& simulations, const observe::Log& log) {
+  const auto names = directory.names();
+  if (!names) return log.write(observe::LogLevel::warning, names.error().message);
+  for (const std::string& name : *names) {
+    if (std::ranges::find(config.rooms, name, &server::RoomOptions::name) != config.rooms.end()) {
+      continue;
+    }
+    const auto saved = directory.load(name);
+    if (!saved) {
+      set_aside(directory, name, saved.error().message, fmt::format("there is no room {}", name),
+                log);
+      continue;
+    }
+    // A room that has left the configuration may be back in it one day.
+    if (!*saved || (*saved)->origin.definition.empty()) continue;
+    auto options = read_again(**saved, config, simulations);
+    if (options) {
+      config.rooms.push_back(std::move(*options));
+    } else {
+      log.write(observe::LogLevel::warning,
+                fmt::format("room {} was opened while an earlier server ran, and cannot be opened "
+                            "again; what was saved of it stays in {}: {}",
+                            name, directory.file(name), options.error().message));
+    }
+  }
 }
 
 }  // namespace
@@ -41,9 +93,10 @@ std::optional<std::string> state_directory_path(const Config& config) {
 }
 
 std::vector<std::optional<server::SavedRoom>> restore_rooms(const server::StateDirectory* directory,
-                                                            const Config& config,
+                                                            Config& config,
                                                             const SimulationRegistry& simulations,
                                                             const observe::Log& log) {
+  if (directory != nullptr) open_again(*directory, config, simulations, log);
   std::vector<std::optional<server::SavedRoom>> rooms(config.rooms.size());
   if (directory == nullptr) return rooms;
   for (std::size_t index = 0; index < rooms.size(); ++index) {
@@ -58,10 +111,7 @@ std::vector<std::optional<server::SavedRoom>> restore_rooms(const server::StateD
                  {"tick", static_cast<std::int64_t>(rooms[index]->room.tick)}});
       continue;
     }
-    const auto aside = directory->set_aside(room.name);
-    log.write(observe::LogLevel::warning,
-              fmt::format("{}; {}, and the room begins anew", saved.error().message,
-                          aside ? "it is kept as .bad" : aside.error().message));
+    set_aside(*directory, room.name, saved.error().message, "the room begins anew", log);
   }
   return rooms;
 }

@@ -17,10 +17,11 @@ namespace ringcast::app {
 /// which puts colons between several); nothing when neither does.
 [[nodiscard]] std::optional<std::string> state_directory_path(const Config& config);
 
-/// One for each room of the configuration. What cannot be used is set aside with a line in the log,
-/// and its room begins anew: a server that serves is worth more than what it has forgotten.
+/// Rooms that were opened while an earlier server ran join those of the configuration. Then one for
+/// each of them. What cannot be used is set aside with a line in the log, and its room begins anew:
+/// a server that serves is worth more than what it has forgotten.
 [[nodiscard]] std::vector<std::optional<server::SavedRoom>> restore_rooms(
-    const server::StateDirectory* directory, const Config& config,
-    const SimulationRegistry& simulations, const observe::Log& log);
+    const server::StateDirectory* directory, Config& config, const SimulationRegistry& simulations,
+    const observe::Log& log);
 
 }  // namespace ringcast::app

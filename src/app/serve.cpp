@@ -157,6 +157,8 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
 int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  // A state file that may not grow is an error to be told, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   const SystemClock clock;
   const observe::Log log(config.log, clock);
 

@@ -67,6 +67,12 @@ class World {
   [[nodiscard]] float width() const { return width_; }
   [[nodiscard]] float height() const { return height_; }
   [[nodiscard]] std::size_t members() const { return members_.size(); }
+  /// What the member steers; nullptr when it watches or is none.
+  [[nodiscard]] const Object* own_object(MemberId member) const {
+    const auto place = members_.find(member);
+    if (place == members_.end() || place->second == watching) return nullptr;
+    return &objects_[place->second];
+  }
   template <class Visit>
   void for_each_member(Visit&& visit) const {
     for (const auto& [member, object] : members_) visit(member);

@@ -108,6 +108,7 @@ bool World::restore(std::span<const std::byte> saved) {
   since_split_ = in.real();
   const auto count = in.number<std::uint32_t>();
   if (count < attractors_ || count > objects_.capacity()) return false;
+  const auto bots = std::ranges::count(objects_, Kind::bot, &Object::kind);
   objects_.clear();
   for (Index index = 0; index < count; ++index) {
     const Object object = object_of(in);
@@ -121,6 +122,7 @@ bool World::restore(std::span<const std::byte> saved) {
     fragments_ += object.kind == Kind::fragment ? 1 : 0;
     objects_.push_back(object);
   }
+  if (std::ranges::count(objects_, Kind::bot, &Object::kind) != bots) return false;
   const auto watchers = in.number<std::uint32_t>();
   if (watchers > in.left() / sizeof(std::uint32_t)) return false;
   for (std::uint32_t left = watchers; left > 0; --left) {

@@ -1,5 +1,6 @@
 #include "room/room.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -27,7 +28,8 @@ Instant Room::scheduled(std::uint64_t turn) const {
 }
 
 void Room::admit(MemberId id, std::uint32_t core) {
-  assert(has_place() && core < by_core_.size());
+  assert(core < by_core_.size());
+  assert(has_place() || std::ranges::find(claimed_, id) != claimed_.end());
   places_.emplace(id, Place{core, Standing::admitted});
   inbox_.join(id);
 }
@@ -54,11 +56,18 @@ void Room::depart(MemberId member, LeaveReason reason) {
 }
 
 void Room::part_with(MemberId member, LeaveReason reason) {
-  if (keeping_ && reason == LeaveReason::ended) {
+  if (keeping_ != Keeping::no && reason == LeaveReason::shutdown) {
     kept_.push_back(member);
   } else {
     inbox_.leave(member, reason);
   }
+}
+
+void Room::begin_shutdown(bool keep) {
+  keeping_ = keep ? Keeping::yes : Keeping::no;
+  if (keep) return;
+  for (const MemberId member : kept_) inbox_.leave(member, LeaveReason::shutdown);
+  kept_.clear();
 }
 
 namespace {
@@ -184,7 +193,7 @@ void Room::tick(Instant now, Audience& audience) {
     ++turn_;
   }
   next_tick_ = scheduled(turn_);
-  if (!keeping_) give_up_awaited(now, audience);
+  if (keeping_ != Keeping::yes) give_up_awaited(now, audience);
   drain(audience);
   simulation_->step({tick_, period_}, audience);
   audience.release_events();

@@ -59,9 +59,9 @@ class Room {
   [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
-  /// Whether admit() may be called.
+  /// Whether admit() may be called. Members who are awaited after a restart have theirs.
   [[nodiscard]] bool has_place() const {
-    return places_.size() - never_entered_.size() < members_max_;
+    return places_.size() - never_entered_.size() + awaited_.size() < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch.
@@ -78,9 +78,10 @@ class Room {
     return inbox_.internal_event(kind, payload);
   }
 
-  /// From here on a member whose session ends with LeaveReason::ended does not leave: it is kept,
-  /// with all that the simulation has of it, for keep().
-  void begin_keeping() { keeping_ = true; }
+  /// The server shuts down. With `keep`, members who depart for LeaveReason::shutdown do not leave:
+  /// they are kept, with all that the simulation has of them, for keep(). Another core's members
+  /// may have departed for it before.
+  void begin_shutdown(bool keep);
   /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
   /// the simulation has no state to save. `member_ids_end` comes from the branches.
   [[nodiscard]] std::optional<KeptRoom> keep(std::uint32_t member_ids_end);
@@ -139,8 +140,9 @@ class Room {
   std::uint32_t members_ = 0;
   std::vector<Member> newcomers_;
   std::vector<MemberId> never_entered_;
-  bool keeping_ = false;
-  std::vector<MemberId> kept_;     ///< their sessions have ended
+  enum class Keeping : std::uint8_t { undecided, yes, no };
+  Keeping keeping_ = Keeping::undecided;
+  std::vector<MemberId> kept_;     ///< their sessions have ended for the shutdown
   std::vector<MemberId> awaited_;  ///< restored, and not back yet
   std::vector<MemberId> claimed_;  ///< back, and to join in the next tick
   Instant awaited_until_ = never;

@@ -20,6 +20,8 @@ namespace {
 constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
 /// For an answer to be read by a slow browser.
 constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
+/// For a request that has not come when a restart begins.
+constexpr Nanoseconds last_request_timeout = std::chrono::seconds(1);
 
 const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
@@ -228,6 +230,12 @@ void Acceptor::refuse(Handle handle, Session& session, const ws::Refusal& refusa
 
 void Acceptor::turn_away(Handle handle, Session& session) {
   if (session.phase != Phase::upgrading) return;
+  // Its successor listens already: who has come to this one is let in, to be told to come again.
+  if (stop_code_ == ws::CloseCode::service_restart) {
+    const Instant patience = context_.now + last_request_timeout;
+    sessions_.set_deadline(handle, session, std::min(session.deadline, patience));
+    return;
+  }
   refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is shutting down."});
 }
 

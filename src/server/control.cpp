@@ -60,7 +60,7 @@ struct Control::Impl {
        int event_descriptor)
       : log(its_log),
         options(std::move(its_options)),
-        live_rooms(view, clock, options.make_room, options.rooms_max),
+        live_rooms(view, clock, options.make_room, options.rooms_max, options.state_directory),
         signals(context, SIGTERM, SIGINT),
         doorbell(context, event_descriptor) {
     if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);

@@ -57,7 +57,7 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
                        .inbox_inputs_max = options.inbox_inputs_max,
                        .inbox_bytes_max = options.inbox_bytes_max},
       context_.clock.now(), metrics);
-  room->simulation_name = options.simulation;
+  room->origin = {options.simulation, options.definition};
   if (saved != nullptr) {
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
   }
@@ -260,7 +260,7 @@ void Core::act_on(const Shutdown& mail) {
 void Core::act_on(const ShutdownNow& /*mail*/) {
   begin_shutdown({});
   for (Departure& departure : departures_) departure.at = context_.now;
-  drain_until_ = context_.now;
+  window_until_ = drain_until_ = context_.now;
 }
 
 // The control thread lets no two rooms have one name.
@@ -338,10 +338,11 @@ void Core::begin_shutdown(const Shutdown& shutdown) {
   if (shutting_down_) return;
   shutting_down_ = true;
   shutdown_ = shutdown;
-  drain_until_ = context_.now + context_.options.drain_window + context_.options.drain_timeout;
+  window_until_ = context_.now + context_.options.drain_window;
+  drain_until_ = window_until_ + context_.options.drain_timeout;
   acceptor_.stop(shutdown.code);
-  if (shutdown.resume_key) {
-    for (const auto& home : rooms_.homes()) home->room.begin_keeping();
+  for (const auto& home : rooms_.homes()) {
+    home->room.begin_shutdown(shutdown.resume_key.has_value());
   }
   sessions_.for_each([&](Handle handle, Session& session) {
     if (session.phase == Phase::upgrading) {
@@ -372,7 +373,7 @@ void Core::send_off(Handle handle) {
   if (session == nullptr || session->phase != Phase::open) return;
   say_going_away(handle, *session);
   sessions_.close(handle, shutdown_.code, "the server is shutting down", Farewell::after_reliable,
-                  LeaveReason::ended);
+                  LeaveReason::shutdown);
   // What waits before the goodbye has until then.
   if (session->phase == Phase::closing) sessions_.set_deadline(handle, *session, drain_until_);
 }
@@ -381,10 +382,14 @@ Drained Core::save_rooms() {
   if (!shutdown_.resume_key) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
-    if (auto kept = home->keep()) {
-      drained.rooms.push_back(
-          {home->name(), home->simulation_name, *shutdown_.resume_key, std::move(*kept)});
-    }
+    auto kept = home->keep();
+    // A room that was opened while this server ran is opened again, be it anew.
+    if (!kept && home->origin.definition.empty()) continue;
+    drained.rooms.push_back({.name = home->name(),
+                             .origin = home->origin,
+                             .key = *shutdown_.resume_key,
+                             .has_state = kept.has_value(),
+                             .room = kept ? std::move(*kept) : room::KeptRoom{}});
   }
   return drained;
 }
@@ -397,9 +402,13 @@ void Core::say_going_away(Handle handle, Session& session) {
   if (shutdown_.resume_key) {
     token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
   }
+  // Before the window's end nobody is there to come back to.
+  const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
+  const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
+                     context_.prng.below(delay_max + 1);
   auto buffer =
       wire::encode(context_.frames, FrameUse::control,
-                   wire::GoingAway{static_cast<std::uint32_t>(context_.prng.below(delay_max + 1)),
+                   wire::GoingAway{static_cast<std::uint32_t>(delay),
                                    shutdown_.resume_key ? std::span<const std::byte>(token)
                                                         : std::span<const std::byte>{}});
   if (!buffer) return;  // the close frame says the same, without the hint

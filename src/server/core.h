@@ -118,6 +118,7 @@ class Core {
   };
   std::vector<Departure> departures_;
   Shutdown shutdown_;
+  Instant window_until_{};
   Instant drain_until_ = never;
   Instant pins_until_ = never;
   bool shutting_down_ = false;

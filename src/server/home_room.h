@@ -34,7 +34,7 @@ class HomeRoom final : public LocalRoom {
     return member;
   }
   [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token) override {
-    if (token.empty() || !resume_key_ || !room.has_place()) return std::nullopt;
+    if (token.empty() || !resume_key_) return std::nullopt;
     const auto member = read_resume_token(*resume_key_, name(), token);
     if (!member || !room.claim(*member)) return std::nullopt;
     branch().readmit(*member, session);
@@ -67,7 +67,7 @@ class HomeRoom final : public LocalRoom {
   std::vector<MemberId> newest;  ///< of each core, who asked to join last
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
-  std::string simulation_name;
+  RoomOrigin origin;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
 
  private:

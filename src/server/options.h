@@ -26,6 +26,8 @@ struct RoomOptions {
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+  /// The JSON that it was opened with while the server ran; empty: the configuration has it.
+  std::string definition;
 
   friend bool operator==(const RoomOptions&, const RoomOptions&) = default;
 };

@@ -8,10 +8,19 @@
 
 namespace ringcast::server {
 
+/// What a room was made from.
+struct RoomOrigin {
+  std::string simulation;  ///< of the registry
+  std::string definition;  ///< RoomOptions::definition
+
+  friend bool operator==(const RoomOrigin&, const RoomOrigin&) = default;
+};
+
 struct SavedRoom {
   std::string name;
-  std::string simulation;  ///< of the registry
-  ResumeKey key{};         ///< that the members' tokens were made with
+  RoomOrigin origin;
+  ResumeKey key{};        ///< that the members' tokens were made with
+  bool has_state = true;  ///< the simulation could save itself; else the room begins anew
   room::KeptRoom room;
 
   friend bool operator==(const SavedRoom&, const SavedRoom&) = default;

@@ -11,14 +11,19 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/little_endian.h"
+#include "ws/upgrade.h"
 
 namespace ringcast::server {
 namespace {
 
 constexpr std::string_view magic = "ringcast";
+constexpr std::string_view file_prefix = "room-";
+constexpr std::string_view file_suffix = ".state";
 constexpr std::uint32_t format_version = 1;
 /// Far above what any room saves; a larger file is none of ours.
 constexpr std::size_t file_bytes_max = std::size_t{256} << 20;
@@ -69,8 +74,10 @@ bool write_file(const std::string& path, std::span<const std::byte> bytes) {
 std::vector<std::byte> encode(const SavedRoom& room) {
   LittleEndianWriter body;
   body.put_text(room.name);
-  body.put_text(room.simulation);
+  body.put_text(room.origin.simulation);
+  body.put_text(room.origin.definition);
   body.put(std::span<const std::byte>(room.key));
+  body.put(static_cast<std::uint8_t>(room.has_state ? 1 : 0));
   body.put(room.room.tick);
   body.put(room.room.member_ids_end);
   body.put(static_cast<std::uint32_t>(room.room.members.size()));
@@ -106,8 +113,10 @@ Result<SavedRoom> decode_saved_room(std::span<const std::byte> bytes) {
   in = LittleEndianReader(body);
   SavedRoom room;
   room.name = in.text();
-  room.simulation = in.text();
+  room.origin.simulation = in.text();
+  room.origin.definition = in.text();
   std::ranges::copy(in.bytes(room.key.size()), room.key.begin());
+  room.has_state = in.number<std::uint8_t>() != 0;
   room.room.tick = in.number<std::uint64_t>();
   room.room.member_ids_end = in.number<std::uint32_t>();
   const auto members = in.number<std::uint32_t>();
@@ -136,7 +145,32 @@ Result<StateDirectory> StateDirectory::open(std::string path) {
 
 // A room's name has no slash in it, and the dot before it would matter only without the prefix.
 std::string StateDirectory::file(std::string_view room) const {
-  return fmt::format("{}/room-{}.state", path_, room);
+  return fmt::format("{}/{}{}{}", path_, file_prefix, room, file_suffix);
+}
+
+Result<std::vector<std::string>> StateDirectory::names() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(path_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string file = entry->path().filename();
+    if (!file.starts_with(file_prefix) || !file.ends_with(file_suffix)) continue;
+    const std::size_t around = file_prefix.size() + file_suffix.size();
+    if (file.size() <= around) continue;
+    std::string name = file.substr(file_prefix.size(), file.size() - around);
+    if (ws::is_room_name(name)) names.push_back(std::move(name));
+  }
+  if (error) {
+    return fail(fmt::format("the state directory {} cannot be read: {}", path_, error.message()));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<void> StateDirectory::remove(std::string_view room) const {
+  const std::string path = file(room);
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return fail(fmt::format("{} cannot be removed: {}", path, std::strerror(errno)));
 }
 
 Result<void> StateDirectory::save(const SavedRoom& room) const {

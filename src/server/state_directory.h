@@ -32,6 +32,11 @@ class StateDirectory {
   /// Renames a file that is of no use, so that somebody can look at it, and the next save does not
   /// overwrite it. A second one replaces the first.
   [[nodiscard]] Result<void> set_aside(std::string_view room) const;
+  /// Of all rooms that there are files of, in the order of their names. An error when the directory
+  /// cannot be read.
+  [[nodiscard]] Result<std::vector<std::string>> names() const;
+  /// Does nothing when there is none of that name.
+  [[nodiscard]] Result<void> remove(std::string_view room) const;
   [[nodiscard]] std::string file(std::string_view room) const;
 
  private:

@@ -11,19 +11,7 @@ import unittest.mock
 
 import harness
 import websocket
-from websocket import CLOSE, close_payload, frame
-
-
-def goodbye(connection: websocket.Connection) -> tuple[dict | None, int]:
-    """Reads to the close frame and answers it: the going_away message, if any, and the code."""
-    going_away = None
-    while (received := connection.receive()).opcode != CLOSE:
-        if received.opcode == websocket.BINARY:
-            kind, message = websocket.server_message(received.payload)
-            if kind == "going_away":
-                going_away = message
-    connection.send(frame(CLOSE, close_payload(received.close_code)))
-    return going_away, received.close_code
+from websocket import CLOSE, close_payload, frame, goodbye
 
 
 class Ending(unittest.TestCase):
@@ -164,61 +152,6 @@ class HandedIn(unittest.TestCase):
         waiting.sendall(websocket.upgrade_request())
         with harness.serving(listener=self.listener, name="handed-in"), waiting:
             self.assertTrue(waiting.recv(4096).startswith(b"HTTP/1.1 101 "))
-
-
-class Restart(unittest.TestCase):
-    def test_members_come_back_to_their_room_as_themselves(self):
-        self.restarted("")
-
-    def test_members_of_a_spread_room_come_back_whichever_core_they_reach(self):
-        self.restarted('cores = 2\n[[room]]\nname = "arena"\nsimulation = "arena"\nspread = "all"\n')
-
-    def restarted(self, rooms: str):
-        with tempfile.TemporaryDirectory() as state:
-            config = f'state_directory = "{state}"\ndrain_window_ms = 500\n{rooms}'
-            tokens = {}
-            with harness.serving(config=config, name="before") as server, \
-                    contextlib.ExitStack() as stack:
-                sessions = [stack.enter_context(websocket.Connection(server.port))
-                            for _ in range(10)]
-                members = [self.member(connection) for connection in sessions]
-                server.signal(signal.SIGTERM)
-                for member, connection in zip(members, sessions):
-                    going_away, _ = goodbye(connection)
-                    tokens[member] = bytes(going_away[2][0]).hex()
-                    connection.close()
-                self.assertEqual(server.wait(), 0)
-            self.assertEqual(len(set(tokens.values())), 10)
-            ids_begin = max(tokens) + 1
-            with harness.serving(config=config, name="after") as server, \
-                    contextlib.ExitStack() as stack:
-                for member, token in tokens.items():
-                    path = f"/rooms/arena?resume={token}"
-                    back = stack.enter_context(websocket.Connection(server.port, path))
-                    self.assertEqual(self.member(back), member)
-                    again = stack.enter_context(websocket.Connection(server.port, path))
-                    self.assertGreaterEqual(self.member(again), ids_begin)
-
-    def test_a_damaged_file_is_set_aside_and_the_room_begins_anew(self):
-        with tempfile.TemporaryDirectory() as state:
-            config = f'state_directory = "{state}"\n'
-            file = pathlib.Path(state, "room-arena.state")
-            with harness.serving(config=config, name="before") as server:
-                server.signal(signal.SIGTERM)
-                self.assertEqual(server.wait(), 0)
-            saved = bytearray(file.read_bytes())
-            saved[-1] ^= 1
-            file.write_bytes(saved)
-            with harness.serving(config=config, name="after") as server, \
-                    websocket.Connection(server.port) as connection:
-                self.assertEqual(self.member(connection), 1)
-                self.assertIn("checksum does not match", server.log())
-                self.assertEqual(file.with_name("room-arena.state.bad").read_bytes(), saved)
-
-    def member(self, connection: websocket.Connection) -> int:
-        kind, message = websocket.server_message(connection.receive().payload)
-        self.assertEqual(kind, "welcome")
-        return message[2][0]
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ WorldShape shape_from(Prng& prng) {
   shape.lagging = prng.chance(0.5) ? 0.02 : 0;
   shape.lag_max = Nanoseconds(prng.below(400'000'000));
   shape.members_max = prng.chance(0.2) ? 5 : 1'000;
+  if (shape.cores != 3) shape.resume_key = server::ResumeKey{};
   return shape;
 }
 
@@ -39,6 +40,7 @@ struct Life {
   std::uint64_t mailbox_full = 0;
   std::uint64_t replaced = 0;
   std::uint64_t closings = 0;
+  std::uint64_t kept = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -73,6 +75,7 @@ Life live(std::uint64_t seed) {
   life.moved = world.count(Count::connections_moved);
   life.mailbox_full = world.count(Count::mailbox_full);
   life.closings = world.tally().closings;
+  life.kept = world.kept();
   life.replaced = world.count(Count::snapshots_replaced_between_cores);
   return life;
 }
@@ -90,6 +93,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.mailbox_full += life.mailbox_full;
       total.replaced += life.replaced;
       total.closings += life.closings;
+      total.kept += life.kept;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -104,6 +108,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.mailbox_full > seeds.last);
   CHECK(total.replaced > 0);
   CHECK(total.closings > seeds.last / 10);
+  CHECK(total.kept > seeds.last / 2);
 }
 
 TEST_CASE("the same seed takes the same turns") {
