@@ -41,10 +41,12 @@ class Member:
     def take(self) -> None:
         """One message of the server's."""
         received = self.connection.receive()
+        if received.opcode == websocket.PING:
+            return
         if received.opcode != websocket.BINARY:
             raise AssertionError(f"opcode {received.opcode}")
         kind, message = websocket.server_message(received.payload)
-        payload = message.get(3, message.get(4, [b""]))[0]
+        payload = message.get(15, [b""])[0]
         if kind == "snapshot":
             self.tick = websocket.tick_of(message)
             objects = [websocket.fields(one) for one in websocket.fields(payload).get(4, [])]
@@ -92,13 +94,18 @@ class Restart(unittest.TestCase):
         self.state = pathlib.Path(self.folder.name)
         self.file = self.state / "room-arena.state"
 
+    @contextlib.contextmanager
     def serving(self, name: str, config: str = "", **options):
-        return harness.serving(config=f'state_directory = "{self.state}"\n{config}', name=name,
-                               **options)
+        """A server whose members are gone when it ends."""
+        with harness.serving(config=f'state_directory = "{self.state}"\n{config}', name=name,
+                             **options) as server:
+            self.members = contextlib.ExitStack()
+            with self.members:
+                yield server
 
     def member(self, port: int, **options) -> Member:
         member = Member(port, **options)
-        self.addCleanup(member.connection.close)
+        self.members.enter_context(member.connection)
         return member
 
     def member_before(self, config: str = "", **options) -> tuple[int, str]:
