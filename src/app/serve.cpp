@@ -116,17 +116,12 @@ void warn_of_registered_memory(const Config& config, std::span<const server::Cor
              {"wanted", static_cast<std::int64_t>(wanted)}});
 }
 
+/// Beyond the drain: what threads and files take to end.
+constexpr Nanoseconds exit_margin = std::chrono::seconds(10);
+
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
-}
-
-void block_signals(int how) {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigaddset(&signals, SIGINT);
-  ::pthread_sigmask(how, &signals, nullptr);
 }
 
 /// What whoever reads the log later wants to know first.
@@ -162,6 +157,12 @@ int run(Config config, const SimulationRegistry& simulations) {
   const SystemClock clock;
   const observe::Log log(config.log, clock);
 
+  auto service_manager = server::ServiceManager::from_environment();
+  if (!service_manager) {
+    log.write(observe::LogLevel::warning, service_manager.error().message);
+    service_manager = server::ServiceManager();
+  }
+
   const auto entrance = open_entrance(config);
   if (!entrance) return failed(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
@@ -195,17 +196,17 @@ int run(Config config, const SimulationRegistry& simulations) {
                                      return make_room(json, simulations, config.core_plan.cores());
                                    },
                                .rooms_max = config.rooms_max,
-                               .state_directory = kept_in},
+                               .state_directory = kept_in,
+                               .service_manager = std::move(*service_manager),
+                               .shutdown_takes_at_most = config.core.drain_window +
+                                                         config.core.drain_timeout + exit_margin},
                               log, clock);
   if (!control) return failed(exit_failed, control.error());
 
-  // The cores' threads inherit the mask: signals come to this one, and never interrupt a tick.
-  block_signals(SIG_BLOCK);
   const auto cores =
       CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
                          config.page ? page_files() : std::span<const server::PageFile>{},
                          (*control)->doorbell(), saved_rooms);
-  block_signals(SIG_UNBLOCK);
   if (!cores) return failed(exit_failed, cores.error());
 
   warn_of_registered_memory(config, (*cores)->handles(), log);

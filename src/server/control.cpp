@@ -1,13 +1,15 @@
 #include "server/control.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -18,6 +20,7 @@
 #include <utility>
 
 #include "server/admin.h"
+#include "server/core_watch.h"
 #include "server/notice_log.h"
 
 namespace ringcast::server {
@@ -53,15 +56,54 @@ class ControlDoorbell final : public io::Doorbell {
   std::uint64_t count_ = 0;
 };
 
+sigset_t heard_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+/// The service manager hears that the process lives this often within its timeout: a look that
+/// comes late, or a core that is busy for the length of one, is no reason to be killed.
+constexpr int looks_in_watchdog_timeout = 4;
+
+/// Signals as something to read (signalfd(2)): one that comes early waits, and none interrupts.
+class SignalReader {
+ public:
+  SignalReader(asio::io_context& context, int descriptor) : descriptor_(context, descriptor) {}
+
+  /// Calls `heard` with each signal's number, for as long as the io_context runs.
+  void watch(std::function<void(int)> heard) {
+    descriptor_.async_read_some(asio::buffer(&read_, sizeof read_),
+                                [this, heard = std::move(heard)](error_code error, std::size_t) {
+                                  if (error) return;
+                                  heard(static_cast<int>(read_.ssi_signo));
+                                  watch(heard);
+                                });
+  }
+
+  /// From here on a signal does what it does by default.
+  static void let_go() {
+    const sigset_t signals = heard_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  }
+
+ private:
+  asio::posix::stream_descriptor descriptor_;
+  signalfd_siginfo read_{};
+};
+
 }  // namespace
 
 struct Control::Impl {
   Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& clock,
-       int event_descriptor)
+       int event_descriptor, int signal_descriptor)
       : log(its_log),
         options(std::move(its_options)),
         live_rooms(view, clock, options.make_room, options.rooms_max, options.state_directory),
-        signals(context, SIGTERM, SIGINT),
+        signals(context, signal_descriptor),
+        look_at_cores(context),
         doorbell(context, event_descriptor) {
     if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
   }
@@ -71,17 +113,11 @@ struct Control::Impl {
     view.cores = cores;
     view.rooms.assign(rooms.begin(), rooms.end());
     on_serving = serving;
-    hear_signals();
+    signals.watch([this](int signal) { heard(signal); });
     doorbell.watch([this] { read_mail(); });
     // Cores may have written before anybody watched.
     read_mail();
     context.run();
-  }
-
-  void hear_signals() {
-    signals.async_wait([this](error_code error, int signal) {
-      if (!error) heard(signal);
-    });
   }
 
   void heard(int signal) {
@@ -90,14 +126,12 @@ struct Control::Impl {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
       live_rooms.give_up();
+      options.service_manager.stopping(options.shutdown_takes_at_most);
       mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
-      hear_signals();
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
       mail_all(ShutdownNow{});
-      error_code ignored;
-      // The next signal does what it does by default.
-      signals.clear(ignored);
+      SignalReader::let_go();
     }
   }
 
@@ -137,7 +171,34 @@ struct Control::Impl {
 
   void all_ready() {
     on_serving();
-    if (view.readiness == Readiness::starting) view.readiness = Readiness::serving;
+    if (view.readiness == Readiness::starting) {
+      view.readiness = Readiness::serving;
+      options.service_manager.ready("serving");
+    }
+    if (const auto timeout = options.service_manager.watchdog_timeout()) {
+      watch_cores(*timeout / looks_in_watchdog_timeout);
+    }
+  }
+
+  void watch_cores(Nanoseconds interval) {
+    core_watch.emplace(view.cores);
+    look_later(interval);
+  }
+
+  void look_later(Nanoseconds interval) {
+    look_at_cores.expires_after(interval);
+    look_at_cores.async_wait([this, interval](error_code error) {
+      if (error) return;
+      const std::span<const std::uint32_t> standing = core_watch->look();
+      if (standing.empty()) options.service_manager.alive();
+      for (const std::uint32_t core : standing) {
+        log.write(
+            observe::LogLevel::error,
+            "a core's loop stands still; if that lasts, the service manager restarts the server",
+            {{"core", static_cast<std::int64_t>(core)}});
+      }
+      look_later(interval);
+    });
   }
 
   std::optional<ResumeKey> resume_key() {
@@ -178,7 +239,9 @@ struct Control::Impl {
   std::size_t ready = 0;
   std::size_t drained = 0;
   asio::io_context context{1};
-  asio::signal_set signals;
+  SignalReader signals;
+  std::optional<CoreWatch> core_watch;
+  asio::steady_timer look_at_cores;
   ControlDoorbell doorbell;
   std::optional<AdminEndpoint> admin;
 };
@@ -193,9 +256,18 @@ Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const o
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
+  const sigset_t signals = heard_signals();
+  // A blocked signal waits to be read, whichever moment it comes at.
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_descriptor < 0) {
+    const int error = errno;
+    ::close(descriptor);
+    return fail(std::string("cannot make the control thread's signalfd: ") + std::strerror(error));
+  }
   try {
-    return std::unique_ptr<Control>(
-        new Control(std::make_unique<Impl>(std::move(options), log, clock, descriptor)));
+    return std::unique_ptr<Control>(new Control(
+        std::make_unique<Impl>(std::move(options), log, clock, descriptor, signal_descriptor)));
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }

@@ -2,6 +2,7 @@
 // reaches the cores by mail, and is over when every core has drained.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 #include "observe/log.h"
 #include "server/handles.h"
 #include "server/live_rooms.h"
+#include "server/service_manager.h"
 #include "server/state_directory.h"
 #include "ws/close_code.h"
 
@@ -25,12 +27,15 @@ struct ControlOptions {
   std::uint32_t rooms_max = 1'024;
   /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
   const StateDirectory* state_directory = nullptr;
+  ServiceManager service_manager = {};
+  Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
 };
 
 class Control {
  public:
-  /// From here on SIGTERM and SIGINT are heard, in whichever thread has them unblocked. `log`
-  /// and `clock` outlive the Control.
+  /// Blocks SIGTERM and SIGINT in the calling thread and so in those it starts: call it before
+  /// there are others. From here on they wait to be heard by run(). `log` and `clock` outlive the
+  /// Control.
   [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
                                                                const observe::Log& log,
                                                                const Clock& clock);

@@ -116,10 +116,12 @@ class Verbs(unittest.TestCase):
     def test_serve_prints_the_ports_that_the_kernel_chose(self):
         server = subprocess.Popen([harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin",
                                    "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        with server:
-            self.addCleanup(server.kill)
-            line = next(line for line in server.stdout if b" serving " in line)
-            server.terminate()
+        # Last in, first out: killed if it is there still, then waited for.
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        line = next(line for line in server.stdout if b" serving " in line)
+        server.terminate()
+        self.assertEqual(server.wait(harness.WAIT_SECONDS), 0)
         self.assertEqual(len(re.findall(rb"http://127.0.0.1:[1-9]\d*/", line)), 2, line)
 
     def test_a_server_given_a_room_serves_that_room_only(self):

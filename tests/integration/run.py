@@ -13,6 +13,7 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,11 +24,17 @@ ROOT = HERE.parent.parent
 CLOSING_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 NODE_SUITES = {"npm-ws": "test:ws", "browser": "test:browser"}
 NODE_SUITE_SECONDS_MAX = 180
+# A bound, not an expectation: a test that would wait for ever fails, and says where it waited.
+TEST_SECONDS_MAX = 180
 
 
 def sentence(test: unittest.TestCase) -> str:
     name = test.id().rpartition(".")[2]
     return name.removeprefix("test_").replace("_", " ")
+
+
+def give_up(*_) -> None:
+    raise AssertionError(f"not over within {TEST_SECONDS_MAX} s")
 
 
 class Result(unittest.TestResult):
@@ -42,6 +49,11 @@ class Result(unittest.TestResult):
         super().startTest(test)
         self._began = time.monotonic()
         self._subtest_failed = False
+        signal.alarm(TEST_SECONDS_MAX)
+
+    def stopTest(self, test):
+        signal.alarm(0)
+        super().stopTest(test)
 
     def _line(self, word: str, test, detail: str = "") -> None:
         seconds = time.monotonic() - getattr(self, "_began", time.monotonic())
@@ -118,6 +130,7 @@ def main() -> int:
     os.environ["RINGCAST_BINARY"] = str((ROOT / options.build / "ringcast").resolve())
     os.environ["RINGCAST_QUICK"] = "1" if options.quick else "0"
     os.chdir(ROOT)
+    signal.signal(signal.SIGALRM, give_up)
     sys.path.insert(0, str(HERE))
 
     suites = {path.stem: lambda path=path: run_module(path)

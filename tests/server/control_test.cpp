@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <functional>
@@ -13,6 +14,7 @@
 
 #include "catch.h"
 #include "load/target.h"
+#include "server/manager_socket.h"
 #include "uring/listener.h"
 
 namespace ringcast::server {
@@ -59,8 +61,8 @@ void drain(PromptCore& core, const ControlToCore&) {
   core.post(Drained{});
 }
 
-std::unique_ptr<Control> make_control(const ControlOptions& options = {}) {
-  auto control = Control::create(options, quiet, clock_of_tests);
+std::unique_ptr<Control> make_control(ControlOptions options = {}) {
+  auto control = Control::create(std::move(options), quiet, clock_of_tests);
   REQUIRE(control);
   return std::move(*control);
 }
@@ -102,6 +104,61 @@ TEST_CASE("a second signal does not wait for the drain") {
   REQUIRE(core.seen.size() == 2);
   CHECK(std::get<Shutdown>(core.seen[0]).code == ws::CloseCode::going_away);
   CHECK(std::holds_alternative<ShutdownNow>(core.seen[1]));
+}
+
+/// A core that turns when it is rung, or does not, and ends the run after so many rings.
+class WatchedCore final : public io::Doorbell {
+ public:
+  WatchedCore(io::Doorbell& control, bool turns) : control_(control), turns_(turns) {
+    post(Ready{});
+  }
+
+  void ring() noexcept override {
+    if (turns_) metrics_[observe::Count::turns].add();
+    if (++rings_ == 6) raise_in_process(SIGTERM);
+    while (auto mail = to_core_.pop()) {
+      if (std::holds_alternative<Shutdown>(*mail)) post(Drained{});
+    }
+  }
+  [[nodiscard]] CoreHandle handle() { return {&to_core_, &from_core_, this, &metrics_}; }
+
+ private:
+  void post(CoreToControl mail) {
+    REQUIRE(from_core_.push(std::move(mail)));
+    control_.ring();
+  }
+
+  io::Doorbell& control_;
+  bool turns_;
+  int rings_ = 0;
+  ControlMailbox to_core_{mailbox_capacity};
+  CoreMailbox from_core_{mailbox_capacity};
+  observe::CoreMetrics metrics_;
+};
+
+std::vector<std::string> heard_by_manager(bool second_turns) {
+  const ManagerSocket listening;
+  const auto control = make_control({.admin = {}, .service_manager = listening.manager("4000")});
+  WatchedCore first(control->doorbell(), true);
+  WatchedCore second(control->doorbell(), second_turns);
+  const std::array handles = {first.handle(), second.handle()};
+  control->run(handles, {}, [] {});
+  return listening.heard();
+}
+
+TEST_CASE("the service manager hears of a ready server, of its life and of its end") {
+  const auto heard = heard_by_manager(true);
+  REQUIRE(heard.size() >= 3);
+  CHECK(heard.front() == "READY=1\nSTATUS=serving\n");
+  CHECK(heard[1] == "WATCHDOG=1\n");
+  CHECK(std::ranges::count(heard, "STOPPING=1\nEXTEND_TIMEOUT_USEC=10000000\nSTATUS=draining\n") ==
+        1);
+}
+
+TEST_CASE("the service manager does not hear that a server lives of which one core stands still") {
+  const auto heard = heard_by_manager(false);
+  CHECK(heard.size() == 2);
+  CHECK(std::ranges::count(heard, "WATCHDOG=1\n") == 0);
 }
 
 /// Sends `request` to a port of this machine and returns all that comes back.
