@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <vector>
+
+#include "base/little_endian.h"
 
 namespace ringcast::server {
 namespace {
@@ -42,19 +43,15 @@ std::optional<ResumeKey> make_resume_key() {
 
 ResumeToken make_resume_token(const ResumeKey& key, std::string_view room, MemberId member) {
   ResumeToken token{};
-  const std::uint32_t id = std::to_underlying(member);
-  for (std::size_t byte = 0; byte < id_bytes; ++byte) {
-    token[byte] = static_cast<std::byte>(id >> (8 * byte) & 0xff);
-  }
   // The id has a fixed size: no other room and id give the same bytes.
-  std::vector<unsigned char> said;
-  for (std::size_t byte = 0; byte < id_bytes; ++byte) {
-    said.push_back(std::to_integer<unsigned char>(token[byte]));
-  }
-  said.insert(said.end(), room.begin(), room.end());
+  LittleEndianWriter said;
+  said.put(std::to_underlying(member));
+  std::ranges::copy(said.bytes(), token.begin());
+  said.put(std::as_bytes(std::span(room)));
   std::array<unsigned char, EVP_MAX_MD_SIZE> code{};
   unsigned int code_bytes = 0;
-  ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()), said.data(), said.size(),
+  ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
+         reinterpret_cast<const unsigned char*>(said.bytes().data()), said.bytes().size(),
          code.data(), &code_bytes);
   std::ranges::copy(std::as_bytes(std::span(code)).first(token.size() - id_bytes),
                     token.begin() + id_bytes);
@@ -65,10 +62,7 @@ std::optional<MemberId> read_resume_token(const ResumeKey& key, std::string_view
                                           std::string_view hexadecimal) {
   const auto token = bytes_of(hexadecimal);
   if (!token) return std::nullopt;
-  std::uint32_t id = 0;
-  for (std::size_t byte = 0; byte < id_bytes; ++byte) {
-    id |= std::to_integer<std::uint32_t>((*token)[byte]) << (8 * byte);
-  }
+  const auto id = LittleEndianReader(*token).number<std::uint32_t>();
   const ResumeToken right = make_resume_token(key, room, MemberId{id});
   if (::CRYPTO_memcmp(right.data(), token->data(), right.size()) != 0) return std::nullopt;
   return MemberId{id};

@@ -174,6 +174,7 @@ class Restart(unittest.TestCase):
             self.assertEqual(post(server, name="lobby", simulation="arena").status, 201)
             self.assertEqual(post(server, name="mirror", simulation="arena",
                                   parameters={"bots": 3}).status, 201)
+            self.assertEqual(post(server, name="echo2", simulation="echo").status, 201)
             member = self.member(server.port, room="lobby").settle()
             server.signal(signal.SIGTERM)
             token = member.leave_for_restart()
@@ -183,6 +184,8 @@ class Restart(unittest.TestCase):
             self.assertEqual((back.id, back.own), (member.id, member.own))
             mirror = self.member(server.port, room="mirror").settle()
             self.assertEqual(sum(kind == BOT for kind in mirror.objects.values()), 3)
+            # A simulation that can't be saved begins anew, but the room is there.
+            self.members.enter_context(websocket.Connection(server.port, "/rooms/echo2"))
             self.assertEqual(request(server, "DELETE", "/rooms/lobby").status, 204)
             self.assertFalse((self.state / "room-lobby.state").exists())
         with self.serving("after-all") as server:

@@ -237,5 +237,22 @@ TEST_CASE("a full spread room tells who comes to another core, too") {
   world.check_all_home();
 }
 
+TEST_CASE("every member of a giant room is kept, whichever core hears of the shutdown first") {
+  constexpr std::uint64_t members = 12;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    World world(seed, SimFaults{}, small_core(), {},
+                {.cores = 3,
+                 .spread = true,
+                 .lagging = 0.2,
+                 .lag_max = 50ms,
+                 .resume_key = server::ResumeKey{}});
+    for (std::uint64_t member = 0; member < members; ++member) world.add_client(Temper::silent);
+    world.run(1s);
+    world.shut_down(10s);
+    REQUIRE(world.kept() == members);
+    world.check_all_home();
+  }
+}
+
 }  // namespace
 }  // namespace ringcast::sim

@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -214,10 +215,14 @@ void World::check_budgets(server::Core& core) const {
 
 void World::shut_down(Nanoseconds limit) {
   for (const auto& client : clients_) client->come_to_rest();
-  for (const auto& node : nodes_) {
-    mail(*node, server::Shutdown{.resume_key = shape_.resume_key});
-  }
   const Instant end = clock_.now() + limit;
+  // The room's home is the last to hear of it: the others may have acted on it already.
+  for (const auto& node : nodes_ | std::views::reverse) {
+    mail(*node, server::Shutdown{.resume_key = shape_.resume_key});
+    if (nodes_.size() == 1) break;
+    constexpr std::uint64_t turns_between_max = 20;
+    for (auto turns = prng_.below(turns_between_max); turns > 0; --turns) step(end);
+  }
   const auto is_done = [](const auto& node) { return node->core->done(); };
   while (!std::ranges::all_of(nodes_, is_done)) {
     if (clock_.now() > end) throw std::runtime_error("the cores do not come to an end");
