@@ -3,6 +3,8 @@
 // checked.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -18,13 +20,18 @@ class LittleEndianWriter {
  public:
   template <std::unsigned_integral Number>
   void put(Number number) {
-    for (std::size_t byte = 0; byte < sizeof number; ++byte) {
-      bytes_.push_back(static_cast<std::byte>(number >> (8 * byte) & 0xff));
+    std::array<std::byte, sizeof(Number)> bytes{};
+    for (std::size_t byte = 0; byte < bytes.size(); ++byte) {
+      bytes[byte] = static_cast<std::byte>(number >> (8 * byte) & 0xff);
     }
+    put(std::span<const std::byte>(bytes));
   }
   void put(float number) { put(std::bit_cast<std::uint32_t>(number)); }
   void put(std::span<const std::byte> bytes) {
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    // Not insert(): GCC 12 would see it overflow in release builds.
+    const std::size_t before = bytes_.size();
+    bytes_.resize(before + bytes.size());
+    std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(before));
   }
   /// With its length in front; likewise LittleEndianReader::text().
   void put_text(std::string_view text) {

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "catch.h"
 #include "server/resume_token.h"
+#include "server/temporary_directory.h"
 
 namespace ringcast::server {
 namespace {
@@ -62,15 +62,6 @@ TEST_CASE("A saved room of a later format says so") {
   REQUIRE_FALSE(read.has_value());
   CHECK(read.error().message == "is of format version 2, and this ringcast reads 1 at most");
 }
-
-/// A directory of its own, gone with the test.
-struct TemporaryDirectory {
-  TemporaryDirectory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  std::string path = (std::filesystem::temp_directory_path() / "ringcast-XXXXXX").string();
-};
 
 std::optional<SavedRoom> loaded(const StateDirectory& directory, std::string_view room) {
   auto saved = directory.load(room);
