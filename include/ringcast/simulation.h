@@ -13,13 +13,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringcast {
 
-/// A member of a room: given out by the room when a session joins, never used again in that room.
+/// A member of a room: given out by the room when a session joins, never used again in that room;
+/// after a restart that kept the room, the client that resumes has its old one.
 enum class MemberId : std::uint32_t {};
 
 /// The addressee that stands for every member of the room.
@@ -87,7 +90,13 @@ struct Tick {
   std::chrono::nanoseconds period;  ///< the simulated time that passes in it: 1 s / rate
 };
 
-enum class LeaveReason : std::uint8_t { left, disconnected, overflow, ended };
+enum class LeaveReason : std::uint8_t {
+  left,
+  disconnected,
+  overflow,
+  ended,    ///< by the simulation, or with the room
+  shutdown  ///< of the server. Not told of members that a saved room keeps
+};
 
 enum class InputResult : std::uint8_t {
   ok,
@@ -130,6 +139,20 @@ class Simulation {
   virtual void step(const Tick& tick, Outbound& out) = 0;
 
   [[nodiscard]] virtual Encoding encoding() const { return Encoding::envelope; }
+
+  /// Optional: the whole state in the simulation's own bytes, members included, to be restored
+  /// after a restart of the server; nothing (the default) when the room begins anew then. Called
+  /// between ticks, once, when the server shuts down: nothing else is called afterwards.
+  [[nodiscard]] virtual std::optional<std::vector<std::byte>> save() const { return std::nullopt; }
+  /// Called at most once, before anything else, with what save() returned in an earlier run:
+  /// perhaps of another version of this simulation or with other parameters, so check every value.
+  /// False when it can't be used; then this object is thrown away. Each member of the saved state
+  /// either comes back, as a join() of the same id, or is taken away by a leave() when its client
+  /// has not returned in time.
+  [[nodiscard]] virtual bool restore(std::span<const std::byte> saved) {
+    static_cast<void>(saved);
+    return false;
+  }
 };
 
 /// What a room is created from. `parameters` are the key=value pairs of its configuration.

@@ -27,6 +27,9 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
                   "threads that serve, one pinned to a CPU each: so many, on these CPUs, or on all "
                   "(default: one, not pinned)")
       ->type_name("N|LIST|all");
+  verb.add_option("--state-dir", command.flags.state_directory,
+                  "where rooms are kept over a restart (default: $STATE_DIRECTORY, else nowhere)")
+      ->type_name("DIRECTORY");
   verb.add_option("--room", command.flags.rooms,
                   "a room; may be repeated (default: arena=arena). rate_hz, seed, core, spread "
                   "and members_max are the room's, other keys the simulation's")

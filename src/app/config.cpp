@@ -208,6 +208,9 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_addresses(document, config);
   document.read_text_or_number("cores", config.cores.text);
   config.cores_place.text = document.place_of("cores");
+  std::string state_directory;
+  document.read("state_directory", state_directory);
+  if (!state_directory.empty()) config.state_directory = std::move(state_directory);
   document.read("page", config.page);
   document.read("origins_allowed", config.core.origins_allowed);
   for (const std::string& origin : config.core.origins_allowed) {
@@ -217,6 +220,9 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
         fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
   }
   document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
+  document.read_milliseconds("drain_window_ms", config.core.drain_window,
+                             {.min = 0, .max = 3'600'000});
+  document.read_milliseconds("resume_timeout_ms", config.core.resume_timeout, up_to_an_hour_ms);
   document.read_milliseconds("drain_timeout_ms", config.core.drain_timeout, up_to_an_hour_ms);
   document.read_milliseconds("reconnect_delay_max_ms", config.core.reconnect_delay_max,
                              {.min = 0, .max = 3'600'000});
@@ -270,6 +276,7 @@ Result<void> apply_flags(const ConfigFlags& flags, Config& config,
     config.cores.text = *flags.cores;
     config.cores_place.text = "--cores: ";
   }
+  if (flags.state_directory) config.state_directory = flags.state_directory;
   return apply_room_flags(flags, config.rooms, simulations);
 }
 

@@ -62,7 +62,9 @@ struct Config {
   Place cores_place;
   CoresOption cores;
   CorePlan core_plan;  ///< what `cores` comes to on this machine
-  bool page = true;    ///< serve the demo page at `/`
+  /// Where rooms are saved at a shutdown, and restored from; nothing: they begin anew.
+  std::optional<std::string> state_directory;
+  bool page = true;  ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
   std::uint32_t rooms_max = 1'024;  ///< with those opened while it runs
   server::CoreOptions core;
@@ -80,6 +82,7 @@ struct ConfigFlags {
   std::optional<std::string> listen;  ///< replaces `listen` of the file, likewise the next
   std::optional<std::string> admin;
   std::optional<std::string> cores;
+  std::optional<std::string> state_directory;
   std::vector<std::string> rooms;  ///< NAME=SIMULATION[,key=value...]; replace all of the file's
 };
 

@@ -112,13 +112,21 @@ Result<void> CoreThread::add_rooms(Made& made) {
           setup_.simulations.find(room.simulation)
               ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
       if (!simulation) return fail(fmt::format("room {}: {}", room.name, simulation.error()));
-      added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index]);
+      // It has been tried before.
+      const auto& saved = setup_.saved_rooms[index];
+      if (saved && !(*simulation)->restore(saved->room.state)) {
+        return fail(fmt::format("room {} cannot be restored", room.name));
+      }
+      added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index],
+                                  saved ? &*saved : nullptr);
     } else {
       // Only rooms with the envelope are spread, and of the others nobody asks here.
       added = made.core->add_elsewhere(
           {.name = room.name,
            .address = {.room = id, .core = setup_.room_homes[index], .spread = room.spread},
-           .encoding = Encoding::envelope});
+           .encoding = Encoding::envelope,
+           .member_ids_begin =
+               setup_.saved_rooms[index] ? setup_.saved_rooms[index]->room.member_ids_end : 0});
     }
     if (!added) return fail(fmt::format("room {} exists already", room.name));
   }

@@ -8,6 +8,7 @@
 #include <future>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -41,6 +42,7 @@ struct CoreSetup {
   io::Doorbell& control_doorbell;
   std::span<const std::uint32_t> room_homes;            ///< one for each room of the configuration
   std::span<observe::RoomMetrics* const> room_metrics;  ///< likewise
+  std::span<const std::optional<server::SavedRoom>> saved_rooms;  ///< likewise
 };
 
 class CoreThread {

@@ -19,7 +19,7 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
     const Config& config, const SocketPlan& sockets, const uring::Features& features,
     const SimulationRegistry& simulations, const Clock& clock,
     std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
-    io::Doorbell& control_doorbell) {
+    io::Doorbell& control_doorbell, std::span<const std::optional<server::SavedRoom>> saved_rooms) {
   std::unique_ptr<CoreThreads> cores(new CoreThreads(config));
   for (std::uint32_t index = 0; index < config.core_plan.cores(); ++index) {
     cores->threads_.push_back(
@@ -34,7 +34,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
                                                .page = page,
                                                .control_doorbell = control_doorbell,
                                                .room_homes = cores->room_homes_,
-                                               .room_metrics = cores->room_metrics_view_}));
+                                               .room_metrics = cores->room_metrics_view_,
+                                               .saved_rooms = saved_rooms}));
   }
   if (auto begun = cores->begin(); !begun) return std::unexpected(begun.error());
   return cores;

@@ -15,6 +15,7 @@
 #include "app/doctor.h"
 #include "app/page.h"
 #include "app/resource_limits.h"
+#include "app/restore.h"
 #include "app/room_reader.h"
 #include "observe/log.h"
 #include "server/control.h"
@@ -150,6 +151,8 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
 int run(Config config, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  // A state file that may not grow is an error to be told, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   const SystemClock clock;
   const observe::Log log(config.log, clock);
 
@@ -174,6 +177,15 @@ int run(Config config, const SimulationRegistry& simulations) {
     config.core.connections_max = *sockets.connections_cut_to;
   }
 
+  std::optional<server::StateDirectory> state_directory;
+  if (const auto path = state_directory_path(config)) {
+    auto opened = server::StateDirectory::open(*path);
+    if (!opened) return failed(exit_mistake, opened.error());
+    state_directory = std::move(*opened);
+  }
+  const server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
+  const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
+
   const auto control =
       server::Control::create({.admin = *admin,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
@@ -183,14 +195,17 @@ int run(Config config, const SimulationRegistry& simulations) {
                                      return make_room(json, simulations, config.core_plan.cores());
                                    },
                                .rooms_max = config.rooms_max,
+                               .state_directory = kept_in,
                                .service_manager = std::move(*service_manager),
-                               .shutdown_takes_at_most = config.core.drain_timeout + exit_margin},
+                               .shutdown_takes_at_most = config.core.drain_window +
+                                                         config.core.drain_timeout + exit_margin},
                               log, clock);
   if (!control) return failed(exit_failed, control.error());
 
-  const auto cores = CoreThreads::start(
-      config, sockets, features, simulations, clock, entrance->listeners,
-      config.page ? page_files() : std::span<const server::PageFile>{}, (*control)->doorbell());
+  const auto cores =
+      CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
+                         config.page ? page_files() : std::span<const server::PageFile>{},
+                         (*control)->doorbell(), saved_rooms);
   if (!cores) return failed(exit_failed, cores.error());
 
   warn_of_registered_memory(config, (*cores)->handles(), log);
@@ -204,7 +219,7 @@ int run(Config config, const SimulationRegistry& simulations) {
                {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
-  return exit_ok;
+  return (*control)->saved() ? exit_ok : exit_failed;
 }
 
 }  // namespace

@@ -18,7 +18,14 @@ class Arena final : public Simulation {
  public:
   explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
 
-  void join(MemberId member, Outbound&) override { world_.join(member); }
+  void join(MemberId member, Outbound& out) override {
+    if (const Object* const own = world_.own_object(member)) {
+      // It has come back to its object: which of them that is only its creation tells.
+      out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
+    } else {
+      world_.join(member);
+    }
+  }
   void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
 
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
@@ -37,6 +44,13 @@ class Arena final : public Simulation {
   }
 
   const Payload* full_state() override { return &codec_.state(world_); }
+
+  [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
+    return world_.save();
+  }
+  [[nodiscard]] bool restore(std::span<const std::byte> saved) override {
+    return world_.restore(saved);
+  }
 
   void step(const Tick& tick, Outbound& out) override {
     world_.step(tick.period);

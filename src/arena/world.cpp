@@ -146,8 +146,7 @@ World::World(const WorldOptions& options)
 
 void World::join(MemberId member) {
   const auto [place, is_new] = members_.try_emplace(member, watching);
-  assert(is_new);
-  enter(member, place->second);
+  if (is_new) enter(member, place->second);
 }
 
 void World::enter(MemberId member, Index& place) {

@@ -42,7 +42,8 @@ class World {
  public:
   explicit World(const WorldOptions& options);
 
-  /// Brings the member's object in, if there is a place; without one the member watches.
+  /// Brings the member's object in, if there is a place; without one the member watches. Who came
+  /// with a restored state is there already.
   void join(MemberId member);
   /// Takes the member's object out.
   void leave(MemberId member);
@@ -57,9 +58,21 @@ class World {
   [[nodiscard]] std::span<const Event> events() const { return events_; }
   void forget_events() { events_.clear(); }
 
+  /// Everything but events, members included. restore() is for a world just made, with the same
+  /// options but for the seed; false, and the world is of no use any more, when the bytes are not
+  /// of such a world.
+  [[nodiscard]] std::vector<std::byte> save() const;
+  [[nodiscard]] bool restore(std::span<const std::byte> saved);
+
   [[nodiscard]] float width() const { return width_; }
   [[nodiscard]] float height() const { return height_; }
   [[nodiscard]] std::size_t members() const { return members_.size(); }
+  /// What the member steers; nullptr when it watches or is none.
+  [[nodiscard]] const Object* own_object(MemberId member) const {
+    const auto place = members_.find(member);
+    if (place == members_.end() || place->second == watching) return nullptr;
+    return &objects_[place->second];
+  }
   template <class Visit>
   void for_each_member(Visit&& visit) const {
     for (const auto& [member, object] : members_) visit(member);

@@ -33,6 +33,11 @@ class Prng {
     return result;
   }
 
+  /// What next() goes on from.
+  [[nodiscard]] constexpr const std::array<std::uint64_t, 4>& state() const { return state_; }
+  /// All zeros would only ever give zeros.
+  constexpr void set_state(const std::array<std::uint64_t, 4>& state) { state_ = state; }
+
   /// Uniform in [0, bound); 0 for a bound of 0. The bias of the multiply-shift is below 2^-32 for
   /// bounds under 2^32, which is all that simulations and tests ask for.
   constexpr std::uint64_t below(std::uint64_t bound) {

@@ -29,12 +29,23 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+std::string hexadecimal(std::span<const std::byte> bytes) {
+  std::string digits;
+  for (const std::byte byte : bytes) digits += fmt::format("{:02x}", std::to_integer<int>(byte));
+  return digits;
+}
+
 }  // namespace
 
-Client::Client(const Url& url, Conduct conduct, Prng& prng)
+Client::Client(const Url& url, Conduct conduct, Prng& prng, std::string_view resume_token)
     : conduct_(conduct), upgrade_(std::make_unique<Upgrade>()) {
   upgrade_->key = websocket_key(prng.next(), prng.next());
-  upgrade_->request = upgrade_request(url, upgrade_->key);
+  Url resuming = url;
+  if (!resume_token.empty()) {
+    const char separator = url.path.find('?') == std::string::npos ? '?' : '&';
+    resuming.path += fmt::format("{}resume={}", separator, resume_token);
+  }
+  upgrade_->request = upgrade_request(resuming, upgrade_->key);
 }
 
 bool Client::receive(std::span<const std::byte> bytes, ClientEvents& events) {
@@ -115,6 +126,7 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
     if (state_ == State::joined) return "a second welcome";
     acknowledge_every_ticks_ = std::max(1U, welcome->acknowledge_every_ticks);
     rate_hz_ = welcome->rate_hz;
+    member_id_ = welcome->member_id;
     event_sequence_ = welcome->event_sequence;
     state_ = State::joined;
     events.on_joined();
@@ -134,8 +146,11 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
     events.on_pong(*pong);
   } else if (const auto* error = std::get_if<wire::ErrorMessage>(&message)) {
     events.on_error(error->text);
+  } else if (const auto* going_away = std::get_if<wire::GoingAway>(&message)) {
+    going_back_ = {.delay_ms = going_away->delay_ms,
+                   .resume_token = hexadecimal(going_away->resume_token)};
   }
-  // Nothing to do for going_away and what a later protocol may add.
+  // Nothing to do for what a later protocol may add.
   return {};
 }
 

@@ -36,6 +36,12 @@ class ClientEvents {
   virtual void on_checked(std::string_view problem) = 0;
 };
 
+/// How to come back after a server's going_away.
+struct GoingBack {
+  std::uint32_t delay_ms = 0;
+  std::string resume_token;  ///< in hexadecimal; empty when there is none
+};
+
 class Client {
  public:
   enum class State : std::uint8_t { upgrading, welcoming, joined, ended };
@@ -44,9 +50,14 @@ class Client {
     bool idle;
   };
 
-  Client(const Url& url, Conduct conduct, Prng& prng);
+  /// `resume_token`: of the session before, as GoingBack has it; empty: a new member.
+  Client(const Url& url, Conduct conduct, Prng& prng, std::string_view resume_token = {});
 
   [[nodiscard]] State state() const { return state_; }
+  /// As the welcome says; 0 before it.
+  [[nodiscard]] std::uint32_t member_id() const { return member_id_; }
+  /// What the server has said about coming back; nothing when it has not.
+  [[nodiscard]] const std::optional<GoingBack>& going_back() const { return going_back_; }
   /// Ticks a second, as the welcome says; 0 before it.
   [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
   /// Takes what the socket received. False when the session is over: then send what
@@ -102,12 +113,14 @@ class Client {
   State state_ = State::upgrading;
   Conduct conduct_;
   std::uint32_t rate_hz_ = 0;
+  std::uint32_t member_id_ = 0;
   std::uint32_t acknowledge_every_ticks_ = 1;
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
   std::uint64_t acknowledged_tick_ = 0;
   std::uint64_t event_sequence_ = 0;
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
   std::string join_failure_;
+  std::optional<GoingBack> going_back_;
   std::unique_ptr<Upgrade> upgrade_;
   FrameSplitter splitter_;
   Owed owed_;

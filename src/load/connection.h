@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "io/io.h"
@@ -23,8 +25,16 @@ struct Connection {
   bool connecting = false;
   bool receiving = false;
   bool sending = false;
+  bool closing = false;
   bool lost = false;     ///< no more is to come; closed once nothing is pending
   bool counted = false;  ///< how it ended is in the report
+
+  /// The server restarts: closed with 1012, and not welcomed again yet.
+  bool away = false;
+  Instant away_since{};
+  Instant return_at{};
+  std::uint32_t member_before = 0;
+  std::string resume_token;
 
   [[nodiscard]] bool joined() const {
     return has_joined && client->state() == Client::State::joined && !lost;

@@ -41,7 +41,8 @@ struct LoadOptions {
 
   /// Between the last join and the window.
   Nanoseconds settle = std::chrono::seconds(1);
-  /// Without a join for this long, those still missing count as failed.
+  /// Without a join for this long, those still missing count as failed. Also how long an answer is
+  /// awaited by who comes back after a restart.
   Nanoseconds join_timeout = std::chrono::seconds(10);
 };
 
@@ -91,6 +92,15 @@ struct LoadReport {
   /// Sessions that ended before their time, by close code; 1006 without a close frame.
   std::map<std::uint16_t, std::uint32_t> closed;
 
+  /// Sessions that the server closed with 1012, as often as it did: not among `closed`. Their
+  /// clients come back when and as its going_away said.
+  std::uint32_t restarted = 0;
+  std::uint32_t returned = 0;       ///< of those, who were welcomed again
+  std::uint32_t resumed = 0;        ///< of those, who were the member that they had been
+  std::uint32_t return_failed = 0;  ///< refused, reset, left unanswered, or still away at the end
+  std::string return_error;         ///< the first one's reason; empty when there was none
+  Histogram away;                   ///< from the close frame to the welcome
+
   Nanoseconds clock_offset{};       ///< server minus here, as ages were corrected by
   Nanoseconds clock_uncertainty{};  ///< half the shortest round trip; 0 without an answer
   std::uint32_t clock_samples = 0;
@@ -100,9 +110,9 @@ struct LoadReport {
   /// 1 when every client that is not slow got every tick of the window; nothing when none was due,
   /// as when all are slow.
   [[nodiscard]] std::optional<double> delivered_ratio() const;
-  /// Somebody could not join, was closed early, or was told nonsense.
+  /// Somebody could not join or come back, was closed early, or was told nonsense.
   [[nodiscard]] bool harmed() const {
-    return join_failed != 0 || !closed.empty() || verify_failed != 0;
+    return join_failed != 0 || !closed.empty() || verify_failed != 0 || return_failed != 0;
   }
 };
 

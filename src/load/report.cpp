@@ -108,6 +108,15 @@ std::string to_json(const LoadReport& report) {
                                in_milliseconds(report.join.quantile(0.99)),
                                in_milliseconds(report.join.max())));
   field("closed", closes(report));
+  field("restarted", report.restarted);
+  field("returned", report.returned);
+  field("resumed", report.resumed);
+  field("return_failed", report.return_failed);
+  field("return_error", json_string(report.return_error));
+  field("away_ms", fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"max":{:.1f}}})",
+                               in_milliseconds(report.away.quantile(0.5)),
+                               in_milliseconds(report.away.quantile(0.99)),
+                               in_milliseconds(report.away.max())));
   field("clock_offset_us", fmt::format("{:.1f}", in_microseconds(report.clock_offset)));
   field("clock_uncertainty_us", fmt::format("{:.1f}", in_microseconds(report.clock_uncertainty)));
   field("clock_samples", report.clock_samples);
@@ -136,6 +145,15 @@ std::string to_text(const LoadReport& report) {
   }
   for (const auto& [code, count] : report.closed) {
     add("{} sessions ended early with {}\n", count, code);
+  }
+  if (report.restarted > 0) {
+    add("{} sessions ended by a restart: {} came back after p50 {:.0f} ms, max {:.0f} ms, {} of "
+        "them as the member they were\n",
+        report.restarted, report.returned, in_milliseconds(report.away.quantile(0.5)),
+        in_milliseconds(report.away.max()), report.resumed);
+  }
+  if (report.return_failed > 0) {
+    add("{} could not come back; the first: {}\n", report.return_failed, report.return_error);
   }
   if (report.server_errors > 0) {
     add("the server complained {} times; the first: {}\n", report.server_errors,

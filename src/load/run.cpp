@@ -27,6 +27,8 @@ constexpr Nanoseconds trail = std::chrono::milliseconds(500);
 constexpr Nanoseconds close_patience = std::chrono::seconds(2);
 constexpr Nanoseconds close_patience_max = std::chrono::seconds(5);
 
+constexpr double first_backoff_seconds = 0.5;
+
 constexpr std::size_t slow_buffer_bytes = 16'384;
 /// A slow client that had nothing to read catches up on this much time at most.
 constexpr Nanoseconds slow_allowance_max = std::chrono::milliseconds(100);
@@ -53,8 +55,10 @@ class Run::Events final : public ClientEvents {
 
   void on_joined() override {
     const Instant now = run_.clock_.now();
-    connection_.has_joined = true;
     connection_.slow_paid_until = now;
+    if (connection_.away) came_back(now);
+    if (connection_.has_joined) return;
+    connection_.has_joined = true;
     ++run_.report_.joined;
     run_.rate_hz_ = connection_.client->rate_hz();
     if (!connection_.slow) ++run_.receivers_;
@@ -90,6 +94,17 @@ class Run::Events final : public ClientEvents {
   }
 
  private:
+  void came_back(Instant now) {
+    LoadReport& report = run_.report_;
+    connection_.away = false;
+    ++report.returned;
+    if (connection_.client->member_id() == connection_.member_before &&
+        !connection_.resume_token.empty()) {
+      ++report.resumed;
+    }
+    report.away.record(now - connection_.away_since);
+  }
+
   Run& run_;
   Connection& connection_;
   UnixNanoseconds now_;
@@ -145,6 +160,7 @@ LoadReport Run::run() {
 void Run::beat(Instant now) {
   ++beats_;
   connect_due(now);
+  bring_back(now);
   read_slow_ones(now);
   if (phase_ != Phase::joining && phase_ != Phase::closing) {
     send_inputs_due(now);
@@ -176,7 +192,8 @@ void Run::advance_phase(Instant now) {
       if (stop_ || elapsed >= std::chrono::seconds(options_.seconds)) enter(Phase::trailing, now);
       return;
     case Phase::trailing:
-      if (elapsed >= trail) enter(Phase::closing, now);
+      // Who is away at the end has as long as anybody to come back.
+      if (elapsed >= trail && (stop_ || away_.empty())) enter(Phase::closing, now);
       return;
     case Phase::closing:
       if (sockets_open_ == 0 || elapsed >= close_patience_max) {
@@ -209,6 +226,9 @@ void Run::enter(Phase phase, Instant now) {
       measurement_.close(now, receivers_, rate_hz_);
       return;
     case Phase::closing:
+      for (const std::uint32_t index : std::exchange(away_, {})) {
+        count_return_failed(index, "it was still away at the end");
+      }
       measurement_.settle();
       for (std::uint32_t index = 0; index < options_.clients; ++index) {
         if (!connections_[index].joined()) continue;
@@ -223,6 +243,26 @@ void Run::connect_due(Instant now) {
   const double elapsed = std::chrono::duration<double>(now - started_).count();
   const double due = std::min(elapsed * options_.joins_per_s + 1, 1.0 * options_.clients);
   while (connects_begun_ < static_cast<std::uint32_t>(due)) connect(connects_begun_++);
+}
+
+void Run::bring_back(Instant now) {
+  if (phase_ == Phase::closing) return;
+  for (const std::uint32_t index : away_) {
+    Connection& connection = connections_[index];
+    if (!connection.away) continue;
+    if (connection.lost) {
+      // Of the old connection nothing is left, so that what the ring reports is of the new one.
+      if (connection.socket || connection.closing || now < connection.return_at) continue;
+      connection.lost = connection.counted = false;
+      connect(index);
+    } else if (connection.counted) {
+      // The old session is over, and its connection not yet: the server should end it.
+      if (now - connection.away_since >= close_patience_max) lose(index, "");
+    } else if (now - connection.connect_started >= options_.join_timeout) {
+      lose(index, what_is_awaited(connection));
+    }
+  }
+  std::erase_if(away_, [this](std::uint32_t index) { return !connections_[index].away; });
 }
 
 void Run::send_inputs_due(Instant now) {
@@ -284,6 +324,7 @@ void Run::complete(io::Completion& completion) {
       return;
     case Operation::close:
       --sockets_open_;
+      connections_[index].closing = false;
       return;
   }
 }
@@ -325,7 +366,8 @@ void Run::on_sent(std::uint32_t index, std::int32_t result) {
 void Run::connect(std::uint32_t index) {
   Connection& connection = connections_[index];
   connection.client.emplace(
-      url_, Client::Conduct{.acknowledge = options_.acknowledge, .idle = options_.idle}, prng_);
+      url_, Client::Conduct{.acknowledge = options_.acknowledge, .idle = options_.idle}, prng_,
+      connection.resume_token);
   connection.connect_started = clock_.now();
   std::optional<Address> source;
   if (sources_) {
@@ -354,7 +396,7 @@ void Run::take(std::uint32_t index, std::span<const std::byte> bytes) {
   measurement_.bytes(bytes.size());
   Events events(*this, connection, clock_.unix_now());
   if (!connection.client->receive(bytes, events)) {
-    count_end(connection, connection.client->join_failure());
+    count_end(index, connection.client->join_failure());
   }
   flush(index);
 }
@@ -368,7 +410,7 @@ void Run::read_slowly(std::uint32_t index, Instant now) {
   while (connection.socket && !connection.connecting && !connection.lost) {
     std::size_t wanted = slow_buffer_.size();
     // Joining and leaving are as fast as anyone's.
-    const bool slow_now = connection.has_joined && phase_ != Phase::closing;
+    const bool slow_now = connection.has_joined && !connection.away && phase_ != Phase::closing;
     if (slow_now) {
       const double allowed =
           rate * std::chrono::duration<double>(now - connection.slow_paid_until).count();
@@ -398,7 +440,7 @@ void Run::flush(std::uint32_t index) {
 void Run::lose(std::uint32_t index, std::string_view why) {
   Connection& connection = connections_[index];
   if (connection.lost) return;
-  count_end(connection, why);
+  count_end(index, why);
   connection.lost = true;
   if (!connection.socket) return;
   if (connection.connecting) {
@@ -409,10 +451,15 @@ void Run::lose(std::uint32_t index, std::string_view why) {
   close_when_quiet(index);
 }
 
-void Run::count_end(Connection& connection, std::string_view why) {
+void Run::count_end(std::uint32_t index, std::string_view why) {
+  Connection& connection = connections_[index];
   if (connection.counted) return;
   connection.counted = true;
   if (phase_ == Phase::closing) return;  // by our own wish
+  if (connection.client && connection.client->close_code() == ws::CloseCode::service_restart) {
+    return send_away(index);
+  }
+  if (connection.away) return count_return_failed(index, why);
   if (connection.has_joined) {
     ++report_.closed[static_cast<std::uint16_t>(connection.client->close_code())];
     return;
@@ -421,9 +468,33 @@ void Run::count_end(Connection& connection, std::string_view why) {
   if (report_.join_error.empty()) report_.join_error = why;
 }
 
+void Run::count_return_failed(std::uint32_t index, std::string_view why) {
+  connections_[index].away = false;
+  ++report_.return_failed;
+  if (report_.return_error.empty()) report_.return_error = why;
+}
+
+// Without a word about it, as long as after any lost connection (docs/protocol.md).
+void Run::send_away(std::uint32_t index) {
+  Connection& connection = connections_[index];
+  const auto& said = connection.client->going_back();
+  const Instant now = clock_.now();
+  if (said) connection.resume_token = said->resume_token;
+  connection.return_at =
+      now + (said ? Nanoseconds(std::chrono::milliseconds(said->delay_ms))
+                  : seconds_of(first_backoff_seconds * (0.5 + 0.5 * prng_.unit())));
+  if (connection.away) return;  // it had not even been welcomed again
+  ++report_.restarted;
+  connection.away = true;
+  connection.away_since = now;
+  connection.member_before = connection.client->member_id();
+  away_.push_back(index);
+}
+
 void Run::close_when_quiet(std::uint32_t index) {
   Connection& connection = connections_[index];
   if (!connection.lost || connection.pending() || !connection.socket) return;
+  connection.closing = true;
   io_.close(std::exchange(connection.socket, {}), token(Operation::close, index));
 }
 

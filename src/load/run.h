@@ -36,6 +36,7 @@ class Run {
   void advance_phase(Instant now);
   void enter(Phase phase, Instant now);
   void connect_due(Instant now);
+  void bring_back(Instant now);
   void send_inputs_due(Instant now);
   void read_slow_ones(Instant now);
   void ask_for_the_time();
@@ -54,7 +55,9 @@ class Run {
   void flush(std::uint32_t index);
   /// The session is over, by the server or by a failure.
   void lose(std::uint32_t index, std::string_view why);
-  void count_end(Connection& connection, std::string_view why);
+  void count_end(std::uint32_t index, std::string_view why);
+  void count_return_failed(std::uint32_t index, std::string_view why);
+  void send_away(std::uint32_t index);
   void close_when_quiet(std::uint32_t index);
 
   [[nodiscard]] static io::Token token(Operation operation, std::uint32_t index);
@@ -74,6 +77,7 @@ class Run {
   Prng prng_{1};
   std::vector<Connection> connections_;
   std::vector<std::uint32_t> slow_ones_;
+  std::vector<std::uint32_t> away_;  // closed with 1012 and not welcomed again yet
   std::vector<std::byte> slow_buffer_;
 
   Phase phase_ = Phase::joining;

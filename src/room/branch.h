@@ -34,6 +34,14 @@ class Branch {
     places_.emplace(id, Place{session, not_welcomed});
     return id;
   }
+  /// One whom the room had before a restart of the server: its id is below all that are given out.
+  void readmit(MemberId id, Handle session) { places_.emplace(id, Place{session, not_welcomed}); }
+  /// Ids below `end` were given out before a restart of the server: none of them is again.
+  void begin_ids_at(std::uint32_t end) {
+    if (next_ < end) next_ += (end - next_ + stride_ - 1) / stride_ * stride_;
+  }
+  /// Every id given out so far is below.
+  [[nodiscard]] std::uint32_t ids_end() const { return next_; }
   /// The member is reached by broadcasts from here on. Passed over when it has left meanwhile.
   /// `tick`: that in which it is welcomed; newcomers() are those of the newest such tick.
   void welcome(MemberId id, std::uint64_t tick) {

@@ -1,5 +1,6 @@
 #include "room/room.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -27,7 +28,8 @@ Instant Room::scheduled(std::uint64_t turn) const {
 }
 
 void Room::admit(MemberId id, std::uint32_t core) {
-  assert(has_place() && core < by_core_.size());
+  assert(core < by_core_.size());
+  assert(has_place() || std::ranges::find(claimed_, id) != claimed_.end());
   places_.emplace(id, Place{core, Standing::admitted});
   inbox_.join(id);
 }
@@ -43,12 +45,84 @@ void Room::depart(MemberId member, LeaveReason reason) {
   if (place->second.standing == Standing::admitted) {
     place->second.standing = Standing::never_joins;
     never_entered_.push_back(member);
+    // The simulation has it since it was restored.
+    if (std::erase(claimed_, member) != 0) part_with(member, reason);
     return;
   }
   --by_core_[place->second.core];
   metrics_.members.set(--members_);
   places_.erase(place);
-  inbox_.leave(member, reason);
+  part_with(member, reason);
+}
+
+void Room::part_with(MemberId member, LeaveReason reason) {
+  if (keeping_ != Keeping::no && reason == LeaveReason::shutdown) {
+    kept_.push_back(member);
+  } else {
+    inbox_.leave(member, reason);
+  }
+}
+
+void Room::begin_shutdown(bool keep) {
+  keeping_ = keep ? Keeping::yes : Keeping::no;
+  if (keep) return;
+  for (const MemberId member : kept_) inbox_.leave(member, LeaveReason::shutdown);
+  kept_.clear();
+}
+
+namespace {
+
+/// Nobody is left who could be told anything.
+class Nowhere final : public Outbound {
+ public:
+  SendResult send(Delivery, MemberId to, const Payload&, MessageType) override {
+    return to == everyone ? SendResult::accepted : SendResult::no_such_member;
+  }
+  void end_session(MemberId, std::string_view) override {}
+};
+
+}  // namespace
+
+std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
+  assert(members_ == 0);
+  Nowhere nowhere;
+  // Who left since the last tick is not to be found in the saved state.
+  for (const Command& command : inbox_.commands()) {
+    if (command.kind == Command::Kind::leave) {
+      simulation_->leave(command.member, command.leave_reason, nowhere);
+    }
+  }
+  inbox_.clear();
+  // Those who were awaited and have not come before this server ended, too: a later one may be
+  // luckier.
+  kept_.insert(kept_.end(), awaited_.begin(), awaited_.end());
+  auto state = simulation_->save();
+  if (!state) return std::nullopt;
+  return KeptRoom{.tick = tick_,
+                  .member_ids_end = member_ids_end,
+                  .members = std::move(kept_),
+                  .state = std::move(*state)};
+}
+
+void Room::resume(const KeptRoom& kept, Instant until) {
+  tick_ = kept.tick;
+  awaited_ = kept.members;
+  awaited_until_ = until;
+}
+
+bool Room::claim(MemberId id) {
+  if (std::erase(awaited_, id) == 0) return false;
+  claimed_.push_back(id);
+  return true;
+}
+
+void Room::give_up_awaited(Instant now, Outbound& out) {
+  if (now < awaited_until_) return;
+  for (const MemberId member : awaited_) {
+    simulation_->leave(member, LeaveReason::disconnected, out);
+  }
+  awaited_.clear();
+  awaited_until_ = never;
 }
 
 std::optional<Member> Room::find(MemberId member) const {
@@ -66,6 +140,7 @@ bool Room::never_entered(MemberId id) const {
 void Room::enter(MemberId id, Audience& audience) {
   const auto place = places_.find(id);
   place->second.standing = Standing::joined;
+  std::erase(claimed_, id);
   const Member member{id, place->second.core};
   ++by_core_[member.core];
   metrics_.members.set(++members_);
@@ -118,6 +193,7 @@ void Room::tick(Instant now, Audience& audience) {
     ++turn_;
   }
   next_tick_ = scheduled(turn_);
+  if (keeping_ != Keeping::yes) give_up_awaited(now, audience);
   drain(audience);
   simulation_->step({tick_, period_}, audience);
   audience.release_events();

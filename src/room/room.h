@@ -16,6 +16,7 @@
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
 #include "room/inbox.h"
+#include "room/kept_room.h"
 
 namespace ringcast::room {
 
@@ -58,9 +59,9 @@ class Room {
   [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
-  /// Whether admit() may be called.
+  /// Whether admit() may be called. Members who are awaited after a restart have theirs.
   [[nodiscard]] bool has_place() const {
-    return places_.size() - never_entered_.size() < members_max_;
+    return places_.size() - never_entered_.size() + awaited_.size() < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch.
@@ -76,6 +77,19 @@ class Room {
   [[nodiscard]] bool post(std::uint32_t kind, std::span<const std::byte> payload) {
     return inbox_.internal_event(kind, payload);
   }
+
+  /// The server shuts down. With `keep`, members who depart for LeaveReason::shutdown do not leave:
+  /// they are kept, with all that the simulation has of them, for keep(). Another core's members
+  /// may have departed for it before.
+  void begin_shutdown(bool keep);
+  /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
+  /// the simulation has no state to save. `member_ids_end` comes from the branches.
+  [[nodiscard]] std::optional<KeptRoom> keep(std::uint32_t member_ids_end);
+  /// Before the first tick, of a simulation that has been given kept.state: its members are awaited
+  /// until `until`; who has not been admitted again by then leaves.
+  void resume(const KeptRoom& kept, Instant until);
+  /// Takes the member off those that are awaited, to be admitted again. False when it is not one.
+  [[nodiscard]] bool claim(MemberId id);
 
   /// When the next tick is due: an absolute schedule that never drifts.
   [[nodiscard]] Instant next_tick() const { return next_tick_; }
@@ -105,6 +119,8 @@ class Room {
   };
 
   void drain(Audience& audience);
+  void part_with(MemberId member, LeaveReason reason);
+  void give_up_awaited(Instant now, Outbound& out);
   void enter(MemberId id, Audience& audience);
   [[nodiscard]] bool never_entered(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
@@ -124,6 +140,12 @@ class Room {
   std::uint32_t members_ = 0;
   std::vector<Member> newcomers_;
   std::vector<MemberId> never_entered_;
+  enum class Keeping : std::uint8_t { undecided, yes, no };
+  Keeping keeping_ = Keeping::undecided;
+  std::vector<MemberId> kept_;     ///< their sessions have ended for the shutdown
+  std::vector<MemberId> awaited_;  ///< restored, and not back yet
+  std::vector<MemberId> claimed_;  ///< back, and to join in the next tick
+  Instant awaited_until_ = never;
   Inbox inbox_;
   observe::RoomMetrics& metrics_;
 };

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "observe/probes.h"
+#include "server/resume_token.h"
 #include "server/rooms.h"
 #include "server/sessions.h"
 
@@ -18,6 +20,8 @@ namespace {
 constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
 /// For an answer to be read by a slow browser.
 constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
+/// For a request that has not come when a restart begins.
+constexpr Nanoseconds last_request_timeout = std::chrono::seconds(1);
 
 const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
@@ -177,7 +181,10 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     refuse(handle, session, no_such_room);
     return;
   }
-  if (room == nullptr) {
+  // Who was a member before a restart is known at the room's home only.
+  const bool resumes = !resume_in_query(request.query).empty();
+  if (room == nullptr ||
+      (resumes && !session.handshake->moved && rooms_.home(room->id()) == nullptr)) {
     move(handle, session, address->core);
     return;
   }
@@ -223,6 +230,12 @@ void Acceptor::refuse(Handle handle, Session& session, const ws::Refusal& refusa
 
 void Acceptor::turn_away(Handle handle, Session& session) {
   if (session.phase != Phase::upgrading) return;
+  // Its successor listens already: who has come to this one is let in, to be told to come again.
+  if (stop_code_ == ws::CloseCode::service_restart) {
+    const Instant patience = context_.now + last_request_timeout;
+    sessions_.set_deadline(handle, session, std::min(session.deadline, patience));
+    return;
+  }
   refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is shutting down."});
 }
 
@@ -276,7 +289,8 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
     return false;
   }
-  const auto member = room->admit(handle);
+  auto member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
+  if (!member) member = room->admit(handle);
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

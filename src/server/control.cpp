@@ -101,7 +101,7 @@ struct Control::Impl {
        int event_descriptor, int signal_descriptor)
       : log(its_log),
         options(std::move(its_options)),
-        live_rooms(view, clock, options.make_room, options.rooms_max),
+        live_rooms(view, clock, options.make_room, options.rooms_max, options.state_directory),
         signals(context, signal_descriptor),
         look_at_cores(context),
         doorbell(context, event_descriptor) {
@@ -127,7 +127,7 @@ struct Control::Impl {
       view.readiness = Readiness::draining;
       live_rooms.give_up();
       options.service_manager.stopping(options.shutdown_takes_at_most);
-      mail_all(Shutdown{.code = options.shutdown_code});
+      mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
       mail_all(ShutdownNow{});
@@ -161,8 +161,9 @@ struct Control::Impl {
           if (++ready == view.cores.size()) all_ready();
         } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
           live_rooms.changed(changed->room);
-        } else if (++drained == view.cores.size()) {
-          all_drained();
+        } else {
+          save(std::get<Drained>(*mail));
+          if (++drained == view.cores.size()) all_drained();
         }
       }
     }
@@ -200,6 +201,30 @@ struct Control::Impl {
     });
   }
 
+  std::optional<ResumeKey> resume_key() {
+    if (options.state_directory == nullptr) return std::nullopt;
+    const auto key = make_resume_key();
+    if (!key) {
+      saved = false;
+      log.write(observe::LogLevel::error, "rooms are not saved: the kernel gives no random key");
+    }
+    return key;
+  }
+
+  void save(const Drained& mail) {
+    for (const SavedRoom& room : mail.rooms) {
+      if (const auto done = options.state_directory->save(room); !done) {
+        saved = false;
+        log.write(observe::LogLevel::error, done.error().message);
+      } else {
+        log.write(observe::LogLevel::info, "room saved",
+                  {{"room", room.name},
+                   {"members", static_cast<std::int64_t>(room.room.members.size())},
+                   {"bytes", static_cast<std::int64_t>(room.room.state.size())}});
+      }
+    }
+  }
+
   void all_drained() {
     log.write(observe::LogLevel::info, "drained");
     context.stop();
@@ -207,6 +232,7 @@ struct Control::Impl {
 
   const observe::Log& log;
   ControlOptions options;
+  bool saved = true;
   AdminView view;
   LiveRooms live_rooms;
   std::function<void()> on_serving;
@@ -245,6 +271,10 @@ Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const o
   } catch (const boost::system::system_error& error) {
     return fail(std::string("cannot set up the control thread: ") + error.what());
   }
+}
+
+bool Control::saved() const {
+  return impl_->saved;
 }
 
 io::Doorbell& Control::doorbell() {

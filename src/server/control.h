@@ -14,6 +14,7 @@
 #include "server/handles.h"
 #include "server/live_rooms.h"
 #include "server/service_manager.h"
+#include "server/state_directory.h"
 #include "ws/close_code.h"
 
 namespace ringcast::server {
@@ -24,6 +25,8 @@ struct ControlOptions {
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
   RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened
   std::uint32_t rooms_max = 1'024;
+  /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
+  const StateDirectory* state_directory = nullptr;
   ServiceManager service_manager = {};
   Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
 };
@@ -48,6 +51,10 @@ class Control {
   /// ends the process.
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving);
+
+  /// After run(): whether every room that can be saved has been, if any was to be. What went wrong
+  /// is in the log.
+  [[nodiscard]] bool saved() const;
 
  private:
   struct Impl;

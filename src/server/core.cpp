@@ -47,27 +47,32 @@ Core::Core(const CoreWiring& wiring)
 }
 
 bool Core::add_room(room::RoomId id, const RoomOptions& options,
-                    std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics) {
+                    std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics,
+                    const SavedRoom* saved) {
   const auto cores = static_cast<std::uint32_t>(post_.outlets().size());
-  return rooms_.add_home(
-      std::make_unique<HomeRoom>(id, options.name, std::move(simulation), options.rate_hz,
-                                 wiring_.index, options.spread,
-                                 room::RoomLimits{.cores = cores,
-                                                  .members_max = options.members_max,
-                                                  .inbox_inputs_max = options.inbox_inputs_max,
-                                                  .inbox_bytes_max = options.inbox_bytes_max},
-                                 context_.clock.now(), metrics),
-      {.room = id, .core = wiring_.index, .spread = options.spread});
+  auto room = std::make_unique<HomeRoom>(
+      id, options.name, std::move(simulation), options.rate_hz, wiring_.index, options.spread,
+      room::RoomLimits{.cores = cores,
+                       .members_max = options.members_max,
+                       .inbox_inputs_max = options.inbox_inputs_max,
+                       .inbox_bytes_max = options.inbox_bytes_max},
+      context_.clock.now(), metrics);
+  room->origin = {options.simulation, options.definition};
+  if (saved != nullptr) {
+    room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
+  }
+  return rooms_.add_home(std::move(room),
+                         {.room = id, .core = wiring_.index, .spread = options.spread});
 }
 
 bool Core::add_elsewhere(const ElsewhereRoom& room) {
   if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
   const Outlets& outlets = post_.outlets();
-  return rooms_.add_away(
-      std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, wiring_.index,
-                                 static_cast<std::uint32_t>(outlets.size()),
-                                 *outlets[room.address.core]),
-      room.address);
+  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, wiring_.index,
+                                         static_cast<std::uint32_t>(outlets.size()),
+                                         *outlets[room.address.core]);
+  away->branch().begin_ids_at(room.member_ids_begin);
+  return rooms_.add_away(std::move(away), room.address);
 }
 
 void Core::start() {
@@ -119,6 +124,7 @@ std::span<io::Completion> Core::wait_for_completions() {
 
 Instant Core::next_deadline() const {
   Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(), sample_at_});
+  if (!departures_.empty()) deadline = std::min(deadline, departures_.back().at);
   for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
@@ -248,12 +254,13 @@ void Core::read_control_mail() {
 }
 
 void Core::act_on(const Shutdown& mail) {
-  begin_shutdown(mail.code);
+  begin_shutdown(mail);
 }
 
 void Core::act_on(const ShutdownNow& /*mail*/) {
-  begin_shutdown(ws::CloseCode::going_away);
-  drain_until_ = context_.now;
+  begin_shutdown({});
+  for (Departure& departure : departures_) departure.at = context_.now;
+  window_until_ = drain_until_ = context_.now;
 }
 
 // The control thread lets no two rooms have one name.
@@ -327,33 +334,83 @@ void Core::note_handed_over() {
   }
 }
 
-void Core::begin_shutdown(ws::CloseCode code) {
+void Core::begin_shutdown(const Shutdown& shutdown) {
   if (shutting_down_) return;
   shutting_down_ = true;
-  drain_until_ = context_.now + context_.options.drain_timeout;
-  acceptor_.stop(code);
+  shutdown_ = shutdown;
+  window_until_ = context_.now + context_.options.drain_window;
+  drain_until_ = window_until_ + context_.options.drain_timeout;
+  acceptor_.stop(shutdown.code);
+  for (const auto& home : rooms_.homes()) {
+    home->room.begin_shutdown(shutdown.resume_key.has_value());
+  }
   sessions_.for_each([&](Handle handle, Session& session) {
     if (session.phase == Phase::upgrading) {
       acceptor_.turn_away(handle, session);
     } else if (session.phase == Phase::open) {
-      say_going_away(handle, session);
-      sessions_.close(handle, code, "the server is shutting down", Farewell::after_reliable,
-                      LeaveReason::ended);
-      // What waits before the goodbye has until then.
-      if (session.phase == Phase::closing) {
-        sessions_.set_deadline(handle, session, drain_until_);
-      }
+      departures_.push_back({context_.now, handle});
     }
   });
+  // The first at once, the last when the window ends.
+  const Nanoseconds window = context_.options.drain_window;
+  const auto count = static_cast<std::int64_t>(departures_.size());
+  for (std::int64_t index = 0; index < count; ++index) {
+    departures_[static_cast<std::size_t>(count - 1 - index)].at += window * index / count;
+  }
+  send_off_due();
+}
+
+void Core::send_off_due() {
+  while (!departures_.empty() && departures_.back().at <= context_.now) {
+    const Handle handle = departures_.back().session;
+    departures_.pop_back();
+    send_off(handle);
+  }
+}
+
+void Core::send_off(Handle handle) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  say_going_away(handle, *session);
+  sessions_.close(handle, shutdown_.code, "the server is shutting down", Farewell::after_reliable,
+                  LeaveReason::shutdown);
+  // What waits before the goodbye has until then.
+  if (session->phase == Phase::closing) sessions_.set_deadline(handle, *session, drain_until_);
+}
+
+Drained Core::save_rooms() {
+  if (!shutdown_.resume_key) return {};
+  Drained drained;
+  for (const auto& home : rooms_.homes()) {
+    auto kept = home->keep();
+    // A room that was opened while this server ran is opened again, be it anew.
+    if (!kept && home->origin.definition.empty()) continue;
+    drained.rooms.push_back({.name = home->name(),
+                             .origin = home->origin,
+                             .key = *shutdown_.resume_key,
+                             .has_state = kept.has_value(),
+                             .room = kept ? std::move(*kept) : room::KeptRoom{}});
+  }
+  return drained;
 }
 
 void Core::say_going_away(Handle handle, Session& session) {
   if (session.room->encoding() == Encoding::raw) return;
   const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
                                                     std::chrono::milliseconds(1));
-  auto buffer = wire::encode(
-      context_.frames, FrameUse::control,
-      wire::GoingAway{static_cast<std::uint32_t>(context_.prng.below(delay_max + 1)), {}});
+  ResumeToken token{};
+  if (shutdown_.resume_key) {
+    token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
+  }
+  // Before the window's end nobody is there to come back to.
+  const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
+  const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
+                     context_.prng.below(delay_max + 1);
+  auto buffer =
+      wire::encode(context_.frames, FrameUse::control,
+                   wire::GoingAway{static_cast<std::uint32_t>(delay),
+                                   shutdown_.resume_key ? std::span<const std::byte>(token)
+                                                        : std::span<const std::byte>{}});
   if (!buffer) return;  // the close frame says the same, without the hint
   static_cast<void>(sender_.put_reliable(
       handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
@@ -361,6 +418,7 @@ void Core::say_going_away(Handle handle, Session& session) {
 
 void Core::advance_shutdown() {
   if (!shutting_down_) return;
+  send_off_due();
   if (context_.now >= drain_until_) {
     drain_until_ = never;
     sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
@@ -378,7 +436,7 @@ void Core::advance_shutdown() {
   done_ = true;
   sample_at_ = context_.now;
   sample_levels();
-  post(Drained{});
+  post(save_rooms());
 }
 
 // Levels are looked at once a second rather than kept at each change.
@@ -401,7 +459,7 @@ void Core::sample_levels() {
 }
 
 void Core::post(CoreToControl mail) {
-  if (!wiring_.to_control.push(CoreToControl(mail))) {
+  if (!wiring_.to_control.push(std::move(mail))) {
     context_.metrics[Count::mailbox_full].add();
     RINGCAST_PROBE(mailbox_full, 3, mailbox_capacity);
   } else if (wiring_.control_doorbell != nullptr) {

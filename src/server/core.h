@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "io/io.h"
@@ -49,9 +50,10 @@ class Core {
   explicit Core(const CoreWiring& wiring);
 
   /// Before start(). The room's ticks begin now. False when the name is taken.
+  /// `saved`: what the simulation has been restored from, if it has.
   [[nodiscard]] bool add_room(room::RoomId id, const RoomOptions& options,
-                              std::unique_ptr<Simulation> simulation,
-                              observe::RoomMetrics& metrics);
+                              std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics,
+                              const SavedRoom* saved = nullptr);
   /// Before start(). The same of a room that is at home on another core: this one has a branch of
   /// it when it is spread, and sends its connections there when it is not.
   [[nodiscard]] bool add_elsewhere(const ElsewhereRoom& room);
@@ -86,7 +88,10 @@ class Core {
   void tick_due_rooms();
   void tick(HomeRoom& home);
   void note_handed_over();
-  void begin_shutdown(ws::CloseCode code);
+  void begin_shutdown(const Shutdown& shutdown);
+  void send_off_due();
+  void send_off(Handle handle);
+  [[nodiscard]] Drained save_rooms();
   void say_going_away(Handle handle, Session& session);
   void advance_shutdown();
   void sample_levels();
@@ -106,6 +111,14 @@ class Core {
   Instant sample_at_{};
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn
+  /// Whose turn to be told to go comes when, the last first.
+  struct Departure {
+    Instant at;
+    Handle session;
+  };
+  std::vector<Departure> departures_;
+  Shutdown shutdown_;
+  Instant window_until_{};
   Instant drain_until_ = never;
   Instant pins_until_ = never;
   bool shutting_down_ = false;

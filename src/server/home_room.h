@@ -1,6 +1,7 @@
 // A room on its home core: the room itself, its branch there, and what its broadcasts need to know.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "room/room.h"
 #include "server/local_room.h"
+#include "server/saved_room.h"
 
 namespace ringcast::server {
 
@@ -31,6 +33,27 @@ class HomeRoom final : public LocalRoom {
     room.admit(member, core_);
     return member;
   }
+  [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token) override {
+    if (token.empty() || !resume_key_) return std::nullopt;
+    const auto member = read_resume_token(*resume_key_, name(), token);
+    if (!member || !room.claim(*member)) return std::nullopt;
+    branch().readmit(*member, session);
+    room.admit(*member, core_);
+    return member;
+  }
+  /// Before its first tick: goes on from where another server left off, whose members may come back
+  /// until `until`.
+  void resume(const SavedRoom& saved, Instant until) {
+    resume_key_ = saved.key;
+    branch().begin_ids_at(saved.room.member_ids_end);
+    room.resume(saved.room, until);
+  }
+  /// Once all sessions are gone; see room::Room::keep.
+  [[nodiscard]] std::optional<room::KeptRoom> keep() {
+    std::uint32_t end = branch().ids_end();
+    for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
+    return room.keep(end);
+  }
   void depart(MemberId member, LeaveReason reason) override {
     branch().remove(member);
     room.depart(member, reason);
@@ -44,9 +67,11 @@ class HomeRoom final : public LocalRoom {
   std::vector<MemberId> newest;  ///< of each core, who asked to join last
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
+  RoomOrigin origin;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
 
  private:
+  std::optional<ResumeKey> resume_key_;
   std::uint32_t core_;
   bool spread_;
 };

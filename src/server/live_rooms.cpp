@@ -21,8 +21,12 @@ constexpr std::size_t changes_max = mailbox_capacity / 2;
 }  // namespace
 
 LiveRooms::LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker,
-                     std::uint32_t rooms_max)
-    : view_(view), clock_(clock), maker_(maker), rooms_max_(rooms_max) {}
+                     std::uint32_t rooms_max, const StateDirectory* state_directory)
+    : view_(view),
+      clock_(clock),
+      maker_(maker),
+      rooms_max_(rooms_max),
+      state_directory_(state_directory) {}
 
 LiveRooms::~LiveRooms() = default;
 
@@ -75,6 +79,7 @@ void LiveRooms::open(std::string_view body, Answered answered) {
   }
   const room::RoomId id{next_id_++};
   const auto opened = opened_.emplace(id, std::make_unique<Opened>()).first;
+  options.definition = body;
   opened->second->options = std::move(options);
   const RoomOptions& its_options = opened->second->options;
   const std::uint32_t home = home_for(its_options);
@@ -86,6 +91,7 @@ void LiveRooms::open(std::string_view body, Answered answered) {
                        .inbox_inputs_max = its_options.inbox_inputs_max,
                        .inbox_bytes_max = its_options.inbox_bytes_max},
       clock_.now(), opened->second->metrics);
+  room->origin = {its_options.simulation, its_options.definition};
   changes_.emplace(id, Change{.step = Step::opening_home,
                               .room = {id, &its_options, home, &opened->second->metrics},
                               .answers_due = 1,
@@ -145,14 +151,27 @@ void LiveRooms::changed(room::RoomId room) {
   const Change done = std::move(change);
   changes_.erase(found);
   if (done.step == Step::closing) {
+    const auto forgotten = forget(done.room.options->name);
     opened_.erase(room);
-    done.answered({204, {}, {}});
+    done.answered(forgotten ? AdminAnswer{204, {}, {}} : sentence(500, forgotten.error().message));
     return;
   }
   view_.rooms.push_back(done.room);
   AdminAnswer created{201, "application/json", room_json(done.room) + '\n'};
   created.location = "/rooms/" + done.room.options->name;
   done.answered(std::move(created));
+}
+
+// What was saved of the room before this server ran is not to come back with the next one.
+Result<void> LiveRooms::forget(std::string_view name) const {
+  if (state_directory_ == nullptr) return {};
+  if (const auto removed = state_directory_->remove(name); !removed) {
+    return fail(
+        fmt::format("The room is closed, but {}; remove it, or the next server begins with "
+                    "what is in it.",
+                    removed.error().message));
+  }
+  return {};
 }
 
 void LiveRooms::give_up() {

@@ -15,6 +15,7 @@
 #include "server/admin.h"
 #include "server/handles.h"
 #include "server/options.h"
+#include "server/state_directory.h"
 
 namespace ringcast::server {
 
@@ -29,8 +30,10 @@ using RoomMaker = std::function<Result<MadeRoom>(std::string_view json)>;
 class LiveRooms final : public RoomChanges {
  public:
   /// `view` tells of the rooms that there are, and is kept true. `maker` may be empty: then no room
-  /// can be opened. All outlive it.
-  LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker, std::uint32_t rooms_max);
+  /// can be opened. `state_directory`: where closed rooms are not to be found any more; may be
+  /// nullptr. All outlive it.
+  LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker, std::uint32_t rooms_max,
+            const StateDirectory* state_directory = nullptr);
   ~LiveRooms() override;
 
   void open(std::string_view body, Answered answered) override;
@@ -56,11 +59,13 @@ class LiveRooms final : public RoomChanges {
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
   void tell_others(Change& change);
+  [[nodiscard]] Result<void> forget(std::string_view name) const;
 
   AdminView& view_;
   const Clock& clock_;
   const RoomMaker& maker_;
   std::uint32_t rooms_max_;
+  const StateDirectory* state_directory_;
   std::uint32_t next_id_ = 0;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
   std::map<room::RoomId, Change> changes_;

@@ -33,6 +33,13 @@ class LocalRoom {
   /// The session will join in a tick to come, or be told that the room is full; nothing when that
   /// is known at once, with the reason for its close frame.
   [[nodiscard]] virtual std::optional<MemberId> admit(Handle session) = 0;
+  /// The same for who was told to come back before the server was restarted: its old member when
+  /// `token`, in hexadecimal, is good for one, and nothing when not. Only at home.
+  [[nodiscard]] virtual std::optional<MemberId> readmit(Handle session, std::string_view token) {
+    static_cast<void>(session);
+    static_cast<void>(token);
+    return std::nullopt;
+  }
   /// The session is gone. Once per member.
   virtual void depart(MemberId member, LeaveReason reason) = 0;
   /// False when the room takes no more at the moment.

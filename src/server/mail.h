@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
+#include <vector>
 
 #include "base/queue.h"
 #include "room/room_directory.h"
 #include "server/rooms.h"
+#include "server/saved_room.h"
 #include "ws/close_code.h"
 
 namespace ringcast::server {
@@ -15,6 +18,8 @@ namespace ringcast::server {
 /// Stop accepting, close every session with `code`, drain, report Drained.
 struct Shutdown {
   ws::CloseCode code = ws::CloseCode::going_away;
+  /// Rooms are to be saved: members are told to come back with tokens made with this.
+  std::optional<ResumeKey> resume_key = std::nullopt;
 };
 /// Don't wait for the drain any longer.
 struct ShutdownNow {};
@@ -37,7 +42,10 @@ using ControlToCore = std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom,
 /// The listener is armed and the rooms tick.
 struct Ready {};
 /// Every session has ended, every frame and buffer is home; the core's loop is over.
-struct Drained {};
+struct Drained {
+  /// Of its home rooms those that can be saved; none when the Shutdown had no key.
+  std::vector<SavedRoom> rooms = {};
+};
 /// What was said of the room has been done; also when a branch has been closed, as its home said.
 struct RoomChanged {
   room::RoomId room{};

@@ -26,6 +26,8 @@ struct RoomOptions {
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+  /// The JSON that it was opened with while the server ran; empty: the configuration has it.
+  std::string definition;
 
   friend bool operator==(const RoomOptions&, const RoomOptions&) = default;
 };
@@ -102,7 +104,11 @@ struct CoreOptions {
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
   std::vector<std::string> origins_allowed;  ///< empty: all
-  /// How long reliable frames may drain at shutdown.
+  /// At a shutdown sessions are told to go one by one, evenly over this time; 0: all at once.
+  Nanoseconds drain_window = Nanoseconds(0);
+  /// How long members of a restored room are awaited before they leave.
+  Nanoseconds resume_timeout = std::chrono::seconds(30);
+  /// How long reliable frames may drain at shutdown, from the end of the window.
   Nanoseconds drain_timeout = std::chrono::seconds(5);
   /// Upper end of the reconnect delay hint, drawn evenly for each client.
   Nanoseconds reconnect_delay_max = std::chrono::seconds(2);

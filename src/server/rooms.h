@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct ElsewhereRoom {
   std::string name;
   room::RoomAddress address;
   Encoding encoding = Encoding::envelope;
+  std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before a restart
 };
 
 class Rooms {

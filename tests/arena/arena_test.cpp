@@ -238,6 +238,33 @@ TEST_CASE("a member's object comes when it joins and goes when it leaves") {
   REQUIRE(stage.snapshot().members() == 0);
 }
 
+TEST_CASE("a member that comes back to a restored arena alone is told which object is its own") {
+  const std::unique_ptr<Simulation> saved = arena();
+  RecordingOutbound out;
+  saved->join(MemberId{7}, out);
+  saved->step({1, Nanoseconds(16'666'667)}, out);
+  std::uint32_t own = 0;
+  for (const Sent& sent : out.sent) {
+    if (sent.delivery != Delivery::reliable) continue;
+    const ArenaEvent event = event_of(sent.bytes);
+    if (event.created().member_id() == 7) own = event.created().object().id();
+  }
+  REQUIRE(own != 0);
+  const auto state = saved->save();
+  REQUIRE(state.has_value());
+
+  const std::unique_ptr<Simulation> restored = arena({.seed = 2, .rate_hz = 60, .parameters = {}});
+  REQUIRE(restored->restore(*state));
+  RecordingOutbound again;
+  restored->join(MemberId{7}, again);
+  REQUIRE(again.sent.size() == 1);
+  CHECK(again.sent[0].to == MemberId{7});
+  CHECK(again.sent[0].delivery == Delivery::reliable);
+  const ArenaEvent event = event_of(again.sent[0].bytes);
+  CHECK(event.created().member_id() == 7);
+  CHECK(event.created().object().id() == own);
+}
+
 TEST_CASE("a wish stands until the next one") {
   Stage stage({.seed = 3, .rate_hz = 60, .parameters = {{"bots", "0"}, {"width", "20000"}}});
   stage.join(1);

@@ -11,19 +11,7 @@ import unittest.mock
 
 import harness
 import websocket
-from websocket import CLOSE, close_payload, frame
-
-
-def goodbye(connection: websocket.Connection) -> tuple[dict | None, int]:
-    """Reads to the close frame and answers it: the going_away message, if any, and the code."""
-    going_away = None
-    while (received := connection.receive()).opcode != CLOSE:
-        if received.opcode == websocket.BINARY:
-            kind, message = websocket.server_message(received.payload)
-            if kind == "going_away":
-                going_away = message
-    connection.send(frame(CLOSE, close_payload(received.close_code)))
-    return going_away, received.close_code
+from websocket import CLOSE, close_payload, frame, goodbye
 
 
 class Ending(unittest.TestCase):

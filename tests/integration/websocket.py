@@ -219,3 +219,15 @@ def arena_input(dx: float, dy: float, newest_tick: int = 0) -> bytes:
     """A ClientEnvelope with an ArenaInput."""
     payload = field(1, float(dx)) + field(2, float(dy))
     return field(1, newest_tick) + field(2, field(15, payload))
+
+
+def goodbye(connection: Connection) -> tuple[dict | None, int]:
+    """Reads to the close frame and answers it: the going_away message, if any, and the code."""
+    going_away = None
+    while (received := connection.receive()).opcode != CLOSE:
+        if received.opcode == BINARY:
+            kind, message = server_message(received.payload)
+            if kind == "going_away":
+                going_away = message
+    connection.send(frame(CLOSE, close_payload(received.close_code)))
+    return going_away, received.close_code

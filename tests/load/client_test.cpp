@@ -1,5 +1,8 @@
 #include "load/client.h"
 
+#include <array>
+#include <utility>
+
 #include "catch.h"
 #include "load/server_bytes.h"
 #include "ws/frame_decoder.h"
@@ -238,6 +241,33 @@ TEST_CASE("what the server says that it dropped is passed on, and is no failed c
   REQUIRE(world.receive(world.server.error({wire::ErrorCode::rate_limited, "too fast"})));
   CHECK(world.seen.errors == std::vector<std::string>{"too fast"});
   CHECK(world.seen.broken == 0);
+}
+
+TEST_CASE("a client that is told to go knows when to come back, and with which token") {
+  World world;
+  world.join();
+  CHECK_FALSE(world.client.going_back());
+  constexpr std::array token{std::byte{0x0a}, std::byte{0xff}};
+  REQUIRE(world.receive(world.server.going_away(1'234, token)));
+  CHECK_FALSE(world.receive(world.server.close(ws::CloseCode::service_restart)));
+  CHECK(world.seen.broken == 0);
+  REQUIRE(world.client.going_back());
+  CHECK(world.client.going_back()->delay_ms == 1'234);
+  CHECK(world.client.going_back()->resume_token == "0aff");
+}
+
+TEST_CASE("a client presents its resume token in the query of its request") {
+  for (const auto& [path, asked] :
+       {std::pair{"/rooms/a", "GET /rooms/a?resume=0aff HTTP/1.1\r\n"},
+        {"/rooms/a?b=c", "GET /rooms/a?b=c&resume=0aff HTTP/1.1\r\n"}}) {
+    Prng prng{5};
+    const FixedClock clock;
+    Client client(Url{.host = "h", .port = 1, .path = path, .authority = "h:1"},
+                  {.acknowledge = true, .idle = false}, prng, "0aff");
+    const auto request = client.next_message(clock, prng);
+    CHECK(std::string(reinterpret_cast<const char*>(request.data()), request.size())
+              .starts_with(asked));
+  }
 }
 
 TEST_CASE("a server's goodbye ends the client with its code, and is answered") {

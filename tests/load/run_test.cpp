@@ -78,6 +78,38 @@ TEST_CASE("missed ticks, missing events, closes and hang-ups are all told") {
   CHECK(report->closed == std::map<std::uint16_t, std::uint32_t>{{1006, 1}, {1013, 1}});
 }
 
+TEST_CASE("who is closed with 1012 comes back as the server said, with its token") {
+  ScriptedServer server({.restarts = true});
+  LoadOptions options = quick(server, 5);
+  options.slow = 1;
+  options.slow_bytes_per_s = 200'000;
+  options.seconds = 2;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 5);
+  CHECK(report->restarted == 5);
+  CHECK(report->returned == 5);
+  CHECK(report->resumed == 5);
+  CHECK(report->away.count() == 5);
+  CHECK(report->away.quantile(0) >= 20'000'000);
+  CHECK(report->closed.empty());
+  CHECK(report->return_error.empty());
+  CHECK_FALSE(report->harmed());
+}
+
+TEST_CASE("who is refused when it comes back is told, and the load has been harmed") {
+  ScriptedServer server({.restarts = true, .refuses_who_comes_back = true});
+  LoadOptions options = quick(server, 3);
+  options.seconds = 2;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->restarted == 3);
+  CHECK(report->returned == 0);
+  CHECK(report->return_failed == 3);
+  CHECK(report->return_error.find("503") != std::string::npos);
+  CHECK(report->harmed());
+}
+
 TEST_CASE("a client told not to acknowledges nothing") {
   ScriptedServer server({});
   LoadOptions options = quick(server, 2);

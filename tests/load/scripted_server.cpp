@@ -118,12 +118,18 @@ void ScriptedServer::receive(Session& session) {
   if (session.upgraded) return session.decoder->decode(*session.state, bytes, session);
   session.head.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!session.head.ends_with("\r\n\r\n")) return;
-  const std::string answer = answer_to(session.head, script_.status_line);
+  const auto token = session.head.find("?resume=");
+  const bool comes_back = token != std::string::npos;
+  const std::string answer = answer_to(session.head, comes_back && script_.refuses_who_comes_back
+                                                         ? "HTTP/1.1 503 Service Unavailable"
+                                                         : script_.status_line);
+  // A token is a member's number, in two digits.
+  if (comes_back) session.number = std::stoi(session.head.substr(token + 8, 2), nullptr, 16);
   const auto view = std::as_bytes(std::span(answer));
   send(session, {view.begin(), view.end()});
   session.upgraded = true;
   send(session, bytes_.welcome({.room = "scripted",
-                                .member_id = 1,
+                                .member_id = static_cast<std::uint32_t>(session.number + 1),
                                 .rate_hz = 100,
                                 .tick = tick_,
                                 .server_time = SystemClock().unix_now(),
@@ -132,8 +138,19 @@ void ScriptedServer::receive(Session& session) {
                                 .event_sequence = 0}));
 }
 
+void ScriptedServer::restart() {
+  restarted_ = true;
+  for (const auto& session : sessions_) {
+    const std::array token{static_cast<std::byte>(session->number)};
+    send(*session, bytes_.going_away(20, token));
+    send(*session, bytes_.close(ws::CloseCode::service_restart));
+    session->gone = true;
+  }
+}
+
 void ScriptedServer::tick() {
   ++tick_;
+  if (script_.restarts && !restarted_ && tick_ >= fault_tick) restart();
   const UnixNanoseconds now = SystemClock().unix_now();
   for (const auto& owned : sessions_) {
     Session& session = *owned;

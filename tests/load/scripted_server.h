@@ -20,6 +20,10 @@ struct Script {
   int misses_an_event = -1;
   int is_closed_with_1013 = -1;
   int is_hung_up_on = -1;
+  /// Everybody is told to come back with a token of their own, and closed with 1012, once.
+  bool restarts = false;
+  /// Who comes back then is answered with what is not a 101.
+  bool refuses_who_comes_back = false;
 };
 
 class ScriptedServer {
@@ -41,12 +45,14 @@ class ScriptedServer {
   void accept();
   void receive(Session& session);
   void tick();
+  void restart();
   void send(Session& session, const Bytes& bytes);
 
   Script script_;
   int listener_;
   std::uint16_t port_ = 0;
   std::uint64_t tick_ = 0;
+  bool restarted_ = false;
   int accepted_ = 0;
   std::vector<std::unique_ptr<Session>> sessions_;
   ServerBytes bytes_;

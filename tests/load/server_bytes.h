@@ -28,6 +28,9 @@ class ServerBytes {
   Bytes error(const wire::ErrorMessage& error) {
     return sealed(*wire::encode(slab_, FrameUse::control, error));
   }
+  Bytes going_away(std::uint32_t delay_ms, std::span<const std::byte> resume_token) {
+    return sealed(*wire::encode(slab_, FrameUse::control, wire::GoingAway{delay_ms, resume_token}));
+  }
   Bytes ping(std::uint64_t sent_ns) {
     return sealed(*wire::encode(slab_, FrameUse::control, wire::Ping{sent_ns}));
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,7 +49,12 @@ struct Script final : Simulation {
     diary.note("step " + std::to_string(tick.number));
     out.send(Delivery::latest, everyone, nothing);
   }
+  [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
+    diary.note("save");
+    return saves ? std::optional(std::vector{std::byte{7}}) : std::nullopt;
+  }
   Diary& diary;
+  bool saves = true;
   NoPayload nothing;
 };
 
@@ -151,6 +158,117 @@ TEST_CASE("a member whose malformed input ends its session leaves within the sam
   REQUIRE(f.diary.lines == std::vector<std::string>{"welcome 1", "join 1", "input 1", "malformed 1",
                                                     "leave 1", "full state", "to 1 newcomers",
                                                     "release", "step 1", "send", "release"});
+}
+
+std::vector<std::string> leaves(const Diary& diary) {
+  std::vector<std::string> found;
+  std::ranges::copy_if(diary.lines, std::back_inserter(found),
+                       [](const std::string& line) { return line.starts_with("leave"); });
+  return found;
+}
+
+TEST_CASE("at a shutdown that keeps the room only those leave who would have left anyway") {
+  Fixture f;
+  const MemberId early = f.admit(1);
+  const MemberId late = f.admit(2, 1);
+  const MemberId by_itself = f.admit(3);
+  f.room.tick(f.room.next_tick(), f.listener);
+  // Another core may hear of the shutdown first.
+  f.room.depart(early, LeaveReason::shutdown);
+  f.room.begin_shutdown(true);
+  f.room.depart(late, LeaveReason::shutdown);
+  f.room.tick(f.room.next_tick(), f.listener);
+  CHECK(leaves(f.diary).empty());
+  f.room.depart(by_itself, LeaveReason::disconnected);
+  f.diary.lines.clear();
+  const auto kept = f.room.keep(4);
+  REQUIRE(kept.has_value());
+  CHECK(f.diary.lines == std::vector<std::string>{"leave 3", "save"});
+  CHECK(
+      *kept ==
+      KeptRoom{.tick = 2, .member_ids_end = 4, .members = {early, late}, .state = {std::byte{7}}});
+}
+
+TEST_CASE("at a shutdown that keeps nothing everybody leaves") {
+  Fixture f;
+  const MemberId early = f.admit(1);
+  const MemberId late = f.admit(2);
+  f.room.tick(f.room.next_tick(), f.listener);
+  f.room.depart(early, LeaveReason::shutdown);
+  f.room.begin_shutdown(false);
+  f.room.depart(late, LeaveReason::shutdown);
+  f.room.tick(f.room.next_tick(), f.listener);
+  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 1", "leave 2"});
+}
+
+/// Of members 4, 5 and 6, awaited for a second.
+KeptRoom three_awaited() {
+  return {.tick = 100,
+          .member_ids_end = 7,
+          .members = {MemberId{4}, MemberId{5}, MemberId{6}},
+          .state = {}};
+}
+
+TEST_CASE("a restored room goes on with its next tick, and who is back in time joins as itself") {
+  Fixture f;
+  f.room.resume(three_awaited(), f.start + 1s);
+  REQUIRE(f.room.claim(MemberId{5}));
+  f.admit(5);
+  f.room.tick(f.room.next_tick(), f.listener);
+  CHECK(f.room.tick_number() == 101);
+  CHECK(f.diary.lines == std::vector<std::string>{"welcome 5", "join 5", "full state",
+                                                  "to 1 newcomers", "release", "step 101", "send",
+                                                  "release"});
+  CHECK_FALSE(f.room.claim(MemberId{5}));  // a second time
+  CHECK_FALSE(f.room.claim(MemberId{9}));  // never there
+}
+
+TEST_CASE("who is not back in time leaves, and then can't come back") {
+  Fixture f;
+  f.room.resume(three_awaited(), f.start + 1s);
+  REQUIRE(f.room.claim(MemberId{4}));
+  f.admit(4);
+  f.room.tick(f.start + 999ms, f.listener);
+  CHECK(leaves(f.diary).empty());
+  f.room.tick(f.start + 1s, f.listener);
+  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 5", "leave 6"});
+  CHECK_FALSE(f.room.claim(MemberId{5}));
+  f.room.tick(f.start + 2s, f.listener);
+  CHECK(leaves(f.diary).size() == 2);
+}
+
+TEST_CASE("nobody else takes the place of a member who is awaited") {
+  Fixture f;  // of three places
+  f.room.resume(three_awaited(), f.start + 1s);
+  CHECK_FALSE(f.room.has_place());
+  REQUIRE(f.room.claim(MemberId{6}));
+  f.admit(6);
+  CHECK_FALSE(f.room.has_place());
+  f.room.tick(f.start + 1s, f.listener);
+  CHECK(f.room.has_place());
+}
+
+TEST_CASE("who is back and gone again before the tick that it would have joined in leaves") {
+  Fixture f;
+  f.room.resume(three_awaited(), f.start + 1s);
+  REQUIRE(f.room.claim(MemberId{4}));
+  f.admit(4);
+  f.room.depart(MemberId{4}, LeaveReason::disconnected);
+  f.room.tick(f.room.next_tick(), f.listener);
+  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 4"});
+}
+
+TEST_CASE("members who have not been back between two restarts are kept once more") {
+  Fixture f;
+  f.room.resume(three_awaited(), f.start + 1s);
+  REQUIRE(f.room.claim(MemberId{4}));
+  f.admit(4);
+  f.room.begin_shutdown(true);
+  f.room.depart(MemberId{4}, LeaveReason::shutdown);
+  f.room.tick(f.start + 2s, f.listener);  // their time is over, and nobody could come back
+  const auto kept = f.room.keep(7);
+  REQUIRE(kept.has_value());
+  CHECK(kept->members == std::vector<MemberId>{MemberId{4}, MemberId{5}, MemberId{6}});
 }
 
 TEST_CASE("the schedule is absolute: an hour of ticks ends on the hour") {

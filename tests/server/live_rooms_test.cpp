@@ -1,12 +1,14 @@
 #include "server/live_rooms.h"
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "catch.h"
+#include "server/temporary_directory.h"
 #include "sim/scripted_simulation.h"
 #include "sim/sim_clock.h"
 
@@ -37,12 +39,15 @@ Result<MadeRoom> make(std::string_view body) {
 }
 
 struct Fixture {
+  explicit Fixture(const StateDirectory* directory = nullptr) : state_directory(directory) {}
+
+  const StateDirectory* state_directory;
   std::array<FakeCore, 3> cores;
   std::array<CoreHandle, 3> handles{cores[0].handle(), cores[1].handle(), cores[2].handle()};
   AdminView view{.readiness = Readiness::serving, .cores = handles, .rooms = {}};
   sim::SimClock clock;
   RoomMaker maker = make;
-  LiveRooms rooms{view, clock, maker, 3};
+  LiveRooms rooms{view, clock, maker, 3, state_directory};
 
   std::optional<AdminAnswer> answered;
   RoomChanges::Answered answer() {
@@ -116,6 +121,44 @@ TEST_CASE("a room is closed when every core has done so, and its id is never use
   }
   REQUIRE(f.answered->status == 204);
   REQUIRE(f.opened("lobby") != id);
+}
+
+TEST_CASE("a closed room is not to come back: its file goes, and one that can't go is told") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  const auto close_all = [&f](room::RoomId id) {
+    f.close("lobby");
+    for (std::size_t core = 0; core < 3; ++core) {
+      REQUIRE(f.take<CloseRoom>(core).room == id);
+      f.rooms.changed(id);
+    }
+  };
+  SavedRoom saved;
+  saved.name = "lobby";
+  REQUIRE(directory->save(saved).has_value());
+  close_all(f.opened("lobby"));
+  CHECK(f.answered->status == 204);
+  CHECK_FALSE(std::filesystem::exists(directory->file("lobby")));
+
+  std::filesystem::create_directory(directory->file("lobby"));
+  close_all(f.opened("lobby"));
+  CHECK(f.answered->status == 500);
+  CHECK(f.answered->body == "The room is closed, but " + directory->file("lobby") +
+                                " cannot be removed: Is a directory; remove it, or the next server "
+                                "begins with what is in it.\n");
+}
+
+TEST_CASE("what a room was opened with is kept with it, for the next server") {
+  Fixture f;
+  f.open("lobby");
+  for (auto& core : f.cores) {
+    if (auto mail = core.to_core.pop()) {
+      const RoomOrigin& origin = std::get<OpenRoom>(*mail).room->origin;
+      CHECK(origin == RoomOrigin{.simulation = "scripted", .definition = "lobby"});
+    }
+  }
 }
 
 TEST_CASE("of a spread room only the home is told to close: the branches hear it from there") {

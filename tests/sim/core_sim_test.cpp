@@ -2,6 +2,7 @@
 // buffers, late and reordered completions, and clients of every temper. A failure names its seed;
 // RINGCAST_SIM_SEED=N replays it alone, RINGCAST_SIM_SEEDS=N runs that many.
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "catch.h"
@@ -29,6 +30,7 @@ struct Life {
   std::uint64_t zero_copy = 0;
   std::uint64_t chained = 0;
   std::uint64_t fallbacks = 0;
+  std::uint64_t kept = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -38,7 +40,9 @@ Life live(std::uint64_t seed) {
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
-  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options);
+  WorldShape shape;
+  if (seed % 2 == 0) shape.resume_key = server::ResumeKey{};
+  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
     for (std::uint64_t count = 0; count < arrivals; ++count) {
@@ -60,6 +64,7 @@ Life live(std::uint64_t seed) {
                           world.metrics()[observe::Count::sends_blocked].value();
   life.zero_copy = world.metrics()[observe::Count::sends_zero_copy].value();
   life.chained = world.metrics()[observe::Count::sends_chained].value();
+  life.kept = world.kept();
   life.fallbacks = world.metrics()[observe::Count::zero_copy_fallbacks].value();
   return life;
 }
@@ -72,6 +77,7 @@ TEST_CASE(
     try {
       const Life life = live(seed);
       total.snapshots += life.snapshots;
+      total.kept += life.kept;
       total.events += life.events;
       total.joins += life.joins;
       total.inputs += life.inputs;
@@ -95,6 +101,7 @@ TEST_CASE(
   CHECK(total.zero_copy > 5 * seeds);
   CHECK(total.chained > 10 * seeds);
   CHECK(total.fallbacks > seeds / 20);
+  CHECK(total.kept > seeds / 2);
 }
 
 TEST_CASE("the same seed lives the same life") {
@@ -253,6 +260,38 @@ TEST_CASE("a peer that dies with pinned frames gives them back") {
   REQUIRE(world.core().sessions().size() == 0);
   REQUIRE(world.core().context().frames.blocks_outstanding() == 0);
   world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE(
+    "goodbyes are spread over the drain window, and nobody is told to be back before its end") {
+  constexpr std::size_t members = 10;
+  server::CoreOptions options = small_core();
+  options.drain_window = 1s;
+  options.reconnect_delay_max = 300ms;
+  World world(8, {}, options, {}, {.resume_key = server::ResumeKey{}});
+  for (std::size_t member = 0; member < members; ++member) world.add_client(Temper::silent);
+  world.run(2s);
+  world.shut_down(10s);
+  REQUIRE(world.kept() == members);
+  auto& clients = world.clients();
+  std::ranges::sort(clients, {}, [](const auto& client) { return client->newest_tick(); });
+  std::set<std::uint32_t> delays_drawn;
+  const std::uint64_t first_tick = clients.front()->newest_tick();
+  for (std::size_t member = 0; member < members; ++member) {
+    const SimClient& client = *clients[member];
+    CHECK(client.closed_with() == ws::CloseCode::going_away);
+    CHECK(client.has_resume_token());
+    // One each 100 ms, which are 6 ticks.
+    CHECK(client.newest_tick() - first_tick >= 6 * member - (member == 0 ? 0 : 1));
+    CHECK(client.newest_tick() - first_tick <= 6 * member + 1);
+    const auto left = static_cast<std::uint32_t>(1'000 - 100 * member);
+    REQUIRE(client.return_delay_ms());
+    CHECK(*client.return_delay_ms() + 1 >= left);
+    CHECK(*client.return_delay_ms() <= left + 300);
+    delays_drawn.insert(*client.return_delay_ms() - left);
+  }
+  CHECK(delays_drawn.size() > 3);
   world.check_all_home();
 }
 

@@ -3,10 +3,14 @@
 // must come in the order in which they were sent.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <stdexcept>
@@ -93,6 +97,15 @@ class ScriptedSimulation final : public Simulation {
   const Payload* full_state() override {
     full_state_ = std::make_unique<Bytes>(pattern(tick_, pattern_size(tick_)));
     return full_state_.get();
+  }
+  /// Who is a member.
+  [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
+    std::vector<std::byte> saved;
+    for (const MemberId member : members_) {
+      const auto bytes = std::bit_cast<std::array<std::byte, sizeof(MemberId)>>(member);
+      saved.insert(saved.end(), bytes.begin(), bytes.end());
+    }
+    return saved;
   }
   /// A last event, which everyone must get.
   void closing(Outbound& out) override {

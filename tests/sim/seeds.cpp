@@ -42,6 +42,7 @@ server::CoreOptions core_options_from(Prng& prng) {
     options.send.zero_copy_pins_max = static_cast<std::uint32_t>(1 + choice.below(3));
   }
   if (choice.chance(0.5)) options.send.several_frames = server::SendOptions::SeveralFrames::chain;
+  if (choice.chance(0.5)) options.drain_window = Nanoseconds(choice.below(1'000'000'000));
   return options;
 }
 

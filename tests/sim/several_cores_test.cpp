@@ -28,6 +28,7 @@ WorldShape shape_from(Prng& prng) {
   shape.lagging = prng.chance(0.5) ? 0.02 : 0;
   shape.lag_max = Nanoseconds(prng.below(400'000'000));
   shape.members_max = prng.chance(0.2) ? 5 : 1'000;
+  if (shape.cores != 3) shape.resume_key = server::ResumeKey{};
   return shape;
 }
 
@@ -39,6 +40,7 @@ struct Life {
   std::uint64_t mailbox_full = 0;
   std::uint64_t replaced = 0;
   std::uint64_t closings = 0;
+  std::uint64_t kept = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -73,6 +75,7 @@ Life live(std::uint64_t seed) {
   life.moved = world.count(Count::connections_moved);
   life.mailbox_full = world.count(Count::mailbox_full);
   life.closings = world.tally().closings;
+  life.kept = world.kept();
   life.replaced = world.count(Count::snapshots_replaced_between_cores);
   return life;
 }
@@ -90,6 +93,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.mailbox_full += life.mailbox_full;
       total.replaced += life.replaced;
       total.closings += life.closings;
+      total.kept += life.kept;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -104,6 +108,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.mailbox_full > seeds.last);
   CHECK(total.replaced > 0);
   CHECK(total.closings > seeds.last / 10);
+  CHECK(total.kept > seeds.last / 2);
 }
 
 TEST_CASE("the same seed takes the same turns") {
@@ -230,6 +235,23 @@ TEST_CASE("a full spread room tells who comes to another core, too") {
   REQUIRE(world.room_metrics().members.value() == 4);
   world.shut_down(10s);
   world.check_all_home();
+}
+
+TEST_CASE("every member of a giant room is kept, whichever core hears of the shutdown first") {
+  constexpr std::uint64_t members = 12;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    World world(seed, SimFaults{}, small_core(), {},
+                {.cores = 3,
+                 .spread = true,
+                 .lagging = 0.2,
+                 .lag_max = 50ms,
+                 .resume_key = server::ResumeKey{}});
+    for (std::uint64_t member = 0; member < members; ++member) world.add_client(Temper::silent);
+    world.run(1s);
+    world.shut_down(10s);
+    REQUIRE(world.kept() == members);
+    world.check_all_home();
+  }
 }
 
 }  // namespace

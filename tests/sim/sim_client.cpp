@@ -99,7 +99,11 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
     next_event_ = welcome->event_sequence + 1;
     return true;
   }
-  if (std::holds_alternative<wire::GoingAway>(*view)) return true;
+  if (const auto* going_away = std::get_if<wire::GoingAway>(&*view)) {
+    return_delay_ms_ = going_away->delay_ms;
+    has_resume_token_ = !going_away->resume_token.empty();
+    return true;
+  }
   if (!welcomed_) broken("something before the welcome");
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&*view)) on_snapshot(*snapshot);
   if (const auto* event = std::get_if<wire::EventView>(&*view)) on_event(*event);

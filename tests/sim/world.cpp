@@ -1,8 +1,10 @@
 #include "sim/world.h"
 
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace ringcast::sim {
 
@@ -213,14 +215,37 @@ void World::check_budgets(server::Core& core) const {
 
 void World::shut_down(Nanoseconds limit) {
   for (const auto& client : clients_) client->come_to_rest();
-  for (const auto& node : nodes_) {
-    mail(*node, server::Shutdown{});
-  }
   const Instant end = clock_.now() + limit;
+  // The room's home is the last to hear of it: the others may have acted on it already.
+  for (const auto& node : nodes_ | std::views::reverse) {
+    mail(*node, server::Shutdown{.resume_key = shape_.resume_key});
+    if (nodes_.size() == 1) break;
+    constexpr std::uint64_t turns_between_max = 20;
+    for (auto turns = prng_.below(turns_between_max); turns > 0; --turns) step(end);
+  }
   const auto is_done = [](const auto& node) { return node->core->done(); };
   while (!std::ranges::all_of(nodes_, is_done)) {
     if (clock_.now() > end) throw std::runtime_error("the cores do not come to an end");
     step(end + Nanoseconds(1));
+  }
+  for (const auto& node : nodes_) check_kept(*node);
+}
+
+void World::check_kept(Node& node) {
+  while (const auto mail = node.to_control.pop()) {
+    const auto* const drained = std::get_if<server::Drained>(&*mail);
+    if (drained == nullptr) continue;
+    for (const server::SavedRoom& saved : drained->rooms) {
+      std::vector<MemberId> members = saved.room.members;
+      std::ranges::sort(members);
+      kept_ += members.size();
+      if (!std::ranges::equal(std::as_bytes(std::span(members)), saved.room.state)) {
+        throw std::runtime_error("other members are kept than the simulation has");
+      }
+      if (!members.empty() && std::to_underlying(members.back()) >= saved.room.member_ids_end) {
+        throw std::runtime_error("an id of a kept member may be given out again");
+      }
+    }
   }
 }
 

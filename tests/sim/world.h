@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "server/core.h"
@@ -22,6 +23,8 @@ struct WorldShape {
   double lagging = 0;          ///< a turn is followed by a pause
   Nanoseconds lag_max = std::chrono::milliseconds(100);
   std::uint32_t members_max = 1'000;
+  /// At the end rooms are kept with this.
+  std::optional<server::ResumeKey> resume_key = std::nullopt;
 };
 
 class World {
@@ -40,7 +43,9 @@ class World {
   void run(Nanoseconds duration);
   /// The same but for one core, which stands still meanwhile.
   void run_without(std::uint32_t core, Nanoseconds duration);
-  /// Asks the cores to stop and turns them until they have. Throws when they do not within `limit`.
+  /// Asks the cores to stop and turns them until they have; rooms are kept as the shape
+  /// says. Throws when they do not within `limit`, and unless the members that are kept of a room
+  /// are those whom its simulation still has.
   void shut_down(Nanoseconds limit);
   /// Throws unless every frame, buffer, operation, socket and session has come home.
   void check_all_home();
@@ -52,6 +57,8 @@ class World {
   [[nodiscard]] std::uint64_t count(observe::Count count);
   [[nodiscard]] observe::RoomMetrics& room_metrics() { return room_metrics_; }
   [[nodiscard]] const Tally& tally() const { return tally_; }
+  /// After shut_down(): how many members were kept, of all rooms.
+  [[nodiscard]] std::uint64_t kept() const { return kept_; }
   [[nodiscard]] std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   [[nodiscard]] Prng& prng() { return prng_; }
 
@@ -66,6 +73,7 @@ class World {
   void step(Instant end);
   void turn(Node& node);
   void check_budgets(server::Core& core) const;
+  void check_kept(Node& node);
 
   std::uint64_t seed_;
   Prng prng_;
@@ -76,6 +84,7 @@ class World {
   observe::RoomMetrics room_metrics_;
   Tally tally_;
   std::uint32_t room_ = 1;
+  std::uint64_t kept_ = 0;
   std::vector<std::unique_ptr<server::CoreQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;

@@ -1,0 +1,114 @@
+// A world that is saved and restored, and bytes that are no such world.
+#include <cstdint>
+#include <vector>
+
+#include "arena/world.h"
+#include "base/prng.h"
+#include "catch.h"
+
+namespace ringcast::arena {
+namespace {
+
+constexpr WorldOptions usual{
+    .seed = 1, .bots = 40, .players_max = 4, .fragments_max = 16, .width = 900, .height = 600};
+constexpr Nanoseconds sixtieth{16'666'667};
+
+/// A second or so in the life of a world with members who come, go and steer, some of whom watch.
+void live_on(World& world, Prng& prng, int ticks) {
+  for (int tick = 0; tick < ticks; ++tick) {
+    const MemberId someone{static_cast<std::uint32_t>(1 + prng.below(8))};
+    if (prng.chance(0.1)) world.join(someone);
+    if (prng.chance(0.02)) world.leave(someone);
+    world.steer(someone, {static_cast<float>(prng.unit() - 0.5), static_cast<float>(prng.unit())});
+    world.step(sixtieth);
+  }
+}
+
+World lived() {
+  World world(usual);
+  Prng prng(7);
+  live_on(world, prng, 900);
+  world.forget_events();
+  return world;
+}
+
+/// With another seed: what is restored has the saved one's randomness.
+World fresh() {
+  WorldOptions options = usual;
+  options.seed = 99;
+  return World(options);
+}
+
+TEST_CASE("a restored world goes on bit for bit as the saved one would have") {
+  World saved = lived();
+  World restored = fresh();
+  REQUIRE(restored.restore(saved.save()));
+  CHECK(restored.members() == saved.members());
+  REQUIRE(restored.save() == saved.save());
+  Prng one(3);
+  Prng other(3);
+  for (int second = 0; second < 20; ++second) {
+    live_on(saved, one, 60);
+    live_on(restored, other, 60);
+    REQUIRE(restored.save() == saved.save());
+    REQUIRE(restored.events().size() == saved.events().size());
+  }
+  CHECK_FALSE(saved.events().empty());
+}
+
+TEST_CASE("a member of a restored world has its object, and joins it without another") {
+  World saved(usual);
+  saved.join(MemberId{3});
+  saved.step(sixtieth);
+  World restored = fresh();
+  REQUIRE(restored.restore(saved.save()));
+  const std::vector<std::byte> before = restored.save();
+  restored.join(MemberId{3});
+  CHECK(restored.save() == before);
+  CHECK(restored.events().empty());
+}
+
+TEST_CASE("a world that is cut short anywhere is refused") {
+  const std::vector<std::byte> saved = lived().save();
+  for (std::size_t size = 0; size < saved.size(); ++size) {
+    CHECK_FALSE(fresh().restore(std::span(saved).first(size)));
+  }
+}
+
+TEST_CASE("a world of other parameters is refused") {
+  const std::vector<std::byte> saved = lived().save();
+  for (const auto change : {+[](WorldOptions& options) { options.width += 1; },
+                            +[](WorldOptions& options) { options.height += 1; },
+                            +[](WorldOptions& options) { --options.bots; },
+                            +[](WorldOptions& options) { ++options.players_max; },
+                            +[](WorldOptions& options) { --options.fragments_max; }}) {
+    WorldOptions options = usual;
+    change(options);
+    CHECK_FALSE(World(options).restore(saved));
+  }
+}
+
+TEST_CASE("whatever byte of a world has changed, it is refused or lives within its bounds") {
+  const std::vector<std::byte> saved = lived().save();
+  int refused = 0;
+  for (std::size_t at = 0; at < saved.size(); ++at) {
+    std::vector<std::byte> changed = saved;
+    changed[at] ^= std::byte{0xff};
+    World world = fresh();
+    if (!world.restore(changed)) {
+      ++refused;
+      continue;
+    }
+    for (int tick = 0; tick < 3; ++tick) world.step(sixtieth);
+    for (const Object& object : world.objects()) {
+      REQUIRE(object.position.x >= 0);
+      REQUIRE(object.position.x <= usual.width);
+      REQUIRE(object.position.y >= 0);
+      REQUIRE(object.position.y <= usual.height);
+    }
+  }
+  CHECK(refused > 100);
+}
+
+}  // namespace
+}  // namespace ringcast::arena
