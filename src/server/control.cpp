@@ -101,7 +101,7 @@ struct Control::Impl {
        int event_descriptor, int signal_descriptor)
       : log(its_log),
         options(std::move(its_options)),
-        live_rooms(view, clock, options.make_room, options.rooms_max, options.state_directory),
+        live_rooms(view, log, clock, options.make_room, options.rooms_max, options.state_directory),
         signals(context, signal_descriptor),
         look_at_cores(context),
         doorbell(context, event_descriptor) {

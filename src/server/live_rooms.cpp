@@ -20,9 +20,11 @@ constexpr std::size_t changes_max = mailbox_capacity / 2;
 
 }  // namespace
 
-LiveRooms::LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker,
-                     std::uint32_t rooms_max, const StateDirectory* state_directory)
+LiveRooms::LiveRooms(AdminView& view, const observe::Log& log, const Clock& clock,
+                     const RoomMaker& maker, std::uint32_t rooms_max,
+                     const StateDirectory* state_directory)
     : view_(view),
+      log_(log),
       clock_(clock),
       maker_(maker),
       rooms_max_(rooms_max),
@@ -151,15 +153,24 @@ void LiveRooms::changed(room::RoomId room) {
   const Change done = std::move(change);
   changes_.erase(found);
   if (done.step == Step::closing) {
+    say("room closed", done.room);
     const auto forgotten = forget(done.room.options->name);
     opened_.erase(room);
     done.answered(forgotten ? AdminAnswer{204, {}, {}} : sentence(500, forgotten.error().message));
     return;
   }
+  say("room opened", done.room);
   view_.rooms.push_back(done.room);
   AdminAnswer created{201, "application/json", room_json(done.room) + '\n'};
   created.location = "/rooms/" + done.room.options->name;
   done.answered(std::move(created));
+}
+
+void LiveRooms::say(std::string_view what, const RoomHandle& room) const {
+  log_.write(observe::LogLevel::info, what,
+             {{"room", room.options->name},
+              {"simulation", room.options->simulation},
+              {"core", std::int64_t{room.core}}});
 }
 
 // What was saved of the room before this server ran is not to come back with the next one.

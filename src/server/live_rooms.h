@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "observe/log.h"
 #include "ringcast/simulation.h"
 #include "server/admin.h"
 #include "server/handles.h"
@@ -32,8 +33,8 @@ class LiveRooms final : public RoomChanges {
   /// `view` tells of the rooms that there are, and is kept true. `maker` may be empty: then no room
   /// can be opened. `state_directory`: where closed rooms are not to be found any more; may be
   /// nullptr. All outlive it.
-  LiveRooms(AdminView& view, const Clock& clock, const RoomMaker& maker, std::uint32_t rooms_max,
-            const StateDirectory* state_directory = nullptr);
+  LiveRooms(AdminView& view, const observe::Log& log, const Clock& clock, const RoomMaker& maker,
+            std::uint32_t rooms_max, const StateDirectory* state_directory = nullptr);
   ~LiveRooms() override;
 
   void open(std::string_view body, Answered answered) override;
@@ -59,9 +60,11 @@ class LiveRooms final : public RoomChanges {
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
   void tell_others(Change& change);
+  void say(std::string_view what, const RoomHandle& room) const;
   [[nodiscard]] Result<void> forget(std::string_view name) const;
 
   AdminView& view_;
+  const observe::Log& log_;
   const Clock& clock_;
   const RoomMaker& maker_;
   std::uint32_t rooms_max_;

@@ -60,6 +60,8 @@ class Rooms(unittest.TestCase):
                     self.assertEqual(goodbye.payload[2:], b"the room is closed")
                     connection.close()
                 self.assertEqual(server.admin("/rooms/lobby").status, 404)
+                for what in ("opened", "closed"):
+                    self.assertRegex(server.log(), f"info room {what} room=lobby simulation=arena core=")
                 refused = harness.http(server.port, websocket.upgrade_request("/rooms/lobby"))
                 self.assertEqual((refused.status, refused.text), (404, "There is no such room.\n"))
 

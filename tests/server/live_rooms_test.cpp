@@ -47,7 +47,8 @@ struct Fixture {
   AdminView view{.readiness = Readiness::serving, .cores = handles, .rooms = {}};
   sim::SimClock clock;
   RoomMaker maker = make;
-  LiveRooms rooms{view, clock, maker, 3, state_directory};
+  const observe::Log log{{.level = observe::LogLevel::error}, clock};
+  LiveRooms rooms{view, log, clock, maker, 3, state_directory};
 
   std::optional<AdminAnswer> answered;
   RoomChanges::Answered answer() {
