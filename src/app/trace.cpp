@@ -92,7 +92,9 @@ Result<files::path> program_of(int pid, const TraceHost& host) {
   files::path program = files::read_symlink(process / "exe", error);
   if (error) {
     return fail(
-        fmt::format("may not look at process {}: {}; run it as root", pid, error.message()));
+        fmt::format("may not look at process {}: {}; it is a thread of the kernel, or this "
+                    "root lacks CAP_SYS_PTRACE",
+                    pid, error.message()));
   }
   // An upgrade replaces the file; the process's own link still leads to what it runs.
   if (!is_there(program)) program = process / "exe";

@@ -104,6 +104,11 @@ TEST_CASE("what is missing is one sentence") {
   CHECK(machine.complaint({.script = "ticks"}).find("--pid 17 or 19") != std::string::npos);
   CHECK(trace_arguments({.script = "ticks", .pid = 19}, machine.host));
 
+  files::create_directories(machine.at("proc/20"));
+  CHECK(machine.complaint({.script = "ticks", .pid = 20}) ==
+        "may not look at process 20: No such file or directory; it is a thread of the kernel, or "
+        "this root lacks CAP_SYS_PTRACE");
+
   machine.host.event_sources = machine.at("nowhere");
   CHECK(machine.complaint({.script = "ticks", .pid = 17}).find("no uprobes") != std::string::npos);
   machine.host.tracefs.clear();
