@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/ring_options.h"
+#include "app/room_reader.h"
 #include "server/core.h"
 #include "uring/ring.h"
 
@@ -108,10 +109,9 @@ Result<void> CoreThread::add_rooms(Made& made) {
     const room::RoomId id{index};
     bool added = false;
     if (setup_.room_homes[index] == setup_.index) {
-      auto simulation =
-          setup_.simulations.find(room.simulation)
-              ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
-      if (!simulation) return fail(fmt::format("room {}: {}", room.name, simulation.error()));
+      auto simulation = make_simulation(room, setup_.simulations);
+      if (!simulation)
+        return fail(fmt::format("room {}: {}", room.name, simulation.error().message));
       // It has been tried before.
       const auto& saved = setup_.saved_rooms[index];
       if (saved && !(*simulation)->restore(saved->room.state)) {

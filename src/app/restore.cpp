@@ -16,9 +16,7 @@ namespace {
 bool can_restore(const server::SavedRoom& saved, const server::RoomOptions& room,
                  const SimulationRegistry& simulations) {
   if (saved.origin.simulation != room.simulation) return false;
-  const auto made =
-      simulations.find(room.simulation)
-          ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+  const auto made = make_simulation(room, simulations);
   return made && (*made)->restore(saved.room.state);
 }
 

@@ -44,6 +44,15 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
   return std::nullopt;
 }
 
+Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& room,
+                                                    const SimulationRegistry& simulations) {
+  auto made =
+      simulations.find(room.simulation)
+          ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+  if (!made) return fail(made.error());
+  return std::move(*made);
+}
+
 server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simulations) {
   server::RoomOptions room;
   table.read("name", room.name);
@@ -86,11 +95,8 @@ Result<server::MadeRoom> make_room(std::string_view json, const SimulationRegist
   if (options.core && *options.core >= cores) {
     return fail(fmt::format("core must be 0 to {} or auto, not {}.", cores - 1, *options.core));
   }
-  auto simulation =
-      simulations.find(options.simulation)
-          ->second(
-              {.seed = options.seed, .rate_hz = options.rate_hz, .parameters = options.parameters});
-  if (!simulation) return fail(simulation.error());
+  auto simulation = make_simulation(options, simulations);
+  if (!simulation) return std::unexpected(simulation.error());
   made.simulation = std::move(*simulation);
   return made;
 }

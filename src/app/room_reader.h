@@ -2,6 +2,7 @@
 // a POST /rooms with the same keys and the same sentences about mistakes.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,10 @@ struct RoomProblem {
 };
 [[nodiscard]] std::optional<RoomProblem> check_room(const server::RoomOptions& room,
                                                     const SimulationRegistry& simulations);
+
+/// Of settings that have been checked; the error is the simulation's.
+[[nodiscard]] Result<std::unique_ptr<Simulation>> make_simulation(
+    const server::RoomOptions& room, const SimulationRegistry& simulations);
 
 /// Problems go into the table's report.
 [[nodiscard]] server::RoomOptions read_room(TomlTable& table,

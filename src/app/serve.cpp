@@ -14,6 +14,7 @@
 #include "app/core_threads.h"
 #include "app/doctor.h"
 #include "app/page.h"
+#include "app/reload.h"
 #include "app/resource_limits.h"
 #include "app/restore.h"
 #include "app/room_reader.h"
@@ -115,9 +116,6 @@ void warn_of_registered_memory(const Config& config, std::span<const server::Cor
              {"wanted", static_cast<std::int64_t>(wanted)}});
 }
 
-/// Beyond the drain: what threads and files take to end.
-constexpr Nanoseconds exit_margin = std::chrono::seconds(10);
-
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -148,13 +146,28 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
              {"memory_locked_bytes", static_cast<std::int64_t>(locked)}});
 }
 
-int run(Config config, const SimulationRegistry& simulations) {
+/// On SIGHUP: reads the configuration again, as `started` was read.
+server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
+                               const SimulationRegistry& simulations, observe::Log& log) {
+  if (!flags.file) return {};
+  return [&flags, started, &simulations,
+          &log](std::span<const server::RoomHandle> running) -> Result<server::Reload> {
+    const auto read = load_config(flags, simulations);
+    if (!read) return std::unexpected(read.error());
+    auto reload = plan_reload(started, *read, running, simulations);
+    if (reload) log.set_options(read->log);
+    return reload;
+  };
+}
+
+int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
   // A state file that may not grow is an error to be told, not the end.
   std::signal(SIGXFSZ, SIG_IGN);
   const SystemClock clock;
-  const observe::Log log(config.log, clock);
+  observe::Log log(config.log, clock);
+  const server::Reloader reload = make_reloader(flags, config, simulations, log);
 
   auto service_manager = server::ServiceManager::from_environment();
   if (!service_manager) {
@@ -196,9 +209,9 @@ int run(Config config, const SimulationRegistry& simulations) {
                                    },
                                .rooms_max = config.rooms_max,
                                .state_directory = kept_in,
+                               .reload = reload,
                                .service_manager = std::move(*service_manager),
-                               .shutdown_takes_at_most = config.core.drain_window +
-                                                         config.core.drain_timeout + exit_margin},
+                               .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
                               log, clock);
   if (!control) return failed(exit_failed, control.error());
 
@@ -228,7 +241,7 @@ int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) return exit_ok;
-  return run(std::move(*config), simulations);
+  return run(std::move(*config), command.flags, simulations);
 }
 
 }  // namespace ringcast::app

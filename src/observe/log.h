@@ -74,6 +74,9 @@ class Log {
   Log(LogOptions options, const Clock& clock)
       : options_(options), clock_(&clock), journal_(stderr_is_journal()) {}
 
+  /// Holds from the next line on.
+  void set_options(LogOptions options) { options_ = options; }
+
   /// Writes one line with one write(2), or nothing below the level. A failing write is ignored:
   /// there is nowhere left to say so. Lines of one call site beyond the LogLimit are left out, and
   /// its next line says how many were: suppressed=N. `suppressed` counts lines that its caller has

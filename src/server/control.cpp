@@ -61,7 +61,19 @@ sigset_t heard_signals() {
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGHUP);
   return signals;
+}
+
+std::string_view name_of(int signal) {
+  switch (signal) {
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "SIGINT";
+  }
 }
 
 /// The service manager hears that the process lives this often within its timeout: a look that
@@ -97,11 +109,13 @@ class SignalReader {
 }  // namespace
 
 struct Control::Impl {
-  Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& clock,
+  Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& its_clock,
        int event_descriptor, int signal_descriptor)
       : log(its_log),
         options(std::move(its_options)),
+        clock(its_clock),
         live_rooms(view, log, clock, options.make_room, options.rooms_max, options.state_directory),
+        reloading(live_rooms, log),
         signals(context, signal_descriptor),
         look_at_cores(context),
         doorbell(context, event_descriptor) {
@@ -121,10 +135,12 @@ struct Control::Impl {
   }
 
   void heard(int signal) {
-    const std::string_view name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (signal == SIGHUP && options.reload) return reload();
+    const std::string_view name = name_of(signal);
     if (view.readiness != Readiness::draining) {
       log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
       view.readiness = Readiness::draining;
+      reloading.give_up();
       live_rooms.give_up();
       options.service_manager.stopping(options.shutdown_takes_at_most);
       mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
@@ -133,6 +149,29 @@ struct Control::Impl {
       mail_all(ShutdownNow{});
       SignalReader::let_go();
     }
+  }
+
+  void reload() {
+    if (view.readiness == Readiness::draining) return;
+    if (view.readiness == Readiness::starting || reloading.under_way()) {
+      reload_again = true;
+      return;
+    }
+    log.write(observe::LogLevel::info, "reading the configuration again", {{"signal", "SIGHUP"}});
+    options.service_manager.reloading(clock.now());
+    auto read = options.reload(view.rooms);
+    if (!read) {
+      log.write(observe::LogLevel::error,
+                "not reloaded, and the server goes on as it was: " + read.error().message);
+      return reload_over("serving; the last reload was refused: " + read.error().message);
+    }
+    options.shutdown_takes_at_most = read->shutdown_takes_at_most;
+    reloading.begin(std::move(*read), view.cores, [this] { reload_over("serving"); });
+  }
+
+  void reload_over(std::string_view status) {
+    options.service_manager.ready(status);
+    if (std::exchange(reload_again, false)) reload();
   }
 
   // Not inlined: GCC 12 would see parts of other alternatives that "may be used uninitialized".
@@ -161,6 +200,8 @@ struct Control::Impl {
           if (++ready == view.cores.size()) all_ready();
         } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
           live_rooms.changed(changed->room);
+        } else if (std::holds_alternative<Reconfigured>(*mail)) {
+          reloading.reconfigured();
         } else {
           save(std::get<Drained>(*mail));
           if (++drained == view.cores.size()) all_drained();
@@ -174,6 +215,7 @@ struct Control::Impl {
     if (view.readiness == Readiness::starting) {
       view.readiness = Readiness::serving;
       options.service_manager.ready("serving");
+      if (std::exchange(reload_again, false)) reload();
     }
     if (const auto timeout = options.service_manager.watchdog_timeout()) {
       watch_cores(*timeout / looks_in_watchdog_timeout);
@@ -233,8 +275,11 @@ struct Control::Impl {
   const observe::Log& log;
   ControlOptions options;
   bool saved = true;
+  const Clock& clock;
   AdminView view;
   LiveRooms live_rooms;
+  Reloading reloading;
+  bool reload_again = false;  ///< asked for when it could not be
   std::function<void()> on_serving;
   std::size_t ready = 0;
   std::size_t drained = 0;

@@ -13,6 +13,7 @@
 #include "observe/log.h"
 #include "server/handles.h"
 #include "server/live_rooms.h"
+#include "server/reload.h"
 #include "server/service_manager.h"
 #include "server/state_directory.h"
 #include "ws/close_code.h"
@@ -27,15 +28,16 @@ struct ControlOptions {
   std::uint32_t rooms_max = 1'024;
   /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
   const StateDirectory* state_directory = nullptr;
+  Reloader reload = {};  ///< on SIGHUP; none: that is one more signal to end
   ServiceManager service_manager = {};
   Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
 };
 
 class Control {
  public:
-  /// Blocks SIGTERM and SIGINT in the calling thread and so in those it starts: call it before
-  /// there are others. From here on they wait to be heard by run(). `log` and `clock` outlive the
-  /// Control.
+  /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and so in those it starts: call it
+  /// before there are others. From here on they wait to be heard by run(). `log` and `clock`
+  /// outlive the Control.
   [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
                                                                const observe::Log& log,
                                                                const Clock& clock);
@@ -47,8 +49,9 @@ class Control {
   [[nodiscard]] io::Doorbell& doorbell();
 
   /// Blocks until every core has drained. `serving` is called once all of them are ready, before
-  /// /readyz says so. A first signal begins the shutdown, a second one ends the drain, a third one
-  /// ends the process.
+  /// /readyz says so. SIGHUP has the configuration read again, once the server is ready and no
+  /// earlier reload is under way. A first SIGTERM or SIGINT begins the shutdown, a second one ends
+  /// the drain, a third one ends the process.
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving);
 

@@ -281,6 +281,12 @@ void Core::act_on(const CloseRoom& mail) {
   post(RoomChanged{mail.room});
 }
 
+void Core::act_on(const Reconfigure& mail) {
+  context_.options = reloaded(context_.options, *mail.options);
+  reader_.options_changed();
+  post(Reconfigured{});
+}
+
 void Core::close_home(HomeRoom& home) {
   const room::RoomId id = home.id();
   broadcast_.begin(home, context_.clock.unix_now());

@@ -84,6 +84,7 @@ class Core {
   void act_on(OpenRoom& mail);
   void act_on(LearnOfRoom& mail);
   void act_on(const CloseRoom& mail);
+  void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
   void tick_due_rooms();
   void tick(HomeRoom& home);

@@ -29,7 +29,8 @@ struct CoreContext {
 
   io::Io& io;
   const Clock& clock;
-  const CoreOptions& options;
+  CoreOptions
+      options;  ///< changed by a reload only, between two steps of a turn: to be read at use
   observe::CoreMetrics& metrics;
   FrameSlab frames;
   room::ReliableNodes nodes;

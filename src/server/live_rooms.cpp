@@ -54,16 +54,26 @@ std::uint32_t LiveRooms::home_for(const RoomOptions& options) const {
   return best;
 }
 
+bool LiveRooms::may_open(const Answered& answered) const {
+  if (view_.readiness == Readiness::serving && changes_.size() < changes_max) return true;
+  answered(sentence(503, view_.readiness == Readiness::draining
+                             ? "The server is shutting down."
+                             : "The server is busy; ask again."));
+  return false;
+}
+
 void LiveRooms::open(std::string_view body, Answered answered) {
-  if (view_.readiness != Readiness::serving || changes_.size() >= changes_max) {
-    return answered(sentence(503, view_.readiness == Readiness::draining
-                                      ? "The server is shutting down."
-                                      : "The server is busy; ask again."));
-  }
+  if (!may_open(answered)) return;
   if (!maker_) return answered(sentence(405, "Rooms can't be opened here."));
   auto made = maker_(body);
   if (!made) return answered(sentence(400, made.error().message));
-  RoomOptions& options = made->options;
+  made->options.definition = body;
+  open(std::move(*made), std::move(answered));
+}
+
+void LiveRooms::open(MadeRoom made, Answered answered) {
+  if (!may_open(answered)) return;
+  RoomOptions& options = made.options;
   const auto has_its_name = [&](const RoomHandle& room) {
     return room.options->name == options.name;
   };
@@ -81,12 +91,11 @@ void LiveRooms::open(std::string_view body, Answered answered) {
   }
   const room::RoomId id{next_id_++};
   const auto opened = opened_.emplace(id, std::make_unique<Opened>()).first;
-  options.definition = body;
   opened->second->options = std::move(options);
   const RoomOptions& its_options = opened->second->options;
   const std::uint32_t home = home_for(its_options);
   auto room = std::make_unique<HomeRoom>(
-      id, its_options.name, std::move(made->simulation), its_options.rate_hz, home,
+      id, its_options.name, std::move(made.simulation), its_options.rate_hz, home,
       its_options.spread,
       room::RoomLimits{.cores = static_cast<std::uint32_t>(view_.cores.size()),
                        .members_max = its_options.members_max,

@@ -38,9 +38,12 @@ class LiveRooms final : public RoomChanges {
   ~LiveRooms() override;
 
   void open(std::string_view body, Answered answered) override;
+  /// The same of a room that the configuration has.
+  void open(MadeRoom made, Answered answered);
   void close(std::string_view name, Answered answered) override;
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
+  void set_rooms_max(std::uint32_t rooms_max) { rooms_max_ = rooms_max; }
   /// The cores will answer no more: every change under way is answered 503.
   void give_up();
 
@@ -57,6 +60,7 @@ class LiveRooms final : public RoomChanges {
     Answered answered;
   };
 
+  [[nodiscard]] bool may_open(const Answered& answered) const;
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
   void tell_others(Change& change);

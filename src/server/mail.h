@@ -9,6 +9,7 @@
 
 #include "base/queue.h"
 #include "room/room_directory.h"
+#include "server/options.h"
 #include "server/rooms.h"
 #include "server/saved_room.h"
 #include "ws/close_code.h"
@@ -37,7 +38,12 @@ struct LearnOfRoom {
 struct CloseRoom {
   room::RoomId room{};
 };
-using ControlToCore = std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom>;
+/// The configuration was read again: from here on this is what holds (see reloaded()).
+struct Reconfigure {
+  std::unique_ptr<const CoreOptions> options;
+};
+using ControlToCore =
+    std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom, Reconfigure>;
 
 /// The listener is armed and the rooms tick.
 struct Ready {};
@@ -50,7 +56,9 @@ struct Drained {
 struct RoomChanged {
   room::RoomId room{};
 };
-using CoreToControl = std::variant<Ready, Drained, RoomChanged>;
+/// A Reconfigure holds.
+struct Reconfigured {};
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, Reconfigured>;
 
 using ControlMailbox = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                   ///< core's doorbell behind it

@@ -30,6 +30,10 @@ void Reader::received(Handle handle, Session& session, std::span<const std::byte
   if (!within_bytes_ && !dropped_ && session.phase == Phase::open) drop_over_limit();
 }
 
+void Reader::options_changed() {
+  decoder_.set_limits({context_.options.session.message_bytes_max});
+}
+
 // Every frame that asks for work takes a token, whatever its kind.
 bool Reader::take_token() {
   const RateLimit& limit = context_.options.session.messages;

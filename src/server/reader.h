@@ -22,6 +22,8 @@ class Reader final : private ws::DecoderEvents {
 
   /// Bytes of a session that is open or closing.
   void received(Handle handle, Session& session, std::span<const std::byte> bytes);
+  /// The context has other options than before.
+  void options_changed();
 
  private:
   bool on_message(ws::Opcode opcode, std::span<const std::byte> payload) override;

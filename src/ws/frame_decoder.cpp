@@ -147,7 +147,10 @@ bool Decoding::begin_frame(const FrameHeader& header) {
                                                     ? "message begun inside a fragmented message"
                                                     : "continuation of no message");
   }
-  if (header.payload_bytes > limits_.message_bytes_max - stream_.message.size()) {
+  // What has come of the message may be more than a limit that has changed since.
+  const std::size_t room_left =
+      limits_.message_bytes_max - std::min(limits_.message_bytes_max, stream_.message.size());
+  if (header.payload_bytes > room_left) {
     return violation(CloseCode::message_too_big, "message is too big");
   }
   if (!stream_.in_message) {
@@ -256,6 +259,10 @@ FrameDecoder::FrameDecoder(Role role, Limits limits)
 }
 
 FrameDecoder::~FrameDecoder() = default;
+
+void FrameDecoder::set_limits(Limits limits) {
+  shared_->limits = limits;
+}
 
 void FrameDecoder::decode(DecoderState& state, std::span<const std::byte> bytes,
                           DecoderEvents& events) {

@@ -77,6 +77,9 @@ class FrameDecoder {
   /// decoding may destroy the state; no event may call decode() again.
   void decode(DecoderState& state, std::span<const std::byte> bytes, DecoderEvents& events);
 
+  /// Between two calls of decode(); holds from the next frame header on, also of begun messages.
+  void set_limits(Limits limits);
+
  private:
   struct Shared;
   std::unique_ptr<Shared> shared_;

@@ -8,22 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "app/nothing.h"
 #include "catch.h"
 
 namespace ringcast::app {
 namespace {
 
 using std::chrono::milliseconds;
-
-class Nothing final : public Simulation {
- public:
-  void join(MemberId, Outbound&) override {}
-  void leave(MemberId, LeaveReason, Outbound&) override {}
-  InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
-    return InputResult::ok;
-  }
-  void step(const Tick&, Outbound&) override {}
-};
 
 /// `arena` knows the parameter bots, `echo` knows none.
 SimulationRegistry simulations() {

@@ -195,6 +195,26 @@ class Package(unittest.TestCase):
         inside("sed", "-i", "s/^rooms_max = .*/rooms_max = 1024/", "/etc/ringcast/ringcast.toml")
         until(ready, "ready again")
 
+    def test_5_a_reload_takes_over_a_good_file_and_refuses_a_broken_one(self):
+        before = prop("ringcast", "MainPID")
+        file = "/etc/ringcast/ringcast.toml"
+        inside("sh", "-c", f"cp {file} {file}.kept; printf '[[room]]\\nname = \"lobby\"\\nsimulation = \"echo\"\\n' >>{file}; "
+               "systemctl reload ringcast")
+        until(lambda: answers("/rooms/lobby", 9001), "the new room")
+        until(lambda: prop("ringcast", "ActiveState") == "active", "not reloading any more")
+        inside("sh", "-c", f"echo 'page = 3' >{file}")
+        broken = script("host-exec.sh", HOST, "systemctl", "reload", "ringcast", check=False)
+        self.assertNotEqual(broken.returncode, 0)
+        self.assertIn(f"{file}:1: page must be true or false, not an integer",
+                      inside("journalctl", "--no-pager", "-u", "ringcast", "-n", "20"))
+        inside("systemctl", "kill", "--signal=HUP", "--kill-whom=main", "ringcast")
+        until(lambda: "the last reload was refused" in prop("ringcast", "StatusText"), "the refusal in the status")
+        self.assertTrue(ready() and answers("/rooms/lobby", 9001))
+        inside("sh", "-c", f"mv {file}.kept {file}; systemctl reload ringcast")
+        until(lambda: not answers("/rooms/lobby", 9001), "the room is gone")
+        self.assertEqual(prop("ringcast", "MainPID"), before)
+        self.assertEqual(prop("ringcast", "StatusText"), "serving")
+
     def test_6_an_upgrade_refuses_no_connection(self):
         socket_since = prop("ringcast.socket", "ActiveEnterTimestampMonotonic")
         process, version = prop("ringcast", "MainPID"), inside("ringcast", "--version")

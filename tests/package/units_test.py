@@ -57,6 +57,14 @@ class Units(unittest.TestCase):
                 # Whatever the reason, never given up for good.
                 self.assertEqual(values["StartLimitIntervalSec"], ["0"])
 
+    def test_a_reload_checks_the_file_that_the_service_runs_with_first(self):
+        for name in SERVICES:
+            with self.subTest(unit=name):
+                values = unit(name)
+                [start] = values["ExecStart"]
+                self.assertEqual(values["ExecReload"],
+                                 [f"{start} --check-config", "/bin/kill -HUP $MAINPID"])
+
     def test_what_a_service_keeps_is_its_own(self):
         states = [unit(name)["StateDirectory"][0] for name in SERVICES]
         self.assertEqual(states[0], "ringcast")

@@ -106,6 +106,105 @@ TEST_CASE("a second signal does not wait for the drain") {
   CHECK(std::holds_alternative<ShutdownNow>(core.seen[1]));
 }
 
+/// Takes over what it is told, and drains at the end.
+void obey(PromptCore& core, const ControlToCore& mail) {
+  if (std::holds_alternative<Reconfigure>(mail)) {
+    core.post(Reconfigured{});
+  } else {
+    core.post(Drained{});
+  }
+}
+
+TEST_CASE("SIGHUP has every core take over what was read, and the service manager told") {
+  const ManagerSocket listening;
+  int reads = 0;
+  const auto read = [&reads](std::span<const RoomHandle> running) -> Result<Reload> {
+    CHECK(running.empty());
+    Reload reload;
+    reload.core.session.message_bytes_max = 1'000;
+    reload.shutdown_takes_at_most = std::chrono::seconds(42);
+    // Of the signals that come while one is under way, one is enough.
+    if (++reads == 1) {
+      for (int again = 0; again < 3; ++again) raise_in_process(SIGHUP);
+    }
+    if (reads == 2) raise_in_process(SIGTERM);
+    return reload;
+  };
+  const auto control =
+      make_control({.admin = {}, .reload = read, .service_manager = listening.manager()});
+  PromptCore first(control->doorbell(), obey);
+  PromptCore second(control->doorbell(), obey);
+  first.post(Ready{});
+  second.post(Ready{});
+  const std::array handles = {first.handle(), second.handle()};
+  control->run(handles, {}, [] { raise_in_process(SIGHUP); });
+  CHECK(reads == 2);
+  for (const PromptCore* core : {&first, &second}) {
+    REQUIRE(core->seen.size() == 3);
+    for (const std::size_t which : {0U, 1U}) {
+      CHECK(std::get<Reconfigure>(core->seen[which]).options->session.message_bytes_max == 1'000);
+    }
+    CHECK(std::holds_alternative<Shutdown>(core->seen[2]));
+  }
+  const auto heard = listening.heard();
+  REQUIRE(heard.size() == 6);
+  CHECK(heard[0] == "READY=1\nSTATUS=serving\n");
+  for (const std::size_t which : {1U, 3U}) {
+    CHECK(heard[which].starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    CHECK(heard[which + 1] == "READY=1\nSTATUS=serving\n");
+  }
+  CHECK(heard[5] == "STOPPING=1\nEXTEND_TIMEOUT_USEC=42000000\nSTATUS=draining\n");
+}
+
+TEST_CASE("a configuration that can't be read changes nothing, and the manager hears why") {
+  const ManagerSocket listening;
+  const auto read = [](std::span<const RoomHandle>) -> Result<Reload> {
+    raise_in_process(SIGTERM);
+    return fail("r.toml:3: listen is no address");
+  };
+  const auto control =
+      make_control({.admin = {}, .reload = read, .service_manager = listening.manager()});
+  PromptCore core(control->doorbell(), obey);
+  core.post(Ready{});
+  const std::array handles = {core.handle()};
+  control->run(handles, {}, [] { raise_in_process(SIGHUP); });
+  REQUIRE(core.seen.size() == 1);
+  CHECK(std::holds_alternative<Shutdown>(core.seen[0]));
+  const auto heard = listening.heard();
+  REQUIRE(heard.size() == 4);
+  CHECK(heard[2] ==
+        "READY=1\nSTATUS=serving; the last reload was refused: r.toml:3: listen is no address\n");
+}
+
+TEST_CASE("without anything to read again SIGHUP ends the server as SIGTERM does") {
+  const auto control = make_control();
+  PromptCore core(control->doorbell(), drain);
+  core.post(Ready{});
+  const std::array handles = {core.handle()};
+  control->run(handles, {}, [] { raise_in_process(SIGHUP); });
+  REQUIRE(core.seen.size() == 1);
+  CHECK(std::holds_alternative<Shutdown>(core.seen[0]));
+}
+
+TEST_CASE("a shutdown in the middle of a reload has the last word") {
+  const ManagerSocket listening;
+  const auto read = [](std::span<const RoomHandle>) -> Result<Reload> { return Reload{}; };
+  const auto control =
+      make_control({.admin = {}, .reload = read, .service_manager = listening.manager()});
+  PromptCore core(control->doorbell(), [](PromptCore& self, const ControlToCore& mail) {
+    if (std::holds_alternative<Reconfigure>(mail)) return raise_in_process(SIGTERM);
+    self.post(Reconfigured{});
+    self.post(Drained{});
+  });
+  core.post(Ready{});
+  const std::array handles = {core.handle()};
+  control->run(handles, {}, [] { raise_in_process(SIGHUP); });
+  const auto heard = listening.heard();
+  REQUIRE(heard.size() == 3);
+  CHECK(heard[1].starts_with("RELOADING=1\n"));
+  CHECK(heard[2].starts_with("STOPPING=1\n"));
+}
+
 /// A core that turns when it is rung, or does not, and ends the run after so many rings.
 class WatchedCore final : public io::Doorbell {
  public:

@@ -50,6 +50,7 @@ Life live(std::uint64_t seed) {
                        Nanoseconds(prng.below(100'000'000)));
     }
     world.run(300ms);
+    if (prng.chance(0.1)) world.reconfigure(core_options_from(prng));
   }
   world.shut_down(10s);
   world.check_all_home();

@@ -63,6 +63,7 @@ Life live(std::uint64_t seed) {
       world.close_room();
       if (prng.chance(0.7)) world.open_room();
     }
+    if (prng.chance(0.1)) world.reconfigure(core_options_from(prng));
   }
   world.shut_down(10s);
   world.check_all_home();

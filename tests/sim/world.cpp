@@ -105,6 +105,16 @@ void World::close_room() {
   }
 }
 
+void World::reconfigure(const server::CoreOptions& options) {
+  for (const auto& node : nodes_) {
+    mail(*node,
+         server::Reconfigure{.options = std::make_unique<const server::CoreOptions>(options)});
+  }
+  // What waits already may be more than a lower limit.
+  std::uint32_t& frames_max = options_.session.outbox.reliable_frames_max;
+  frames_max = std::max(frames_max, options.session.outbox.reliable_frames_max);
+}
+
 void World::open_room() {
   const server::RoomOptions room = room_options();
   const room::RoomAddress address{room::RoomId{++room_}, 0, room.spread};

@@ -38,6 +38,8 @@ class World {
   /// As the control thread would: the room closes on all cores, or is opened anew, with a new id
   /// and a new simulation. open_room() runs the world until all have learned of it.
   void close_room();
+  /// As the control thread would after a configuration was read again.
+  void reconfigure(const server::CoreOptions& options);
   void open_room();
   /// Turns the cores until so much time has passed, checking their budgets at every turn.
   void run(Nanoseconds duration);

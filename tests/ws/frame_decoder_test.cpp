@@ -156,6 +156,20 @@ TEST_CASE("the limit counts all fragments of a message, and each message by itse
   REQUIRE(only_event(begun + client_frame(Opcode::continuation, "no")) == "violation 1009");
 }
 
+TEST_CASE("a limit that changes holds for messages that have begun") {
+  const Bytes begun = not_final(client_frame(Opcode::binary, std::string(100, 'm')));
+  for (const std::size_t limit : {50U, 100U, 101U}) {
+    FrameDecoder decoder(Role::server, limits);
+    DecoderState state;
+    EventRecorder recorder;
+    decoder.decode(state, begun, recorder);
+    decoder.set_limits({.message_bytes_max = limit});
+    decoder.decode(state, client_frame(Opcode::continuation, "n"), recorder);
+    REQUIRE(recorder.events().size() == 1);
+    REQUIRE(recorder.events().front().kind == (limit == 101 ? "binary" : "violation 1009"));
+  }
+}
+
 TEST_CASE("a client refuses masked frames") {
   REQUIRE(only_event(client_frame(Opcode::text, "Hello"), Role::client) == "violation 1002");
 }

@@ -1,0 +1,123 @@
+#include "app/reload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "app/room_reader.h"
+
+namespace ringcast::app {
+namespace {
+
+/// Beyond the drain.
+constexpr Nanoseconds exit_margin = std::chrono::seconds(10);
+
+/// Settings that wait for the next start: sockets, threads and memory are made with them, and
+/// clients were told them.
+struct Fixed {
+  std::string_view name;
+  bool (*same)(const Config& a, const Config& b);
+};
+constexpr auto fixed_settings = std::to_array<Fixed>({
+    {"listen", [](const Config& a, const Config& b) { return a.listen == b.listen; }},
+    {"admin", [](const Config& a, const Config& b) { return a.admin == b.admin; }},
+    {"cores", [](const Config& a, const Config& b) { return a.core_plan == b.core_plan; }},
+    {"state_directory",
+     [](const Config& a, const Config& b) { return a.state_directory == b.state_directory; }},
+    {"page", [](const Config& a, const Config& b) { return a.page == b.page; }},
+    {"tcp", [](const Config& a, const Config& b) { return a.tcp == b.tcp; }},
+    {"memory", [](const Config& a, const Config& b) { return a.memory == b.memory; }},
+    {"core.connections_max",
+     [](const Config& a, const Config& b) {
+       return a.core.connections_max == b.core.connections_max;
+     }},
+    {"core.reliable_frames_max",
+     [](const Config& a, const Config& b) {
+       return a.core.reliable_frames_max == b.core.reliable_frames_max;
+     }},
+    {"core.flush_sends_max",
+     [](const Config& a, const Config& b) {
+       return a.core.flush_sends_max == b.core.flush_sends_max;
+     }},
+    {"core.direct_sockets",
+     [](const Config& a, const Config& b) { return a.direct_sockets == b.direct_sockets; }},
+    {"latest.acknowledge_every_ticks",
+     [](const Config& a, const Config& b) {
+       return a.core.latest.acknowledge_every_ticks == b.core.latest.acknowledge_every_ticks;
+     }},
+    {"send", [](const Config& a, const Config& b) { return a.core.send == b.core.send; }},
+});
+
+/// A room that was opened by POST /rooms differs in how it came, too.
+bool same_settings(server::RoomOptions running, const server::RoomOptions& read) {
+  running.definition = read.definition;
+  return running == read;
+}
+
+Result<void> plan_rooms(const Config& read, std::span<const server::RoomHandle> running,
+                        const SimulationRegistry& simulations, server::Reload& reload) {
+  for (const server::RoomHandle& room : running) {
+    const auto still =
+        std::ranges::find(read.rooms, room.options->name, &server::RoomOptions::name);
+    if (still != read.rooms.end()) {
+      if (!same_settings(*room.options, *still)) {
+        reload.at_next_start.push_back(fmt::format("room \"{}\"", still->name));
+      }
+    } else if (room.options->definition.empty()) {
+      reload.closed.push_back(room.options->name);
+    }
+  }
+  for (const server::RoomOptions& room : read.rooms) {
+    const auto has_its_name = [&](const server::RoomHandle& its) {
+      return its.options->name == room.name;
+    };
+    if (std::ranges::any_of(running, has_its_name)) continue;
+    auto simulation = make_simulation(room, simulations);
+    if (!simulation)
+      return fail(fmt::format("room \"{}\": {}", room.name, simulation.error().message));
+    reload.opened.push_back({room, std::move(*simulation)});
+  }
+  const std::size_t rooms = running.size() - reload.closed.size() + reload.opened.size();
+  if (rooms <= read.rooms_max) return {};
+  return fail(
+      fmt::format("there would be {} rooms, of which some were opened while the server "
+                  "runs; close some of them, or raise rooms_max above {}",
+                  rooms, read.rooms_max));
+}
+
+}  // namespace
+
+Nanoseconds shutdown_takes_at_most(const server::CoreOptions& core) {
+  return core.drain_window + core.drain_timeout + exit_margin;
+}
+
+Result<server::Reload> plan_reload(const Config& started, const Config& read,
+                                   std::span<const server::RoomHandle> running,
+                                   const SimulationRegistry& simulations) {
+  const server::RateLimit& bytes = read.core.session.bytes;
+  if (bytes.per_second != 0 && bytes.burst < started.memory.receive_buffer_bytes) {
+    return fail(fmt::format(
+        "session.bytes_burst must be at least {}, or a full receive could never pass: the server "
+        "was started with such a memory.receive_buffer_bytes",
+        started.memory.receive_buffer_bytes));
+  }
+  server::Reload reload{.core = read.core,
+                        .rooms_max = read.rooms_max,
+                        .shutdown_takes_at_most = shutdown_takes_at_most(read.core),
+                        .closed = {},
+                        .opened = {},
+                        .at_next_start = {}};
+  for (const Fixed& setting : fixed_settings) {
+    if (!setting.same(started, read)) reload.at_next_start.emplace_back(setting.name);
+  }
+  if (auto planned = plan_rooms(read, running, simulations, reload); !planned) {
+    return std::unexpected(planned.error());
+  }
+  return reload;
+}
+
+}  // namespace ringcast::app

@@ -1,0 +1,25 @@
+// What of a configuration that was read again can be taken over by the server that runs.
+// docs/configuration.md lists what can.
+#pragma once
+
+#include <span>
+
+#include "app/config.h"
+#include "base/result.h"
+#include "ringcast/simulation.h"
+#include "server/handles.h"
+#include "server/reload.h"
+
+namespace ringcast::app {
+
+/// How long a shutdown may take: the drain, and what threads and files take to end.
+[[nodiscard]] Nanoseconds shutdown_takes_at_most(const server::CoreOptions& core);
+
+/// `started`: what the server was started with, as it was read; `read`: what there is to take over.
+/// `running`: the rooms that there are; those that were opened by POST /rooms stay. The error is
+/// one sentence: then nothing of `read` is to be taken over.
+[[nodiscard]] Result<server::Reload> plan_reload(const Config& started, const Config& read,
+                                                 std::span<const server::RoomHandle> running,
+                                                 const SimulationRegistry& simulations);
+
+}  // namespace ringcast::app

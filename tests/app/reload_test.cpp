@@ -1,0 +1,203 @@
+#include "app/reload.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/nothing.h"
+#include "catch.h"
+
+namespace ringcast::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// `arena` and `echo`; a room whose parameter `once` is given can be made once only.
+SimulationRegistry simulations() {
+  const auto make = [made = std::make_shared<int>(0)](const SimulationOptions& options)
+      -> std::expected<std::unique_ptr<Simulation>, std::string> {
+    if (options.parameters.contains("once") && (*made)++ != 0) return std::unexpected("once more");
+    return std::make_unique<Nothing>();
+  };
+  return {{"arena", make}, {"echo", make}};
+}
+
+Config read(std::string_view toml) {
+  ConfigFlags flags;
+  flags.file = "r.toml";
+  auto config = parse_config(toml, flags, simulations());
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  return std::move(*config);
+}
+
+/// The rooms of a configuration as they run.
+std::vector<server::RoomHandle> running_rooms(const Config& config) {
+  std::vector<server::RoomHandle> rooms;
+  for (const server::RoomOptions& room : config.rooms) {
+    rooms.push_back({room::RoomId{static_cast<std::uint32_t>(rooms.size())}, &room, 0, nullptr});
+  }
+  return rooms;
+}
+
+Result<server::Reload> plan(const Config& started, const Config& now) {
+  return plan_reload(started, now, running_rooms(started), simulations());
+}
+
+std::vector<std::string> names(const std::vector<server::MadeRoom>& rooms) {
+  std::vector<std::string> names;
+  for (const server::MadeRoom& room : rooms) names.push_back(room.options.name);
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+/// Every key but those of rooms: a value that is not its default, and what it waits for by its name
+/// in a message; none for what is taken over.
+struct Changed {
+  std::string_view value;
+  std::string_view waits_as;
+};
+const std::map<std::string_view, Changed> changed_settings{
+    {"listen", {"'127.0.0.1:9100'", "listen"}},
+    {"admin", {"'127.0.0.1:9101'", "admin"}},
+    {"cores", {"'all'", "cores"}},
+    {"state_directory", {"'/var/lib/other'", "state_directory"}},
+    {"page", {"false", "page"}},
+    {"origins_allowed", {"['https://example.org']", ""}},
+    {"rooms_max", {"7", ""}},
+    {"drain_window_ms", {"1", ""}},
+    {"resume_timeout_ms", {"1", ""}},
+    {"drain_timeout_ms", {"1", ""}},
+    {"reconnect_delay_max_ms", {"1", ""}},
+    {"log.level", {"'debug'", ""}},
+    {"log.format", {"'json'", ""}},
+    {"tcp.nodelay", {"false", "tcp"}},
+    {"tcp.notsent_lowat_bytes", {"1", "tcp"}},
+    {"tcp.backlog", {"1", "tcp"}},
+    {"memory.frame_memory_bytes", {"8388608", "memory"}},
+    {"memory.registered_bytes", {"0", "memory"}},
+    {"memory.receive_buffers", {"16", "memory"}},
+    {"memory.receive_buffer_bytes", {"512", "memory"}},
+    {"core.connections_max", {"5", "core.connections_max"}},
+    {"core.reliable_frames_max", {"5", "core.reliable_frames_max"}},
+    {"core.flush_sends_max", {"5", "core.flush_sends_max"}},
+    {"core.direct_sockets", {"'on'", "core.direct_sockets"}},
+    {"session.header_bytes_max", {"512", ""}},
+    {"session.header_timeout_ms", {"1", ""}},
+    {"session.heartbeat_interval_ms", {"1", ""}},
+    {"session.heartbeat_timeout_ms", {"1", ""}},
+    {"session.close_timeout_ms", {"1", ""}},
+    {"session.message_bytes_max", {"125", ""}},
+    {"session.messages_per_s", {"1", ""}},
+    {"session.messages_burst", {"1", ""}},
+    {"session.bytes_per_s", {"1", ""}},
+    {"session.bytes_burst", {"65536", ""}},
+    {"session.dropped_messages_max", {"1", ""}},
+    {"session.dropped_messages_window_ms", {"1", ""}},
+    {"session.reliable_frames_max", {"1", ""}},
+    {"session.reliable_bytes_max", {"65536", ""}},
+    {"latest.policy", {"'keep_waiting'", ""}},
+    {"latest.unacknowledged_ticks_max", {"1", ""}},
+    {"latest.acknowledge_every_ticks", {"1", "latest.acknowledge_every_ticks"}},
+    {"send.strategy", {"'plain'", "send"}},
+    {"send.zero_copy_min_bytes", {"1", "send"}},
+    {"send.zero_copy_pins_max", {"1", "send"}},
+    {"send.zero_copy_copied_max", {"1", "send"}},
+    {"send.several_frames", {"'chain'", "send"}},
+};
+
+TEST_CASE("every setting is either taken over or named as waiting for the next start") {
+  const Config started = read("");
+  const std::vector<std::string> keys = config_keys();
+  for (const std::string& key : keys) {
+    const bool is_table = std::ranges::any_of(
+        keys, [&](const std::string& other) { return other.starts_with(key + "."); });
+    if (is_table || key == "room" || key.starts_with("room.")) continue;
+    INFO(key);
+    REQUIRE(changed_settings.contains(key));
+    const Changed& changed = changed_settings.at(key);
+    const Config now = read(key + " = " + std::string(changed.value));
+    REQUIRE_FALSE(now == started);
+    const auto reload = plan(started, now);
+    REQUIRE(reload);
+    const server::CoreOptions core = server::reloaded(started.core, reload->core);
+    if (changed.waits_as.empty()) {
+      CHECK(reload->at_next_start.empty());
+      CHECK((!(core == started.core) || reload->rooms_max != started.rooms_max ||
+             !(now.log == started.log)));
+      CHECK(core == now.core);
+    } else {
+      CHECK(reload->at_next_start == Names{std::string(changed.waits_as)});
+      CHECK(core == started.core);
+    }
+  }
+}
+
+TEST_CASE("a reload knows how long a shutdown may take from then on") {
+  const Config now = read("drain_window_ms = 2000\ndrain_timeout_ms = 3000");
+  CHECK(plan(read(""), now)->shutdown_takes_at_most == milliseconds(15'000));
+}
+
+TEST_CASE("rooms that are new are opened, rooms that have left are closed, changed ones wait") {
+  const Config started = read(R"(
+    room = [{name = "a", simulation = "arena"}, {name = "b", simulation = "arena"},
+            {name = "c", simulation = "echo"}])");
+  const Config now = read(R"(
+    room = [{name = "d", simulation = "echo"}, {name = "c", simulation = "echo", rate_hz = 30},
+            {name = "a", simulation = "arena"}])");
+  const auto reload = plan(started, now);
+  REQUIRE(reload);
+  CHECK(names(reload->opened) == Names{"d"});
+  CHECK(reload->opened.front().simulation != nullptr);
+  CHECK(reload->closed == Names{"b"});
+  CHECK(reload->at_next_start == Names{"room \"c\""});
+}
+
+TEST_CASE("a room that was opened while the server ran stays, whatever the file says") {
+  const Config started = read("");
+  Config with_posted = started;
+  with_posted.rooms.front().definition = "{}";
+  const Config now = read("[[room]]\nname = \"b\"\nsimulation = \"echo\"");
+  const auto reload = plan_reload(started, now, running_rooms(with_posted), simulations());
+  REQUIRE(reload);
+  CHECK(reload->closed.empty());
+  CHECK(names(reload->opened) == Names{"b"});
+  const auto same = plan_reload(started, started, running_rooms(with_posted), simulations());
+  REQUIRE(same);
+  CHECK(same->at_next_start.empty());
+}
+
+std::string refusal(const Config& started, const Config& now) {
+  const auto reload = plan(started, now);
+  return reload ? "no error" : reload.error().message;
+}
+
+TEST_CASE("what only this server can't take over is one sentence") {
+  CHECK(refusal(read(""), read("memory.receive_buffer_bytes = 512\nsession.bytes_burst = 1000\n"
+                               "session.message_bytes_max = 1000")) ==
+        "session.bytes_burst must be at least 4096, or a full receive could never pass: the server "
+        "was started with such a memory.receive_buffer_bytes");
+
+  Config started = read("");
+  started.rooms.front().definition = "{}";
+  started.rooms.front().name = "posted";
+  CHECK(refusal(started, read("rooms_max = 1")) ==
+        "there would be 2 rooms, of which some were opened while the server runs; close some of "
+        "them, or raise rooms_max above 1");
+
+  const SimulationRegistry registry = simulations();
+  ConfigFlags flags;
+  const auto now = parse_config(
+      "room = [{name = \"b\", simulation = \"echo\", parameters = {once = 1}}]", flags, registry);
+  REQUIRE(now);
+  const auto reload = plan_reload(read(""), *now, running_rooms(read("")), registry);
+  REQUIRE_FALSE(reload);
+  CHECK(reload.error().message == "room \"b\": once more");
+}
+
+}  // namespace
+}  // namespace ringcast::app

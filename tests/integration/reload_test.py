@@ -1,0 +1,148 @@
+"""SIGHUP: what the configuration file says now holds for those who are there and those who come; a
+broken file changes nothing; what can't change while it runs is named."""
+
+import json
+import os
+import pathlib
+import signal
+import tempfile
+import unittest
+
+import harness
+import websocket
+
+CORES = min(2, len(os.sched_getaffinity(0)))
+ROOMS = 'room = [{name = "arena", simulation = "arena"}, {name = "echo", simulation = "echo"}]\n'
+
+
+class Reload(unittest.TestCase):
+    def setUp(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.file = pathlib.Path(folder, "ringcast.toml")
+        self.file.write_text(ROOMS)
+        self.server = self.enterContext(harness.serving(
+            "--config", str(self.file), "--cores", str(CORES), rooms=(), name="reload"))
+
+    def reload(self, text: str, says: str = "info reloaded") -> str:
+        """What the server has logged about it."""
+        before = len(self.server.log())
+        self.file.write_text(text)
+        self.server.signal(signal.SIGHUP)
+        harness.until(lambda: says in self.server.log()[before:], f"the log says: {says}")
+        return self.server.log()[before:]
+
+    def test_a_limit_holds_for_sessions_that_are_there(self):
+        connections = [websocket.Connection(self.server.port, "/rooms/echo") for _ in range(4)]
+        for connection in connections:
+            connection.send(websocket.frame(websocket.BINARY, bytes(1000)))
+            self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, bytes(1000))
+        self.reload("session.message_bytes_max = 999\n" + ROOMS)
+        for connection in connections:
+            connection.send(websocket.frame(websocket.BINARY, bytes(999)))
+            self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, bytes(999))
+            connection.send(websocket.frame(websocket.BINARY, bytes(1000)))
+            self.assertEqual(connection.receive_close().close_code, 1009)
+        self.reload(ROOMS)
+        connection = websocket.Connection(self.server.port, "/rooms/echo")
+        connection.send(websocket.frame(websocket.BINARY, bytes(1000)))
+        self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, bytes(1000))
+        connection.close()
+
+    def test_rooms_come_and_go_and_the_others_go_on(self):
+        stays = websocket.Connection(self.server.port, "/rooms/echo")
+        leaves = websocket.Connection(self.server.port, "/rooms/arena")
+        opened = harness.http(self.server.admin_port, post_room(
+            {"name": "posted", "simulation": "echo"}))
+        self.assertEqual(opened.status, 201, opened.text)
+        log = self.reload('room = [{name = "echo", simulation = "echo"},'
+                          '        {name = "lobby", simulation = "arena", rate_hz = 20},'
+                          '        {name = "hall", simulation = "arena", spread = "all"}]\n')
+        self.assertIn("info reloaded rooms_opened=2 rooms_closed=1\n", log)
+        self.assertEqual(leaves.receive_close().payload[2:], b"the room is closed")
+        self.assertEqual({room["name"] for room in self.server.rooms()["rooms"]},
+                         {"echo", "lobby", "hall", "posted"})
+        for room in ("lobby", "hall"):
+            for _ in range(4):
+                connection = websocket.Connection(self.server.port, f"/rooms/{room}")
+                connection.receive_opcode(websocket.BINARY)
+                connection.close()
+        stays.send(websocket.frame(websocket.BINARY, b"still here"))
+        self.assertEqual(stays.receive_opcode(websocket.BINARY).payload, b"still here")
+        stays.close()
+        log = self.reload(ROOMS)
+        self.assertIn("info reloaded rooms_opened=1 rooms_closed=2\n", log)
+        self.assertEqual({room["name"] for room in self.server.rooms()["rooms"]},
+                         {"echo", "arena", "posted"})
+
+    def test_a_broken_file_is_refused_and_nothing_changes(self):
+        refused = "error not reloaded, and the server goes on as it was: "
+        for text, mistake in (
+                ("session.message_bytes_max = 5\n", ":1: session.message_bytes_max must be 125 to"),
+                ('[[room]]\nname = "a"', ':1: a room needs a simulation'),
+                ('\nroom = [{name = "a", simulation = "chess"}]', ':2: there is no simulation "ch'),
+                ("what?", ":1: ")):
+            with self.subTest(text=text):
+                self.assertIn(refused + str(self.file) + mistake, self.reload(text, refused))
+        self.file.unlink()
+        before = len(self.server.log())
+        self.server.signal(signal.SIGHUP)
+        harness.until(lambda: "cannot be read: No such file" in self.server.log()[before:],
+                      "a file that is gone is told")
+        self.assertEqual(len(self.server.rooms()["rooms"]), 2)
+        connection = websocket.Connection(self.server.port, "/rooms/echo")
+        connection.send(websocket.frame(websocket.BINARY, bytes(1000)))
+        self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, bytes(1000))
+        connection.close()
+        self.reload(ROOMS)
+
+    def test_what_waits_for_the_next_start_is_named(self):
+        log = self.reload("tcp.backlog = 5\ncore.connections_max = 5\n"
+                          'room = [{name = "arena", simulation = "arena", rate_hz = 30},'
+                          '        {name = "echo", simulation = "echo"}]\n',
+                          "from its next start on settings=")
+        self.assertIn('settings="tcp, core.connections_max, room \\"arena\\""\n', log)
+        arena = json.loads(self.server.admin("/rooms/arena").text)
+        self.assertEqual(arena["rate_hz"], 60)
+
+    def test_the_log_changes_its_level_and_form(self):
+        self.assertIn('"message":"reloaded"', self.reload(
+            'log.format = "json"\n' + ROOMS, '"message":"reloaded"'))
+        self.reload(ROOMS)
+        before = len(self.server.log())
+        self.file.write_text('log.level = "error"\n' + ROOMS + "page = 3")
+        self.server.signal(signal.SIGHUP)
+        harness.until(lambda: "error not reloaded" in self.server.log()[before:], "an error")
+        self.file.write_text('log.level = "error"\n' + ROOMS)
+        self.server.signal(signal.SIGHUP)
+        silent = len(self.server.log())
+        self.file.write_text(ROOMS)
+        harness.until(lambda: self.server.signal(signal.SIGHUP) or
+                      "info reloaded" in self.server.log()[silent:], "info again")
+
+    def test_many_signals_at_once_and_a_shutdown_behind_them(self):
+        connection = websocket.Connection(self.server.port, "/rooms/arena")
+        self.file.write_text('room = [{name = "echo", simulation = "echo"}]')
+        for _ in range(50):
+            self.server.signal(signal.SIGHUP)
+        self.server.signal(signal.SIGTERM)
+        self.assertIn(connection.receive_close().close_code, (1000, 1001))
+        connection.close()
+        self.assertEqual(self.server.wait(), 0)
+
+
+def post_room(settings: dict) -> bytes:
+    body = json.dumps(settings)
+    return (f"POST /rooms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+class WithoutFile(unittest.TestCase):
+    def test_without_a_file_the_signal_ends_the_server(self):
+        with harness.serving(name="reload") as server:
+            server.signal(signal.SIGHUP)
+            self.assertEqual(server.wait(), 0)
+            self.assertIn("info shutting down signal=SIGHUP\n", server.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
