@@ -28,6 +28,11 @@ _ringcast() {
       mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$current"; compgen -d -- "$current")
       return
       ;;
+    --token-file)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
     --admin) words="127.0.0.1:9001 off" && [[ "$verb" == serve ]] || words="127.0.0.1:9001" ;;
     --listen) words="127.0.0.1:9000 0.0.0.0:9000" ;;
     --cores) words="all" ;;

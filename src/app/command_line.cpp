@@ -72,6 +72,9 @@ void add_top(CLI::App& verb, TopCommand& command) {
   verb.add_option("--admin", command.admin,
                   fmt::format("the server's admin address (default: {})", command.admin))
       ->type_name("HOST:PORT");
+  verb.add_option("--token-file", command.token_file,
+                  "the file with the server's admin token (default: none is sent)")
+      ->type_name("FILE");
   verb.add_flag("--once", command.once, "print one second's figures as plain lines and exit");
 }
 

@@ -208,6 +208,9 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_addresses(document, config);
   document.read_text_or_number("cores", config.cores.text);
   config.cores_place.text = document.place_of("cores");
+  std::string admin_token_file;
+  document.read("admin_token_file", admin_token_file);
+  if (!admin_token_file.empty()) config.admin_token_file = std::move(admin_token_file);
   std::string state_directory;
   document.read("state_directory", state_directory);
   if (!state_directory.empty()) config.state_directory = std::move(state_directory);

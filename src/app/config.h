@@ -57,6 +57,8 @@ struct Place {
 struct Config {
   std::string listen = "127.0.0.1:9000";  ///< as uring::listen takes it, likewise the next
   std::optional<std::string> admin = "127.0.0.1:9001";  ///< nothing: off
+  /// The file with the token that the admin endpoint asks for; nothing: see read_admin_token().
+  std::optional<std::string> admin_token_file;
   Place listen_place;
   Place admin_place;
   Place cores_place;

@@ -108,6 +108,7 @@ Result<server::Reload> plan_reload(const Config& started, const Config& read,
   server::Reload reload{.core = read.core,
                         .rooms_max = read.rooms_max,
                         .shutdown_takes_at_most = shutdown_takes_at_most(read.core),
+                        .admin_token = std::nullopt,
                         .closed = {},
                         .opened = {},
                         .at_next_start = {}};

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "app/admin_token_file.h"
 #include "app/commands.h"
 #include "app/core_threads.h"
 #include "app/doctor.h"
@@ -98,6 +99,15 @@ Result<std::string> admin_address(io::Socket admin) {
   return fmt::format("http://{}/", *address);
 }
 
+/// On loopback only this machine's users reach it.
+void warn_of_open_admin(std::string_view address, const observe::Log& log) {
+  if (address.starts_with("127.") || address.starts_with("[::1]")) return;
+  log.write(observe::LogLevel::warning,
+            "whoever reaches the admin address may read and change all that it offers; give it a "
+            "token (admin_token_file), or an address on loopback",
+            {{"admin", address}});
+}
+
 /// Less than wanted is served with, at the cost of zero-copy sends.
 void warn_of_registered_memory(const Config& config, std::span<const server::CoreHandle> cores,
                                const observe::Log& log) {
@@ -154,8 +164,12 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
           &log](std::span<const server::RoomHandle> running) -> Result<server::Reload> {
     const auto read = load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
+    auto admin_token = read_admin_token(*read);
+    if (!admin_token) return std::unexpected(admin_token.error());
     auto reload = plan_reload(started, *read, running, simulations);
-    if (reload) log.set_options(read->log);
+    if (!reload) return reload;
+    reload->admin_token = std::move(*admin_token);
+    log.set_options(read->log);
     return reload;
   };
 }
@@ -175,6 +189,8 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
     service_manager = server::ServiceManager();
   }
 
+  const auto admin_token = read_admin_token(config);
+  if (!admin_token) return failed(exit_mistake, admin_token.error());
   const auto entrance = open_entrance(config);
   if (!entrance) return failed(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
@@ -201,6 +217,7 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
 
   const auto control =
       server::Control::create({.admin = *admin,
+                               .admin_token = *admin_token,
                                .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
                                                                     : ws::CloseCode::going_away,
                                .make_room =
@@ -222,6 +239,7 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
   if (!cores) return failed(exit_failed, cores.error());
 
   warn_of_registered_memory(config, (*cores)->handles(), log);
+  if (config.admin && !*admin_token) warn_of_open_admin(*config.admin, log);
   const auto rooms = (*cores)->rooms();
   (*control)->run((*cores)->handles(), rooms, [&] {
     say_what_runs(log, config, features, (*cores)->handles());
@@ -240,7 +258,10 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
 int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
-  if (command.check_config) return exit_ok;
+  if (command.check_config) {
+    const auto admin_token = read_admin_token(*config);
+    return admin_token ? exit_ok : failed(exit_mistake, admin_token.error());
+  }
   return run(std::move(*config), command.flags, simulations);
 }
 

@@ -18,6 +18,7 @@
 
 #include "app/commands.h"
 #include "load/target.h"
+#include "server/admin_token.h"
 
 namespace ringcast::app {
 namespace {
@@ -146,6 +147,10 @@ class Stream {
       const std::string_view came(piece.data(), static_cast<std::size_t>(count));
       if (!answered_) {
         answered_ = true;
+        if (came.starts_with("HTTP/1.1 401 ")) {
+          return fail(
+              "the server asks for its admin token; name the file that has it: --token-file FILE");
+        }
         if (!came.starts_with("HTTP/1.1 200 ")) {
           return fail(fmt::format("this is not a ringcast that has a live view; it answers '{}'",
                                   came.substr(0, came.find('\r'))));
@@ -161,7 +166,15 @@ class Stream {
   ReportReader reader_;
 };
 
-Result<Stream> open_stream(const std::string& admin) {
+/// The header that shows the token, or nothing.
+Result<std::string> authorization(const std::optional<std::string>& token_file) {
+  if (!token_file) return std::string();
+  const auto token = server::read_admin_token(*token_file);
+  if (!token) return std::unexpected(token.error());
+  return fmt::format("Authorization: Bearer {}\r\n", *token);
+}
+
+Result<Stream> open_stream(const std::string& admin, const std::string& authorization) {
   const auto url = load::parse_url("ws://" + admin + "/");
   if (!url) return fail(fmt::format("--admin '{}' is not an address; write HOST:PORT", admin));
   const auto target = load::resolve(*url);
@@ -172,8 +185,9 @@ Result<Stream> open_stream(const std::string& admin) {
   const timeval patience{.tv_sec = 5, .tv_usec = 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  const std::string request = fmt::format(
-      "GET /live/events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", admin);
+  const std::string request =
+      fmt::format("GET /live/events HTTP/1.1\r\nHost: {}\r\n{}Accept: text/event-stream\r\n\r\n",
+                  admin, authorization);
   if (::connect(socket, target->get(), target->size) != 0 ||
       ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
     return fail(fmt::format("cannot reach {}: {}; is the server running, with this admin address?",
@@ -228,7 +242,9 @@ Result<std::vector<std::string>> top_lines(std::string_view report, ScreenSize s
 }
 
 int top(const TopCommand& command) {
-  auto stream = open_stream(command.admin);
+  const auto shown = authorization(command.token_file);
+  if (!shown) return failed(shown.error());
+  auto stream = open_stream(command.admin, *shown);
   if (!stream) return failed(stream.error());
   std::signal(SIGPIPE, SIG_IGN);
   if (!command.once) std::fputs("\x1b[2J", stdout);

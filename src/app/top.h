@@ -14,7 +14,8 @@ namespace ringcast::app {
 
 struct TopCommand {
   std::string admin = "127.0.0.1:9001";
-  bool once = false;  ///< one report as plain lines, then the end
+  std::optional<std::string> token_file;  ///< with the admin token
+  bool once = false;                      ///< one report as plain lines, then the end
 };
 
 /// Takes the reports out of a stream of server-sent events (WHATWG HTML section 9.2).

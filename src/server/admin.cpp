@@ -135,6 +135,20 @@ std::string room_json(const RoomHandle& room) {
       quantiles_json(metrics.tick_duration), quantiles_json(metrics.tick_handed_over));
 }
 
+std::optional<AdminAnswer> refusal(std::string_view method, std::string_view target,
+                                   std::string_view authorization, const AdminView& view) {
+  const std::string_view path = path_of(target);
+  if (!view.token || path == "/healthz" || path == "/readyz") return std::nullopt;
+  const bool looks = method == "GET" || method == "HEAD";
+  if (view.token->is_bearer(authorization)) return std::nullopt;
+  if (looks && view.token->is_basic(authorization)) return std::nullopt;
+  AdminAnswer refused = sentence(
+      401, looks ? "The admin token is asked for, as Authorization: Bearer or as a password."
+                 : "The admin token is asked for, as Authorization: Bearer.");
+  refused.asks_for_token = true;
+  return refused;
+}
+
 AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
   const std::string_view path = path_of(target);
   if (method != "GET" && method != "HEAD") {
@@ -159,11 +173,12 @@ namespace {
 /// One request and its answer; kept alive by its pending operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes, LiveFeed& feed,
-             std::shared_ptr<std::uint32_t> count)
+  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes,
+             const observe::Log& log, LiveFeed& feed, std::shared_ptr<std::uint32_t> count)
       : stream_(std::move(socket)),
         view_(view),
         changes_(changes),
+        log_(log),
         feed_(feed),
         count_(std::move(count)) {
     ++*count_;
@@ -199,6 +214,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void act() {
     const auto& request = parser_.get();
     const std::string_view path = path_of(standard(request.target()));
+    if (auto refused = refusal(standard(request.method_string()), standard(request.target()),
+                               standard(request[http::field::authorization]), view_)) {
+      say_refused(path);
+      return write(std::move(*refused));
+    }
     const auto answered = [self = shared_from_this()](AdminAnswer changed) {
       self->write(std::move(changed));
     };
@@ -215,6 +235,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
+  void say_refused(std::string_view path) const {
+    error_code gone_already;
+    const auto peer = stream_.socket().remote_endpoint(gone_already);
+    log_.write(
+        observe::LogLevel::warning, "admin request without the token refused",
+        {{"from", gone_already ? std::string("?") : peer.address().to_string()}, {"path", path}});
+  }
+
   void write(AdminAnswer&& answered) {
     response_.version(11);
     response_.result(answered.status);
@@ -225,6 +253,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
                   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                   "img-src 'self' data:; base-uri 'none'; form-action 'none'");
     if (!answered.allow.empty()) response_.set(http::field::allow, answered.allow);
+    if (answered.asks_for_token) {
+      response_.insert(http::field::www_authenticate, R"(Bearer realm="ringcast")");
+      response_.insert(http::field::www_authenticate, R"(Basic realm="ringcast", charset="UTF-8")");
+    }
     if (!answered.location.empty()) response_.set(http::field::location, answered.location);
     response_.keep_alive(false);
     response_.content_length(answered.body.size());
@@ -239,6 +271,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::tcp_stream stream_;
   const AdminView& view_;
   RoomChanges& changes_;
+  const observe::Log& log_;
   LiveFeed& feed_;
   std::shared_ptr<std::uint32_t> count_;
   bool silent_ = true;
@@ -251,11 +284,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 struct AdminEndpoint::Impl {
   Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
-       RoomChanges& its_changes, const Clock& clock)
+       RoomChanges& its_changes, const observe::Log& its_log, const Clock& clock)
       : acceptor(context),
         pause(context),
         view(its_view),
         changes(its_changes),
+        log(its_log),
         feed(context, its_view, clock) {
     // The protocol is only asked for when a socket is opened, not when one is taken over.
     acceptor.assign(tcp::v4(), listener.descriptor);
@@ -268,7 +302,7 @@ struct AdminEndpoint::Impl {
       if (error) return accept_later();
       make_room();
       const auto connection =
-          std::make_shared<Connection>(std::move(socket), view, changes, feed, connections);
+          std::make_shared<Connection>(std::move(socket), view, changes, log, feed, connections);
       connection->read();
       readers.push_back(connection);
       accept();
@@ -301,12 +335,13 @@ struct AdminEndpoint::Impl {
   asio::steady_timer pause;
   const AdminView& view;
   RoomChanges& changes;
+  const observe::Log& log;
   LiveFeed feed;
 };
 
 AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view,
-                             RoomChanges& changes, const Clock& clock)
-    : impl_(std::make_unique<Impl>(context, listener, view, changes, clock)) {}
+                             RoomChanges& changes, const observe::Log& log, const Clock& clock)
+    : impl_(std::make_unique<Impl>(context, listener, view, changes, log, clock)) {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 

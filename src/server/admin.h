@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/io.h"
+#include "observe/log.h"
+#include "server/admin_token.h"
 #include "server/handles.h"
 
 namespace boost::asio {
@@ -24,19 +27,22 @@ namespace ringcast::server {
 
 enum class Readiness : std::uint8_t { starting, serving, draining };
 
-/// What is told about.
+/// What is told about, and to whom.
 struct AdminView {
   Readiness readiness = Readiness::starting;
   std::span<const CoreHandle> cores;
   std::vector<RoomHandle> rooms;
+  /// None: everybody is answered. Otherwise those without it hear of health and readiness only.
+  std::optional<AdminToken> token = std::nullopt;
 };
 
 struct AdminAnswer {
   std::uint16_t status;
   std::string_view content_type;
   std::string body;
-  std::string allow = {};     ///< of a 405: the header Allow
-  std::string location = {};  ///< of a 201: the header Location
+  std::string allow = {};       ///< of a 405: the header Allow
+  std::string location = {};    ///< of a 201: the header Location
+  bool asks_for_token = false;  ///< of a 401: with the headers WWW-Authenticate
 };
 /// A sentence and a newline.
 [[nodiscard]] AdminAnswer sentence(std::uint16_t status, std::string_view text);
@@ -57,6 +63,13 @@ class RoomChanges {
   virtual void close(std::string_view name, Answered answered) = 0;
 };
 
+/// Nothing when the request may be answered, or the 401 that it gets instead. `authorization`: that
+/// header's value, or nothing. Basic is for looking only: a browser sends it by itself, whichever
+/// page has it ask.
+[[nodiscard]] std::optional<AdminAnswer> refusal(std::string_view method, std::string_view target,
+                                                 std::string_view authorization,
+                                                 const AdminView& view);
+
 /// What is answered at once: all but what changes rooms. `target` as in the request line; a query
 /// is ignored.
 [[nodiscard]] AdminAnswer answer(std::string_view method, std::string_view target,
@@ -71,9 +84,9 @@ class AdminEndpoint {
   static constexpr auto request_timeout = std::chrono::seconds(5);  ///< to read it, to answer it
 
   /// Serves from now on, whenever `context` runs. Takes `listener`, a listening socket. `view` is
-  /// read at each request; it, `changes` and `clock` outlive the endpoint.
+  /// read at each request; it, `changes`, `log` and `clock` outlive the endpoint.
   AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view,
-                RoomChanges& changes, const Clock& clock);
+                RoomChanges& changes, const observe::Log& log, const Clock& clock);
   ~AdminEndpoint();
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;

@@ -119,7 +119,8 @@ struct Control::Impl {
         signals(context, signal_descriptor),
         look_at_cores(context),
         doorbell(context, event_descriptor) {
-    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, clock);
+    view.token = options.admin_token;
+    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, log, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
@@ -166,6 +167,7 @@ struct Control::Impl {
       return reload_over("serving; the last reload was refused: " + read.error().message);
     }
     options.shutdown_takes_at_most = read->shutdown_takes_at_most;
+    view.token = read->admin_token;
     reloading.begin(std::move(*read), view.cores, [this] { reload_over("serving"); });
   }
 

@@ -5,12 +5,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "io/io.h"
 #include "observe/log.h"
+#include "server/admin_token.h"
 #include "server/handles.h"
 #include "server/live_rooms.h"
 #include "server/reload.h"
@@ -22,6 +24,7 @@ namespace ringcast::server {
 
 struct ControlOptions {
   io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
+  std::optional<AdminToken> admin_token = std::nullopt;  ///< that it asks for; none: it asks nobody
   /// What sessions are closed with at a shutdown.
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
   RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened

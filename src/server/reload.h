@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "observe/log.h"
+#include "server/admin_token.h"
 #include "server/handles.h"
 #include "server/live_rooms.h"
 #include "server/options.h"
@@ -25,8 +26,9 @@ namespace ringcast::server {
 struct Reload {
   CoreOptions core;
   std::uint32_t rooms_max = 1'024;
-  Nanoseconds shutdown_takes_at_most{};  ///< as in ControlOptions
-  std::vector<std::string> closed;       ///< rooms that are there and are to go
+  Nanoseconds shutdown_takes_at_most{};   ///< as in ControlOptions
+  std::optional<AdminToken> admin_token;  ///< as in ControlOptions
+  std::vector<std::string> closed;        ///< rooms that are there and are to go
   std::vector<MadeRoom> opened;
   /// Settings that differ from those the server was started with and wait for its next start.
   std::vector<std::string> at_next_start;

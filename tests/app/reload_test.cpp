@@ -64,6 +64,7 @@ struct Changed {
 const std::map<std::string_view, Changed> changed_settings{
     {"listen", {"'127.0.0.1:9100'", "listen"}},
     {"admin", {"'127.0.0.1:9101'", "admin"}},
+    {"admin_token_file", {"'/etc/ringcast/token'", ""}},
     {"cores", {"'all'", "cores"}},
     {"state_directory", {"'/var/lib/other'", "state_directory"}},
     {"page", {"false", "page"}},
@@ -128,7 +129,7 @@ TEST_CASE("every setting is either taken over or named as waiting for the next s
     if (changed.waits_as.empty()) {
       CHECK(reload->at_next_start.empty());
       CHECK((!(core == started.core) || reload->rooms_max != started.rooms_max ||
-             !(now.log == started.log)));
+             !(now.log == started.log) || now.admin_token_file != started.admin_token_file));
       CHECK(core == now.core);
     } else {
       CHECK(reload->at_next_start == Names{std::string(changed.waits_as)});

@@ -85,8 +85,9 @@ def prop(unit: str, name: str) -> str:
     return inside("systemctl", "show", "--property", name, "--value", unit).strip()
 
 
-def answers(path: str, port: int) -> bool:
-    return subprocess.run([FOLDER / "host-exec.sh", HOST, "curl", "--silent", "--fail", "--max-time", "5",
+def answers(path: str, port: int, token: str = "") -> bool:
+    shown = ["--header", f"Authorization: Bearer {token}"] if token else []
+    return subprocess.run([FOLDER / "host-exec.sh", HOST, "curl", "--silent", "--fail", "--max-time", "5", *shown,
                            "--output", "/dev/null", f"http://127.0.0.1:{port}{path}"],
                           check=False).returncode == 0
 
@@ -158,8 +159,9 @@ class Package(unittest.TestCase):
         if SUITE != "bookworm":  # systemd 254 brought growing delays between restarts
             self.assertEqual(prop("ringcast.service", "RestartSteps"), "6")
 
-    def test_3_a_secret_reaches_the_process_alone(self):
+    def test_3_a_secret_reaches_the_process_alone_and_is_asked_for(self):
         secret = "/run/credentials/ringcast.service/admin-token"
+        self.assertTrue(answers("/rooms", 9001))
         inside("test", "!", "-e", secret)
         inside("sh", "-c", "umask 077; mkdir -p /etc/credstore; echo s3cret >/etc/credstore/ringcast.admin-token; "
                "systemctl restart ringcast")
@@ -172,6 +174,18 @@ class Package(unittest.TestCase):
         self.assertNotIn("s3cret", inside("cat", f"/proc/{process}/environ"))
         inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c",
                f"! cat /etc/credstore/ringcast.admin-token && ! cat {secret}")
+        self.assertTrue(ready() and not answers("/rooms", 9001))
+        self.assertTrue(answers("/rooms", 9001, "s3cret"))
+        # A new one, without a restart.
+        inside("sh", "-c", "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token; systemctl reload ringcast")
+        until(lambda: answers("/rooms", 9001, "0ther"), "the new token")
+        self.assertFalse(answers("/rooms", 9001, "s3cret"))
+        self.assertEqual(prop("ringcast", "MainPID"), process)
+        inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "! ls /run/ringcast/")
+        inside("systemctl", "restart", "ringcast")
+        until(lambda: answers("/rooms", 9001, "0ther"), "the new token after a restart")
+        inside("sh", "-c", "rm /etc/credstore/ringcast.admin-token; systemctl restart ringcast")
+        until(lambda: answers("/rooms", 9001), "no token")
 
     def test_3_a_killed_server_comes_back(self):
         before = prop("ringcast", "MainPID")

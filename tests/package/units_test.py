@@ -62,8 +62,12 @@ class Units(unittest.TestCase):
             with self.subTest(unit=name):
                 values = unit(name)
                 [start] = values["ExecStart"]
-                self.assertEqual(values["ExecReload"],
-                                 [f"{start} --check-config", "/bin/kill -HUP $MAINPID"])
+                reload = values["ExecReload"]
+                self.assertEqual((reload[0], reload[-1]),
+                                 (f"{start} --check-config", "/bin/kill -HUP $MAINPID"))
+                # The only step as root, into a folder of the server's: it must follow no link there.
+                [as_root] = [step for step in reload if step.startswith("+")]
+                self.assertRegex(as_root, "cp --remove-destination .* && chown --no-dereference .* && mv -")
 
     def test_what_a_service_keeps_is_its_own(self):
         states = [unit(name)["StateDirectory"][0] for name in SERVICES]
