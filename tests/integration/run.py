@@ -13,6 +13,7 @@ import argparse
 import os
 import pathlib
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -103,9 +104,14 @@ def run_node_suite(name: str, script: str) -> tuple[int, int, int]:
     import harness
 
     rooms = ("arena=arena", "echo=echo", "duel=arena,players=1")
-    with harness.serving(name=name, rooms=rooms) as server:
+    harness.LOGS.mkdir(parents=True, exist_ok=True)
+    token_file = harness.LOGS.resolve() / "admin-token"
+    token_file.write_text(secrets.token_hex())
+    with harness.serving(name=name, rooms=rooms,
+                         config=f'admin_token_file = "{token_file}"') as server:
         environment = {
             **os.environ,
+            "RINGCAST_ADMIN_TOKEN": token_file.read_text(),
             "RINGCAST_URL": server.url,
             "RINGCAST_PAGE": f"http://127.0.0.1:{server.port}/",
             "RINGCAST_LIVE": f"http://127.0.0.1:{server.admin_port}/",

@@ -30,12 +30,14 @@ export class Browser {
     this.#profile = profile;
   }
 
-  static async launch(): Promise<Browser> {
+  /** `password`: what it sends to who asks for one; none by default. */
+  static async launch(password?: string): Promise<Browser> {
     const profile = await mkdtemp(join(tmpdir(), "ringcast-browser-"));
     const context = await chromium.launchPersistentContext(profile, {
       executablePath,
       args: flags,
       viewport: { width: 1440, height: 900 },
+      ...(password === undefined ? {} : { httpCredentials: { username: "me", password } }),
     });
     return new Browser(context, profile);
   }

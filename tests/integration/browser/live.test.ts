@@ -1,5 +1,5 @@
 // The live view as somebody sees it who runs a server: in a real browser, at the admin address of a
-// running one.
+// running one, which asks for its token when it has one.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
@@ -9,6 +9,7 @@ import { Browser, complaintsOf, until } from "./browser";
 const liveUrl = process.env["RINGCAST_LIVE"] ?? "http://127.0.0.1:9001/";
 const roomUrl = `${process.env["RINGCAST_URL"] ?? "ws://127.0.0.1:9000"}/rooms/arena`;
 const screenshot = process.env["RINGCAST_SCREENSHOT_LIVE"];
+const adminToken = process.env["RINGCAST_ADMIN_TOKEN"];
 
 let browser: Browser;
 let page: Page;
@@ -20,7 +21,7 @@ const reading = (card: string, name: string) =>
   text(`.card[data-name="${card}"] dl div:has(dt:text-is("${name}")) dd`);
 
 before(async () => {
-  browser = await Browser.launch();
+  browser = await Browser.launch(adminToken);
   page = browser.context.pages()[0] ?? (await browser.context.newPage());
   complaints = complaintsOf(page, liveUrl);
   await page.goto(liveUrl);
