@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
-#include <utility>
 
 namespace ringcast::app {
 namespace {
@@ -30,7 +29,7 @@ Result<std::optional<server::AdminToken>> read_admin_token(const Config& config)
   if (!text) return std::unexpected(text.error());
   auto token = server::AdminToken::parse(*text);
   if (!token) return std::unexpected(token.error());
-  return std::optional(std::move(*token));
+  return std::optional(*token);
 }
 
 }  // namespace ringcast::app

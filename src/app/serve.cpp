@@ -168,7 +168,7 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
     if (!admin_token) return std::unexpected(admin_token.error());
     auto reload = plan_reload(started, *read, running, simulations);
     if (!reload) return reload;
-    reload->admin_token = std::move(*admin_token);
+    reload->admin_token = *admin_token;
     log.set_options(read->log);
     return reload;
   };
