@@ -205,6 +205,7 @@ struct Control::Impl {
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
         } else {
+          if (core_watch) core_watch->forget(static_cast<std::uint32_t>(&core - view.cores.data()));
           save(std::get<Drained>(*mail));
           if (++drained == view.cores.size()) all_drained();
         }
@@ -257,6 +258,8 @@ struct Control::Impl {
 
   void save(const Drained& mail) {
     for (const SavedRoom& room : mail.rooms) {
+      // Disks may be slow, and this thread looks at no core meanwhile.
+      options.service_manager.alive();
       if (const auto done = options.state_directory->save(room); !done) {
         saved = false;
         log.write(observe::LogLevel::error, done.error().message);

@@ -13,16 +13,20 @@ namespace ringcast::server {
 class CoreWatch {
  public:
   /// `cores` outlive the watch. They are rung for the first time.
-  explicit CoreWatch(std::span<const CoreHandle> cores) : cores_(cores), seen_(cores.size()) {
+  explicit CoreWatch(std::span<const CoreHandle> cores)
+      : cores_(cores), seen_(cores.size()), over_(cores.size()) {
     ring();
   }
+
+  /// A core whose loop is over, as it should be, is looked at no more.
+  void forget(std::uint32_t core) { over_[core] = true; }
 
   /// The cores that have not turned since the last look or the start, by index; those that had
   /// nothing to do turn because they are rung. Valid until the next look.
   [[nodiscard]] std::span<const std::uint32_t> look() {
     standing_.clear();
     for (std::uint32_t index = 0; index < cores_.size(); ++index) {
-      if (turns(index) == seen_[index]) standing_.push_back(index);
+      if (!over_[index] && turns(index) == seen_[index]) standing_.push_back(index);
     }
     ring();
     return standing_;
@@ -41,6 +45,7 @@ class CoreWatch {
 
   std::span<const CoreHandle> cores_;
   std::vector<std::uint64_t> seen_;
+  std::vector<bool> over_;
   std::vector<std::uint32_t> standing_;
 };
 

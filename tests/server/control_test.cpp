@@ -208,15 +208,22 @@ TEST_CASE("a shutdown in the middle of a reload has the last word") {
 /// A core that turns when it is rung, or does not, and ends the run after so many rings.
 class WatchedCore final : public io::Doorbell {
  public:
-  WatchedCore(io::Doorbell& control, bool turns) : control_(control), turns_(turns) {
+  /// `drains_for`: so many rings.
+  WatchedCore(io::Doorbell& control, bool turns, int drains_for = 0)
+      : control_(control), turns_(turns), drains_for_(drains_for) {
     post(Ready{});
   }
 
   void ring() noexcept override {
+    if (over_) return;
     if (turns_) metrics_[observe::Count::turns].add();
     if (++rings_ == 6) raise_in_process(SIGTERM);
     while (auto mail = to_core_.pop()) {
-      if (std::holds_alternative<Shutdown>(*mail)) post(Drained{});
+      if (std::holds_alternative<Shutdown>(*mail)) shutting_down_ = true;
+    }
+    if (shutting_down_ && drains_for_-- <= 0) {
+      over_ = true;
+      post(Drained{});
     }
   }
   [[nodiscard]] CoreHandle handle() { return {&to_core_, &from_core_, this, &metrics_}; }
@@ -229,17 +236,20 @@ class WatchedCore final : public io::Doorbell {
 
   io::Doorbell& control_;
   bool turns_;
+  int drains_for_;
+  bool shutting_down_ = false;
+  bool over_ = false;
   int rings_ = 0;
   ControlMailbox to_core_{mailbox_capacity};
   CoreMailbox from_core_{mailbox_capacity};
   observe::CoreMetrics metrics_;
 };
 
-std::vector<std::string> heard_by_manager(bool second_turns) {
+std::vector<std::string> heard_by_manager(bool second_turns, int second_drains_for = 0) {
   const ManagerSocket listening;
   const auto control = make_control({.admin = {}, .service_manager = listening.manager("4000")});
   WatchedCore first(control->doorbell(), true);
-  WatchedCore second(control->doorbell(), second_turns);
+  WatchedCore second(control->doorbell(), second_turns, second_drains_for);
   const std::array handles = {first.handle(), second.handle()};
   control->run(handles, {}, [] {});
   return listening.heard();
@@ -258,6 +268,13 @@ TEST_CASE("the service manager does not hear that a server lives of which one co
   const auto heard = heard_by_manager(false);
   CHECK(heard.size() == 2);
   CHECK(std::ranges::count(heard, "WATCHDOG=1\n") == 0);
+}
+
+TEST_CASE("a core that has drained is not taken for one that stands still while others drain") {
+  const auto heard = heard_by_manager(true, 6);
+  const auto stopping = std::ranges::find_if(
+      heard, [](const std::string& said) { return said.starts_with("STOPPING=1"); });
+  CHECK(std::count(stopping, heard.end(), "WATCHDOG=1\n") >= 4);
 }
 
 /// Sends `request` to a port of this machine and returns all that comes back.
