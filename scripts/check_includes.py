@@ -13,20 +13,21 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 
-# base < observe < { io, ws, wire, room } < server < app. `public` is include/ringcast.
+# base < observe < { io, proxy, ws, wire, room } < server < app. `public` is include/ringcast.
 MAY_INCLUDE = {
     "base": set(),
     "observe": {"base"},
     "io": {"base", "observe"},
+    "proxy": {"base", "observe"},
     "ws": {"base", "observe"},
     "wire": {"base", "observe"},
     "room": {"base", "observe", "public"},
     "uring": {"base", "observe", "io"},
-    "server": {"base", "observe", "io", "ws", "wire", "room", "public"},
+    "server": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public"},
     "load": {"base", "observe", "io", "ws", "wire"},
     "arena": {"base", "public"},
     "echo": {"base", "public"},
-    "app": {"base", "observe", "io", "ws", "wire", "room", "uring", "server", "load", "arena",
+    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "uring", "server", "load", "arena",
             "echo", "public"},
     "public": set(),
 }

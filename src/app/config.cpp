@@ -89,6 +89,19 @@ void read_addresses(TomlTable& document, Config& config) {
   }
 }
 
+void read_proxies(TomlTable& document, std::vector<IpNetwork>& proxy_from) {
+  std::vector<std::string> texts;
+  document.read("proxy_from", texts);
+  for (const std::string& text : texts) {
+    const auto network = IpNetwork::parse(text);
+    if (network) {
+      proxy_from.push_back(*network);
+    } else {
+      document.problem("proxy_from", network.error().message);
+    }
+  }
+}
+
 void read_log(TomlTable table, observe::LogOptions& log) {
   table.read("level", log.level, log_levels);
   table.read("format", log.format, log_formats);
@@ -168,6 +181,13 @@ void read_session(TomlTable table, server::SessionOptions& session,
   }
 }
 
+void read_address(TomlTable table, server::AddressOptions& address) {
+  table.read("connections_max", address.connections_max, any_uint32);
+  table.read("connections_per_s", address.connections.per_second, any_uint32);
+  table.read("connections_burst", address.connections.burst, {.min = 1, .max = UINT32_MAX});
+  table.refuse_other_keys();
+}
+
 void read_send(TomlTable table, SendOptions& send) {
   table.read("strategy", send.strategy, send_strategies);
   table.read("zero_copy_min_bytes", send.zero_copy_min_bytes,
@@ -222,6 +242,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
         "origins_allowed",
         fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
   }
+  read_proxies(document, config.core.proxy_from);
   document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
   document.read_milliseconds("drain_window_ms", config.core.drain_window,
                              {.min = 0, .max = 3'600'000});
@@ -234,10 +255,17 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_memory(document.table("memory"), config.memory);
   read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
+  read_address(document.table("address"), config.core.address);
   read_latest(document.table("latest"), config.core);
   read_send(document.table("send"), config.core.send);
   read_rooms(document, config.rooms, simulations);
   document.refuse_other_keys();
+  if (config.direct_sockets == DirectSockets::on && config.core.asks_for_addresses()) {
+    document.table("core").problem("direct_sockets",
+                                   "must not be \"on\" with proxy_from or a limit of [address], "
+                                   "since the kernel does not tell "
+                                   "the address of a direct socket's peer; use \"auto\"");
+  }
 }
 
 Result<void> apply_room_flags(const ConfigFlags& flags, std::vector<server::RoomOptions>& rooms,

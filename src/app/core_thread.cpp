@@ -97,7 +97,8 @@ Result<void> CoreThread::make_core(Made& made, std::span<const server::CorePeer>
                          .to_control = from_core_,
                          .control_doorbell = &setup_.control_doorbell,
                          .peers = peers,
-                         .notices = &notices_});
+                         .notices = &notices_,
+                         .address_limits = &setup_.address_limits});
   return add_rooms(made);
 } catch (const std::bad_alloc&) {
   return no_memory();

@@ -20,6 +20,7 @@
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
+#include "server/address_limits.h"
 #include "server/core_mail.h"
 #include "server/handles.h"
 #include "server/mail.h"
@@ -43,6 +44,7 @@ struct CoreSetup {
   std::span<const std::uint32_t> room_homes;            ///< one for each room of the configuration
   std::span<observe::RoomMetrics* const> room_metrics;  ///< likewise
   std::span<const std::optional<server::SavedRoom>> saved_rooms;  ///< likewise
+  server::AddressLimits& address_limits;                          ///< of all cores
 };
 
 class CoreThread {

@@ -35,7 +35,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
                                                .control_doorbell = control_doorbell,
                                                .room_homes = cores->room_homes_,
                                                .room_metrics = cores->room_metrics_view_,
-                                               .saved_rooms = saved_rooms}));
+                                               .saved_rooms = saved_rooms,
+                                               .address_limits = cores->address_limits_}));
   }
   if (auto begun = cores->begin(); !begun) return std::unexpected(begun.error());
   return cores;

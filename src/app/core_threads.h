@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/core_thread.h"
+#include "server/address_limits.h"
 
 namespace ringcast::app {
 
@@ -32,6 +33,7 @@ class CoreThreads {
   explicit CoreThreads(const Config& config);
   [[nodiscard]] Result<void> begin();
 
+  server::AddressLimits address_limits_;  // sessions and mail hold claims of it
   std::vector<std::uint32_t> room_homes_;
   std::vector<std::unique_ptr<observe::RoomMetrics>> room_metrics_;
   std::vector<observe::RoomMetrics*> room_metrics_view_;

@@ -25,9 +25,10 @@ SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_dire
   const std::uint64_t own = own_files + own_files_of_a_core * cores;
   const std::uint64_t connections = cores * config.core.slots();
   const bool fits = connections + own <= limit;
-  const bool direct =
-      has_direct && (config.direct_sockets == DirectSockets::on ||
-                     (config.direct_sockets == DirectSockets::when_needed && !fits));
+  // The addresses of their peers can't be had.
+  const bool direct = has_direct && !config.core.asks_for_addresses() &&
+                      (config.direct_sockets == DirectSockets::on ||
+                       (config.direct_sockets == DirectSockets::when_needed && !fits));
   SocketPlan plan;
   if (direct) {
     // The kernel refuses a table larger than the limit.

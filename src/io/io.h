@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
 
 namespace ringcast::io {
 
@@ -152,6 +154,9 @@ class Io {
   /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is
   /// armed again.
   virtual void accept(Socket listener, Token token) = 0;
+  /// The other end of an accepted socket. Immediate, no completion. Nothing when it can't be had:
+  /// of a direct socket or one that is not of the Internet, and once the peer is gone.
+  [[nodiscard]] virtual std::optional<IpAddress> peer_address(Socket socket) const = 0;
   /// Receives into a provided buffer. -ENOBUFS when none was free.
   virtual void receive(Socket socket, ReceiveMode mode, Token token) = 0;
   /// `bytes` must stay as they are until the operation is over (for a quiet send: until the next

@@ -10,6 +10,11 @@ namespace {
 constexpr auto count_rows = std::to_array<MetricRow>({
     {"connections_accepted_total", "Connections accepted.", ""},
     {"accept_errors_total", "Accepts that failed.", ""},
+    {"proxy_headers_malformed_total",
+     "Connections of proxies closed since they did not begin with a PROXY header.", ""},
+    {"connections_limited_total", "Connections refused by a limit of the client's address.",
+     R"(limit="connections_max")"},
+    {"connections_limited_total", "", R"(limit="connections_per_s")"},
     {"upgrades_total", "Connections that became sessions.", ""},
     {"upgrades_refused_total", "Requests answered with an HTTP error.", ""},
     {"page_requests_total", "Requests for a file of the page.", ""},

@@ -45,6 +45,9 @@ class Histogram : public LogLinear<4> {
 enum class Count : std::uint8_t {
   connections_accepted,
   accept_errors,
+  proxy_headers_malformed,
+  connections_over_address_max,
+  connections_over_address_rate,
   upgrades,
   upgrades_refused,
   page_requests,

@@ -15,20 +15,25 @@ class TokenBucket {
   [[nodiscard]] bool take(std::uint32_t amount, std::uint32_t per_second, std::uint32_t burst,
                           Instant now) {
     if (per_second == 0) return true;
-    const double full = burst;
-    if (last_ == Instant{}) {
-      tokens_ = full;
-    } else {
-      const double passed = std::chrono::duration<double>(now - last_).count();
-      tokens_ = std::min(full, tokens_ + passed * per_second);
-    }
+    tokens_ = tokens_at(now, per_second, burst);
     last_ = now;
     if (tokens_ < amount) return false;
     tokens_ -= amount;
     return true;
   }
+  /// Whether it is as good as one that was never taken from.
+  [[nodiscard]] bool is_full(std::uint32_t per_second, std::uint32_t burst, Instant now) const {
+    return per_second == 0 || tokens_at(now, per_second, burst) >= burst;
+  }
 
  private:
+  [[nodiscard]] double tokens_at(Instant now, std::uint32_t per_second, std::uint32_t burst) const {
+    const double full = burst;
+    if (last_ == Instant{}) return full;
+    const double passed = std::chrono::duration<double>(now - last_).count();
+    return std::min(full, tokens_ + passed * per_second);
+  }
+
   Instant last_{};
   double tokens_ = 0;
 };

@@ -29,14 +29,15 @@ const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room
 
 Acceptor::Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
                    std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
-                   const Outlets& outlets)
+                   const Outlets& outlets, AddressLimits* address_limits)
     : context_(context),
       sessions_(sessions),
       listener_(listener),
       page_(page),
       rooms_(rooms),
       peers_(peers),
-      outlets_(outlets) {}
+      outlets_(outlets),
+      address_limits_(address_limits) {}
 
 void Acceptor::start() {
   armed_ = true;
@@ -96,9 +97,81 @@ void Acceptor::admit(io::Socket socket) {
   if (handle) {
     RINGCAST_PROBE(accept, handle.slot, sessions_.size());
     settle_in(handle);
+    identify(handle, *sessions_.find(handle));
   } else {
     context_.metrics[Count::accept_errors].add();
     context_.io.close(socket, CoreContext::token(Operation::close_unwanted));
+  }
+}
+
+/// Whose connection it is: the peer's own, or that of somebody whom a proxy is about to name.
+void Acceptor::identify(Handle handle, Session& session) {
+  if (session.phase != Phase::upgrading || !context_.options.asks_for_addresses()) return;
+  const std::optional<IpAddress> peer = context_.io.peer_address(session.socket);
+  if (!peer) return;
+  const auto has_peer = [&](const IpNetwork& network) { return network.contains(*peer); };
+  if (std::ranges::any_of(context_.options.proxy_from, has_peer)) {
+    session.handshake->proxy_header.emplace();
+  } else {
+    limit(handle, session, *peer);
+  }
+}
+
+/// False unless the header is whole and its client may go on; `bytes` are then those behind it.
+bool Acceptor::read_proxy_header(Handle handle, Session& session,
+                                 std::span<const std::byte>& bytes) {
+  proxy::HeaderParser& header = *session.handshake->proxy_header;
+  switch (header.feed(bytes)) {
+    case proxy::HeaderParser::State::need_more:
+      sessions_.receive(handle, session, io::ReceiveMode::once);
+      return false;
+    case proxy::HeaderParser::State::malformed: {
+      context_.metrics[Count::proxy_headers_malformed].add();
+      Notice notice{.kind = Notice::Kind::proxy_header_malformed,
+                    .address = context_.io.peer_address(session.socket)};
+      notice.set_reason(proxy::words_for(header.why()));
+      context_.notices.say(notice, context_.now);
+      sessions_.end(handle);  // no answer: nobody is known to speak HTTP there
+      return false;
+    }
+    case proxy::HeaderParser::State::done:
+      break;
+  }
+  bytes = bytes.subspan(header.bytes_taken());
+  const std::optional<IpAddress> client = header.client();
+  session.handshake->proxy_header.reset();
+  // A proxy that speaks for itself, or does not know for whom, is not limited: it is ours.
+  if (client) limit(handle, session, *client);
+  return session.phase == Phase::upgrading;
+}
+
+void Acceptor::limit(Handle handle, Session& session, const IpAddress& client) {
+  if (address_limits_ == nullptr) return;
+  AddressLimits::Answer answer =
+      address_limits_->claim(client, context_.options.address, context_.now);
+  session.address_claim = std::move(answer.claim);
+  std::string_view why;
+  switch (answer.verdict) {
+    case AddressLimits::Verdict::welcome:
+      return;
+    case AddressLimits::Verdict::too_many:
+      context_.metrics[Count::connections_over_address_max].add();
+      why = "There are too many connections from this address.";
+      break;
+    case AddressLimits::Verdict::too_fast:
+      context_.metrics[Count::connections_over_address_rate].add();
+      why = "Connections come too fast from this address.";
+      break;
+  }
+  Notice notice{.kind = Notice::Kind::address_over_limit, .address = client};
+  notice.set_reason(answer.verdict == AddressLimits::Verdict::too_many
+                        ? "address.connections_max"
+                        : "address.connections_per_s");
+  context_.notices.say(notice, context_.now);
+  if (session.address_claim) {
+    refuse(handle, session, {ws::HttpStatus::too_many_requests, why});
+  } else {
+    sessions_.end(handle);
   }
 }
 
@@ -113,14 +186,17 @@ void Acceptor::settle_in(Handle handle) {
 
 void Acceptor::moved_here(ConnectionMoved& mail) {
   mail.handshake->moved = true;
+  // Out of the mail, which may lie in its mailbox for long.
+  AddressLimits::Claim address_claim = std::move(mail.address_claim);
   const Handle handle = sessions_.adopt(mail.socket, std::move(mail.handshake), mail.deadline);
   if (!handle) {
     context_.metrics[Count::accept_errors].add();
     context_.io.close(mail.socket, CoreContext::token(Operation::close_unwanted));
     return;
   }
-  settle_in(handle);
   Session& session = *sessions_.find(handle);
+  session.address_claim = std::move(address_claim);
+  settle_in(handle);
   if (session.phase == Phase::upgrading) upgrade(handle, session);
 }
 
@@ -146,12 +222,13 @@ void Acceptor::handed_over(Handle handle, Session& session, std::int32_t result)
   context_.metrics[Count::connections_moved].add();
   const std::uint32_t core = session.handshake->core;
   RINGCAST_PROBE(session_moved, handle.slot, core);
-  outlets_[core]->control(
-      ConnectionMoved{io::Socket{result}, std::move(session.handshake), session.deadline});
+  outlets_[core]->control(ConnectionMoved{io::Socket{result}, std::move(session.handshake),
+                                          session.deadline, std::move(session.address_claim)});
   sessions_.moved_away(handle);
 }
 
 void Acceptor::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
+  if (session.handshake->proxy_header && !read_proxy_header(handle, session, bytes)) return;
   switch (session.handshake->parser.feed(bytes)) {
     case ws::UpgradeParser::State::need_more:
       sessions_.receive(handle, session, io::ReceiveMode::once);

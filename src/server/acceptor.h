@@ -1,12 +1,15 @@
-// From a connection to a member: accepts, reads the request head, answers it, and lets a session
-// join its room. A connection whose room is on another core moves there before its answer. Also
-// answers everything that is not an upgrade: the page's files and refusals.
+// From a connection to a member: accepts, reads who is behind a proxy, reads the request head,
+// answers it, and lets a session join its room. A connection whose room is on another core moves
+// there before its answer. Also answers everything that is not an upgrade: the page's files and
+// refusals.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "base/ip_address.h"
 #include "io/io.h"
+#include "server/address_limits.h"
 #include "server/core_context.h"
 #include "server/core_mail.h"
 #include "server/outlet.h"
@@ -23,7 +26,7 @@ class Acceptor {
  public:
   Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
            std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
-           const Outlets& outlets);
+           const Outlets& outlets, AddressLimits* address_limits);
 
   void start();
   /// Cancels the accept; over() once the kernel has let go of the listener. Our descriptor of it is
@@ -55,6 +58,10 @@ class Acceptor {
  private:
   void close_listener();
   void admit(io::Socket socket);
+  void identify(Handle handle, Session& session);
+  [[nodiscard]] bool read_proxy_header(Handle handle, Session& session,
+                                       std::span<const std::byte>& bytes);
+  void limit(Handle handle, Session& session, const IpAddress& client);
   void refuse(Handle handle, Session& session, const ws::Refusal& refusal);
   void serve_page(Handle handle, Session& session);
   void upgrade(Handle handle, Session& session);
@@ -70,6 +77,7 @@ class Acceptor {
   Rooms& rooms_;
   std::span<const CorePeer> peers_;
   const Outlets& outlets_;
+  AddressLimits* address_limits_;
   bool armed_ = false;
   bool cancelling_ = false;
   bool stopping_ = false;

@@ -33,7 +33,7 @@ Core::Core(const CoreWiring& wiring)
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
       reader_(context_, sessions_, sender_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
-                post_.outlets()) {
+                post_.outlets(), wiring.address_limits) {
   post_.attach(acceptor_);
   sender_.attach(sessions_);
   context_.notices.attach(wiring.notices, wiring.control_doorbell);

@@ -15,6 +15,7 @@
 #include "ringcast/simulation.h"
 #include "room/room_directory.h"
 #include "server/acceptor.h"
+#include "server/address_limits.h"
 #include "server/broadcast.h"
 #include "server/core_context.h"
 #include "server/core_mail.h"
@@ -43,6 +44,7 @@ struct CoreWiring {
   io::Doorbell* control_doorbell;        ///< rung behind mail to the control thread; may be nullptr
   std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
   NoticeQueue* notices = nullptr;        ///< what is to be logged; may be nullptr
+  AddressLimits* address_limits = nullptr;  ///< that all cores share; none: nobody is limited
 };
 
 class Core {

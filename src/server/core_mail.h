@@ -14,6 +14,7 @@
 #include "io/io.h"
 #include "ringcast/simulation.h"
 #include "room/room_directory.h"
+#include "server/address_limits.h"
 #include "server/session.h"
 #include "ws/close_code.h"
 
@@ -29,6 +30,7 @@ struct ConnectionMoved {
   io::Socket socket;
   std::unique_ptr<Handshake> handshake;
   Instant deadline;
+  AddressLimits::Claim address_claim;
 };
 
 // From a room's home core to a core that members of it are on, which makes one copy of each frame

@@ -29,6 +29,7 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
   const std::string room = room_name(notice.room, rooms);
   const std::string session = fmt::format("{}.{}", notice.session.slot, notice.session.generation);
   const auto member = static_cast<std::int64_t>(notice.member);
+  const std::string address = notice.address ? notice.address->text() : "unknown";
   switch (notice.kind) {
     case Notice::Kind::session_closed:
       return log.write(LogLevel::warning, "session closed",
@@ -56,6 +57,16 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
       return log.write(
           LogLevel::error, "cannot accept a connection",
           {{"core", std::int64_t{core}}, {"error", std::strerror(static_cast<int>(notice.count))}},
+          notice.suppressed);
+    case Notice::Kind::proxy_header_malformed:
+      return log.write(
+          LogLevel::warning, "PROXY header refused",
+          {{"core", std::int64_t{core}}, {"proxy", address}, {"reason", notice.reason()}},
+          notice.suppressed);
+    case Notice::Kind::address_over_limit:
+      return log.write(
+          LogLevel::warning, "connection refused: its address is over a limit",
+          {{"core", std::int64_t{core}}, {"address", address}, {"limit", notice.reason()}},
           notice.suppressed);
     case Notice::Kind::end:
       return;

@@ -7,9 +7,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
 #include "base/queue.h"
 #include "base/slab.h"
 #include "io/io.h"
@@ -27,6 +29,8 @@ struct Notice {
     ticks_overrun,           ///< `count` ticks of the room were left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
     accept_failed,           ///< `count` is the errno
+    proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
+    address_over_limit,      ///< a connection of the client at `address`; `reason` is the limit
     end
   };
   static constexpr std::size_t reason_bytes_max = 48;
@@ -36,6 +40,7 @@ struct Notice {
   Handle session{};      ///< empty where none is concerned
   room::RoomId room{};
   MemberId member{};
+  std::optional<IpAddress> address = std::nullopt;
   std::uint64_t count = 0;
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
 #include "room/ack_window.h"
 #include "room/outbox_limits.h"
 
@@ -59,6 +60,15 @@ struct SessionOptions {
   friend bool operator==(const SessionOptions&, const SessionOptions&) = default;
 };
 
+/// Of one client address, over all cores; IPv6 by its first 64 bits.
+struct AddressOptions {
+  std::uint32_t connections_max = 0;  ///< at the same time; 0: no limit
+  RateLimit connections{.per_second = 0, .burst = 20};
+
+  [[nodiscard]] bool limits() const { return connections_max != 0 || connections.per_second != 0; }
+  friend bool operator==(const AddressOptions&, const AddressOptions&) = default;
+};
+
 struct LatestOptions {
   /// K of the acknowledgement bound: ticks that an acknowledgement may take on top of the measured
   /// round trip. 0: no bound.
@@ -99,11 +109,15 @@ struct CoreOptions {
 
   std::uint32_t connections_max = 16'384;
   [[nodiscard]] std::uint32_t slots() const { return connections_max + turned_away_max; }
+  /// Whether it matters from where a connection comes.
+  [[nodiscard]] bool asks_for_addresses() const { return !proxy_from.empty() || address.limits(); }
   /// Reliable frames that may wait in the outboxes of all sessions together.
   std::uint32_t reliable_frames_max = 65'536;
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
   std::vector<std::string> origins_allowed;  ///< empty: all
+  /// Proxies: their connections begin with a PROXY header (src/proxy).
+  std::vector<IpNetwork> proxy_from;
   /// At a shutdown sessions are told to go one by one, evenly over this time; 0: all at once.
   Nanoseconds drain_window = Nanoseconds(0);
   /// How long members of a restored room are awaited before they leave.
@@ -113,6 +127,7 @@ struct CoreOptions {
   /// Upper end of the reconnect delay hint, drawn evenly for each client.
   Nanoseconds reconnect_delay_max = std::chrono::seconds(2);
   SessionOptions session;
+  AddressOptions address;
   LatestOptions latest;
   SendOptions send;
 

@@ -15,11 +15,13 @@
 #include "base/clock.h"
 #include "base/slab.h"
 #include "io/io.h"
+#include "proxy/proxy_header.h"
 #include "ringcast/simulation.h"
 #include "room/ack_window.h"
 #include "room/outbox.h"
 #include "room/room_directory.h"
 #include "room/token_bucket.h"
+#include "server/address_limits.h"
 #include "wire/envelope.h"
 #include "ws/close_code.h"
 #include "ws/frame_decoder.h"
@@ -68,6 +70,7 @@ enum class SendState : std::uint8_t {
 /// Needed only until the session is open.
 struct Handshake {
   explicit Handshake(std::size_t header_bytes_max) : parser(header_bytes_max) {}
+  std::optional<proxy::HeaderParser> proxy_header;  ///< until it is read; then the request follows
   ws::UpgradeParser parser;
   std::string answer;
   room::RoomId room{};
@@ -111,6 +114,7 @@ struct Session {
   std::optional<wire::Ping> early_ping;  ///< came before the welcome, and is answered behind it
   std::uint32_t discarded_bytes = 0;
   ws::DecoderState decoder;
+  AddressLimits::Claim address_claim;
   std::unique_ptr<Handshake> handshake;
 
   [[nodiscard]] bool kernel_holds_nothing() const {

@@ -1,6 +1,7 @@
 #include "uring/ring.h"
 
 #include <liburing.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -193,6 +194,25 @@ void Ring::accept(io::Socket listener, io::Token token) {
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
   }
   io_uring_sqe_set_data64(&entry, token.pack());
+}
+
+// As a system call: the ring has no operation for it, and the kernel answers from what it has.
+std::optional<IpAddress> Ring::peer_address(io::Socket socket) const {
+  if (socket.is_direct()) return std::nullopt;
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getpeername(socket.descriptor, reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+    return std::nullopt;
+  }
+  if (storage.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(storage);
+    return IpAddress(std::as_bytes(std::span<const in_addr, 1>(&ipv4.sin_addr, 1)));
+  }
+  if (storage.ss_family == AF_INET6) {
+    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    return IpAddress(std::as_bytes(std::span<const in6_addr, 1>(&ipv6.sin6_addr, 1)));
+  }
+  return std::nullopt;
 }
 
 void Ring::receive(io::Socket socket, io::ReceiveMode mode, io::Token token) {

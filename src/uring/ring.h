@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -54,6 +55,7 @@ class Ring final : public io::Io {
   ~Ring() override;
 
   void accept(io::Socket listener, io::Token token) override;
+  [[nodiscard]] std::optional<IpAddress> peer_address(io::Socket socket) const override;
   void receive(io::Socket socket, io::ReceiveMode mode, io::Token token) override;
   void send(io::Socket socket, std::span<const std::byte> bytes, io::SendMode mode,
             io::Token token) override;

@@ -282,7 +282,10 @@ std::string refusal_response(const Refusal& refusal, bool head_only) {
   response += field("Content-Type", "text/plain; charset=utf-8");
   response += field("Content-Length", std::to_string(refusal.reason.size() + 1));
   if (!refusal.allow.empty()) response += field("Allow", refusal.allow);
-  if (refusal.status == HttpStatus::service_unavailable) response += field("Retry-After", "2");
+  if (refusal.status == HttpStatus::service_unavailable ||
+      refusal.status == HttpStatus::too_many_requests) {
+    response += field("Retry-After", "2");
+  }
   if (refusal.status == HttpStatus::upgrade_required) {
     response += field("Upgrade", "websocket");
     response += field("Sec-WebSocket-Version", "13");

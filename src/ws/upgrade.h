@@ -25,6 +25,7 @@ enum class HttpStatus : std::uint16_t {
   method_not_allowed = 405,
   request_timeout = 408,
   upgrade_required = 426,
+  too_many_requests = 429,
   header_fields_too_large = 431,
   service_unavailable = 503,
 };
@@ -98,8 +99,8 @@ class UpgradeParser {
 [[nodiscard]] std::string switching_protocols(const UpgradeRequest& request, bool with_subprotocol);
 
 /// A whole refusal, Connection: close, text/plain `reason`; with Allow for 405, Retry-After
-/// for 503, and Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4). `head_only`:
-/// without the body.
+/// for 429 and 503, and Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4).
+/// `head_only`: without the body.
 [[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only);
 
 /// The head of a 200 for a page's file, Connection: close. It holds a browser to what comes from

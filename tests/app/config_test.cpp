@@ -68,6 +68,24 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
   const Row rows[] = {
       {"\nlisen = '127.0.0.1:1'\n", "r.toml:2: unknown key \"lisen\""},
       {"[sesion]\nheader_bytes_max = 1\n", "r.toml:1: unknown key \"sesion\""},
+      {"proxy_from = '127.0.0.1'\n",
+       "r.toml:1: proxy_from must be a list of strings, not a string"},
+      {"\nproxy_from = ['127.0.0.1', 'here']\n",
+       "r.toml:2: proxy_from 'here' is neither an address nor a network; write it as 127.0.0.1, "
+       "10.0.0.0/8 or 2001:db8::/32"},
+      {"proxy_from = ['10.0.0.1/8']\n",
+       "r.toml:1: proxy_from '10.0.0.1/8' has bits behind its prefix; write 10.0.0.0/8 or "
+       "10.0.0.1"},
+      {"[address]\nconnections_burst = 0\n",
+       "r.toml:2: address.connections_burst must be 1 to 4294967295, not 0"},
+      {"[address]\nconnections_max = -1\n",
+       "r.toml:2: address.connections_max must be 0 to 4294967295, not -1"},
+      {"proxy_from = ['::1']\n[core]\ndirect_sockets = 'on'\n",
+       "r.toml:3: core.direct_sockets must not be \"on\" with proxy_from or a limit of [address], "
+       "since the kernel does not tell the address of a direct socket's peer; use \"auto\""},
+      {"[address]\nconnections_per_s = 1\n[core]\ndirect_sockets = 'on'\n",
+       "r.toml:4: core.direct_sockets must not be \"on\" with proxy_from or a limit of [address], "
+       "since the kernel does not tell the address of a direct socket's peer; use \"auto\""},
       {"[session]\n\nheader_max = 1\n", "r.toml:3: unknown key \"session.header_max\""},
       {"session = 5\n", "r.toml:1: session must be a table, not an integer"},
       {"[session]\nheader_bytes_max = 'x'\n",
@@ -230,6 +248,20 @@ TEST_CASE("an address knows the line or the flag that it comes from") {
   CHECK(good(toml, flags).admin_place.text == "--admin: ");
   CHECK(good("").listen_place.text.empty());
   CHECK(good("").admin_place.text.empty());
+}
+
+TEST_CASE("what asks for the addresses of peers goes with every way of direct sockets but on") {
+  CHECK_FALSE(good("").core.asks_for_addresses());
+  CHECK_FALSE(good("core.direct_sockets = 'on'\n[address]\nconnections_burst = 1\n")
+                  .core.asks_for_addresses());
+  const Config config = good(
+      "proxy_from = ['127.0.0.1', '2001:db8::/32']\n[address]\nconnections_max = 5\n"
+      "connections_per_s = 2\nconnections_burst = 7\n[core]\ndirect_sockets = 'off'\n");
+  CHECK(config.core.asks_for_addresses());
+  CHECK(config.core.proxy_from == std::vector{IpNetwork::parse("127.0.0.1").value(),
+                                              IpNetwork::parse("2001:db8::/32").value()});
+  CHECK(config.core.address.connections_max == 5);
+  CHECK(config.core.address.connections == server::RateLimit{.per_second = 2, .burst = 7});
 }
 
 TEST_CASE("a flag does not hide a mistake in the file") {

@@ -100,6 +100,12 @@ TEST_CASE("connections are direct sockets when they would not fit into the open 
         "connections: 9948 on each core instead of core.connections_max = 19000, since the limit "
         "of open files is 20000; raise LimitNOFILE= (ulimit -Hn) to 38104 or lower "
         "core.connections_max");
+  // The addresses of their peers could not be had.
+  config.core.address.connections_max = 1;
+  const SocketPlan plain = plan_sockets(config, 20'000, true);
+  CHECK(plain.direct_sockets == 0);
+  CHECK(plain.connections_cut_to == 9'948);
+  config.core.address = {};
   config.direct_sockets = DirectSockets::off;
   CHECK(plan_sockets(config, 20'000, true).direct_sockets == 0);
   config.direct_sockets = DirectSockets::on;

@@ -65,18 +65,21 @@ class Frame:
 
 
 class Connection:
-    """An upgraded raw socket."""
+    """An upgraded raw socket; `source` is the address to come from, `ahead` what to send before the
+    request."""
 
     def __init__(self, port: int, path: str = "/rooms/arena", receive_buffer: int | None = None,
-                 **changed: str | None):
+                 source: str | None = None, ahead: bytes = b"", **changed: str | None):
         self.socket = socket.socket()
         self.socket.settimeout(harness.WAIT_SECONDS)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._buffer = b""
         try:
+            if source is not None:
+                self.socket.bind((source, 0))
             self.socket.connect(("127.0.0.1", port))
-            self.socket.sendall(upgrade_request(path, **changed))
+            self.socket.sendall(ahead + upgrade_request(path, **changed))
             while b"\r\n\r\n" not in self._buffer:
                 self._more()
             head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")

@@ -1,4 +1,5 @@
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@ class Lender final : public Io {
   std::vector<std::uint16_t> returned;
 
   void accept(Socket, Token) override {}
+  [[nodiscard]] std::optional<IpAddress> peer_address(Socket) const override { return {}; }
   void receive(Socket, ReceiveMode, Token) override {}
   void send(Socket, std::span<const std::byte>, SendMode, Token) override {}
   void send_gathered(Socket, std::span<const std::span<const std::byte>>, SendMode,

@@ -30,6 +30,17 @@ TEST_CASE("an accept stays armed, and each client gets a socket of its own") {
   REQUIRE(descriptors.size() == 10);
 }
 
+TEST_CASE("an accepted socket has its client's address, which of a direct socket is unknown") {
+  Harness harness;
+  const Connection connection = harness.connect();
+  const auto address = harness.io().peer_address(connection.socket);
+  if (connection.socket.is_direct()) {
+    REQUIRE_FALSE(address);
+  } else {
+    REQUIRE(address == IpAddress::parse("127.0.0.1"));
+  }
+}
+
 TEST_CASE("cancelling an accept completes both, and no connection is taken any more") {
   Harness harness;
   const Token accepting = harness.token();

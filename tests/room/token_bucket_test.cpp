@@ -31,6 +31,15 @@ TEST_CASE("what is larger than the burst never passes, and takes nothing") {
   REQUIRE(bucket.take(20, 10, 20, Instant{1s}));
 }
 
+TEST_CASE("a bucket that has filled up again is as good as new") {
+  TokenBucket bucket;
+  CHECK(bucket.is_full(10, 20, Instant{1s}));
+  REQUIRE(bucket.take(20, 10, 20, Instant{1s}));
+  CHECK_FALSE(bucket.is_full(10, 20, Instant{2'900ms}));
+  CHECK(bucket.is_full(10, 20, Instant{3'100ms}));
+  CHECK(bucket.is_full(0, 20, Instant{1s}));
+}
+
 TEST_CASE("a rate of zero is no limit") {
   TokenBucket bucket;
   for (int message = 0; message < 1'000; ++message) REQUIRE(bucket.take(1'000, 0, 0, Instant{1s}));

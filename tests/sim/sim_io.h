@@ -36,6 +36,9 @@ class SimIo final : public io::Io, private SocketWatcher {
   ~SimIo() override;
 
   void accept(io::Socket listener, io::Token token) override;
+  [[nodiscard]] std::optional<IpAddress> peer_address(io::Socket socket) const override {
+    return network_.peer_address(socket);
+  }
   void receive(io::Socket socket, io::ReceiveMode mode, io::Token token) override;
   void send(io::Socket socket, std::span<const std::byte> bytes, io::SendMode mode,
             io::Token token) override;

@@ -69,8 +69,13 @@ io::Socket SimNetwork::listen() {
 }
 
 SimPeer SimNetwork::connect(io::Socket listener) {
+  return connect(listener, IpAddress::parse("127.0.0.1").value());
+}
+
+SimPeer SimNetwork::connect(io::Socket listener, const IpAddress& from) {
   const std::int32_t id = next_descriptor_++;
   Connection& made = connections_[id];
+  made.from = from;
   const auto between = [this](std::size_t least, std::size_t most) {
     return least + static_cast<std::size_t>(prng_.below(most - least + 1));
   };
@@ -180,6 +185,11 @@ std::int32_t SimNetwork::accept(io::Socket listener) {
   at_listener.backlog.pop_front();
   connections_[id].accepted = true;
   return id;
+}
+
+std::optional<IpAddress> SimNetwork::peer_address(io::Socket socket) {
+  const Connection& on = connection(socket);
+  return on.broken ? std::nullopt : std::optional(on.from);
 }
 
 std::int32_t SimNetwork::read(io::Socket socket, std::span<std::byte> target) {

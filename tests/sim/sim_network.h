@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
 #include "base/prng.h"
 #include "io/io.h"
 #include "sim/byte_queue.h"
@@ -82,6 +83,7 @@ class SimNetwork {
   // For the test.
   [[nodiscard]] io::Socket listen();
   [[nodiscard]] SimPeer connect(io::Socket listener);
+  [[nodiscard]] SimPeer connect(io::Socket listener, const IpAddress& from);
   /// Runs `action` when the clock gets there: a script for clients.
   void at(Instant when, std::function<void()> action);
   /// Moves the clock to `until` and runs all that happens on the way.
@@ -102,6 +104,8 @@ class SimNetwork {
     return *watchers_.at(static_cast<std::size_t>(place));
   }
   [[nodiscard]] std::int32_t accept(io::Socket listener);
+  /// Nothing once the connection is broken.
+  [[nodiscard]] std::optional<IpAddress> peer_address(io::Socket socket);
   [[nodiscard]] std::int32_t read(io::Socket socket, std::span<std::byte> target);
   [[nodiscard]] std::int32_t write(io::Socket socket, std::span<const std::byte> bytes);
   /// POLLIN, POLLOUT, POLLERR, POLLHUP as of poll(2).
@@ -138,6 +142,7 @@ class SimNetwork {
     bool error_unread = false;   // ... and the server hasn't been told
     bool reading_ended = false;  // by the server's shutdown
     bool congested = false;      // an injected lack of room lasts
+    IpAddress from;
     std::size_t send_capacity = 0;
     std::size_t client_capacity = 0;
   };
