@@ -31,6 +31,8 @@ struct Life {
   std::uint64_t chained = 0;
   std::uint64_t fallbacks = 0;
   std::uint64_t kept = 0;
+  std::uint64_t limited = 0;
+  std::uint64_t proxies_closed = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -66,6 +68,8 @@ Life live(std::uint64_t seed) {
   life.zero_copy = world.metrics()[observe::Count::sends_zero_copy].value();
   life.chained = world.metrics()[observe::Count::sends_chained].value();
   life.kept = world.kept();
+  life.limited = world.count(observe::Count::connections_over_address_max);
+  life.proxies_closed = world.count(observe::Count::proxy_headers_malformed);
   life.fallbacks = world.metrics()[observe::Count::zero_copy_fallbacks].value();
   return life;
 }
@@ -79,6 +83,8 @@ TEST_CASE(
       const Life life = live(seed);
       total.snapshots += life.snapshots;
       total.kept += life.kept;
+      total.limited += life.limited;
+      total.proxies_closed += life.proxies_closed;
       total.events += life.events;
       total.joins += life.joins;
       total.inputs += life.inputs;
@@ -103,6 +109,8 @@ TEST_CASE(
   CHECK(total.chained > 10 * seeds);
   CHECK(total.fallbacks > seeds / 20);
   CHECK(total.kept > seeds / 2);
+  CHECK(total.limited > seeds / 2);
+  CHECK(total.proxies_closed > seeds / 20);
 }
 
 TEST_CASE("the same seed lives the same life") {

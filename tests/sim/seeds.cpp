@@ -43,6 +43,10 @@ server::CoreOptions core_options_from(Prng& prng) {
   }
   if (choice.chance(0.5)) options.send.several_frames = server::SendOptions::SeveralFrames::chain;
   if (choice.chance(0.5)) options.drain_window = Nanoseconds(choice.below(1'000'000'000));
+  if (choice.chance(0.3)) {
+    options.proxy_from = {IpNetwork::parse("10.0.0.0/8").value()};
+    options.address.connections_max = static_cast<std::uint32_t>(1 + choice.below(4));
+  }
   return options;
 }
 

@@ -12,12 +12,14 @@ namespace ringcast::sim {
 
 using namespace std::chrono_literals;
 
-SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed)
-    : peer_(network.connect(listener)),
+SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
+                     const Origin& origin)
+    : peer_(network.connect(listener, origin.from)),
       temper_(temper),
       prng_(seed),
       decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
       mischief_at_(5 + prng_.below(100)) {
+  if (!origin.ahead.empty()) peer_.send(origin.ahead);
   switch (temper_) {
     case Temper::page_reading:
       send_text("GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
@@ -79,8 +81,9 @@ void SimClient::take_answer(std::span<const std::byte> bytes) {
     return;
   }
   if (!head_.starts_with("HTTP/1.1 101 ")) {
-    refused_ = head_.starts_with("HTTP/1.1 503 ") || head_.starts_with("HTTP/1.1 404 ");
-    if (!refused_) broken("an answer that is neither 101 nor 503, nor the 404 of a closed room");
+    refused_ = head_.starts_with("HTTP/1.1 503 ") || head_.starts_with("HTTP/1.1 429 ") ||
+               head_.starts_with("HTTP/1.1 404 ");
+    if (!refused_) broken("an answer that is none of 101, 503, 429 and the 404 of a closed room");
     return;
   }
   upgraded_ = true;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ip_address.h"
 #include "base/prng.h"
 #include "sim/sim_network.h"
 #include "wire/envelope.h"
@@ -33,9 +34,17 @@ enum class Temper : std::uint8_t {
 };
 inline constexpr std::uint64_t tempers = 12;
 
+/// Where a client's connection comes from, and what is sent before the client says anything: a
+/// proxy's header.
+struct Origin {
+  IpAddress from;
+  std::vector<std::byte> ahead;
+};
+
 class SimClient final : private ws::DecoderEvents {
  public:
-  SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed);
+  SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
+            const Origin& origin);
 
   /// Reads, checks and does something in keeping with its temper; returns when to be called again,
   /// or nothing when it has ended.
@@ -44,7 +53,7 @@ class SimClient final : private ws::DecoderEvents {
   void come_to_rest() { resting_ = true; }
 
   [[nodiscard]] Temper temper() const { return temper_; }
-  /// By HTTP: the server is full, or there is no such room.
+  /// By HTTP: the server is full, its address is over a limit, or there is no such room.
   [[nodiscard]] bool refused() const { return refused_; }
   [[nodiscard]] bool welcomed() const { return welcomed_; }
   [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "proxy/proxy_header_bytes.h"
+
 namespace ringcast::sim {
 
 using server::CorePeer;
@@ -29,6 +31,7 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
              const SimIoOptions& io_options, const WorldShape& shape)
     : seed_(seed),
       prng_(seed ^ 0x5eed),
+      origins_(seed ^ 0xadd4),
       options_(options),
       shape_(shape),
       network_(clock_, seed, faults) {
@@ -61,7 +64,8 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
         .to_control = node.to_control,
         .control_doorbell = nullptr,
         .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers),
-        .notices = &node.notices});
+        .notices = &node.notices,
+        .address_limits = &address_limits_});
   }
   make_room();
   for (const auto& node : nodes_) node->core->start();
@@ -154,9 +158,28 @@ std::uint64_t World::count(observe::Count count) {
   return sum;
 }
 
-SimClient& World::add_client(Temper temper, Nanoseconds when) {
+/// One of a few machines: by itself, or through the proxy, which now and then speaks for itself or
+/// leaves its header out.
+Origin World::some_origin() {
+  using proxy::bytes_of;
+  constexpr std::uint64_t machines = 6;
+  const auto machine = static_cast<unsigned>(1 + origins_.below(machines));
+  if (origins_.chance(0.4)) {
+    return {.from = IpAddress::parse("192.0.2." + std::to_string(machine)).value(), .ahead = {}};
+  }
+  Origin origin{.from = IpAddress::parse("10.0.0.1").value(), .ahead = {}};
+  if (origins_.chance(0.05) || options_.proxy_from.empty()) return origin;
+  origin.ahead = origins_.chance(0.1)
+                     ? proxy::header(proxy::local, proxy::unspecified, proxy::tlvs)
+                     : proxy::header(proxy::proxied, proxy::tcp_over_ipv4,
+                                     bytes_of({192, 0, 2, machine, 10, 0, 0, 1, 0, 1, 0, 2}));
+  return origin;
+}
+
+SimClient& World::add_client(Temper temper, Nanoseconds when, const std::optional<Origin>& origin) {
   const io::Socket listener = nodes_[shape_.cores == 1 ? 0 : prng_.below(shape_.cores)]->listener;
-  clients_.push_back(std::make_unique<SimClient>(network_, listener, temper, prng_.next()));
+  clients_.push_back(std::make_unique<SimClient>(network_, listener, temper, prng_.next(),
+                                                 origin ? *origin : some_origin()));
   schedule(*clients_.back(), when);
   return *clients_.back();
 }
@@ -269,6 +292,7 @@ void World::check_all_home() {
     home(core.context().frames.blocks_outstanding() == 0, "a frame is left");
     home(core.context().nodes.in_use() == 0, "a reliable node is left");
   }
+  home(address_limits_.size() == 0, "an address is still counted");
   // The doorbell's watch is the only operation that outlives the sessions.
   home(network_.sockets_open() <= 1, "a socket is left open");
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "server/address_limits.h"
 #include "server/core.h"
 #include "sim/scripted_simulation.h"
 #include "sim/sim_client.h"
@@ -33,8 +34,10 @@ class World {
         const SimIoOptions& io_options = {}, const WorldShape& shape = {});
   ~World();
 
-  /// A client that acts by itself from `when` after now on, connected to some core.
-  SimClient& add_client(Temper temper, Nanoseconds when = {});
+  /// A client that acts by itself from `when` after now on, connected to some core; from where the
+  /// seed chooses unless it is told.
+  SimClient& add_client(Temper temper, Nanoseconds when = {},
+                        const std::optional<Origin>& origin = std::nullopt);
   /// As the control thread would: the room closes on all cores, or is opened anew, with a new id
   /// and a new simulation. open_room() runs the world until all have learned of it.
   void close_room();
@@ -49,7 +52,7 @@ class World {
   /// says. Throws when they do not within `limit`, and unless the members that are kept of a room
   /// are those whom its simulation still has.
   void shut_down(Nanoseconds limit);
-  /// Throws unless every frame, buffer, operation, socket and session has come home.
+  /// Throws unless every frame, buffer, operation, socket, session and address has come home.
   void check_all_home();
 
   [[nodiscard]] server::Core& core(std::uint32_t index = 0);
@@ -67,6 +70,7 @@ class World {
  private:
   struct Node;
 
+  [[nodiscard]] Origin some_origin();
   void schedule(SimClient& client, Nanoseconds after);
   void make_room();
   [[nodiscard]] server::RoomOptions room_options() const;
@@ -79,6 +83,7 @@ class World {
 
   std::uint64_t seed_;
   Prng prng_;
+  Prng origins_;
   server::CoreOptions options_;
   WorldShape shape_;
   SimClock clock_;
@@ -87,6 +92,7 @@ class World {
   Tally tally_;
   std::uint32_t room_ = 1;
   std::uint64_t kept_ = 0;
+  server::AddressLimits address_limits_;                    // sessions and mail hold claims of it
   std::vector<std::unique_ptr<server::CoreQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;
