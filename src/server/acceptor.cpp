@@ -150,28 +150,30 @@ void Acceptor::limit(Handle handle, Session& session, const IpAddress& client) {
   AddressLimits::Answer answer =
       address_limits_->claim(client, context_.options.address, context_.now);
   session.address_claim = std::move(answer.claim);
-  std::string_view why;
   switch (answer.verdict) {
     case AddressLimits::Verdict::welcome:
       return;
     case AddressLimits::Verdict::too_many:
-      context_.metrics[Count::connections_over_address_max].add();
-      why = "There are too many connections from this address.";
-      break;
+      return over_limit(handle, session, client,
+                        {Count::connections_over_address_max, "address.connections_max",
+                         "There are too many connections from this address."});
     case AddressLimits::Verdict::too_fast:
-      context_.metrics[Count::connections_over_address_rate].add();
-      why = "Connections come too fast from this address.";
-      break;
+      return over_limit(handle, session, client,
+                        {Count::connections_over_address_rate, "address.connections_per_s",
+                         "Connections come too fast from this address."});
   }
+}
+
+void Acceptor::over_limit(Handle handle, Session& session, const IpAddress& client,
+                          const AddressLimit& limit) {
+  context_.metrics[limit.refused].add();
   Notice notice{.kind = Notice::Kind::address_over_limit, .address = client};
-  notice.set_reason(answer.verdict == AddressLimits::Verdict::too_many
-                        ? "address.connections_max"
-                        : "address.connections_per_s");
+  notice.set_reason(limit.key);
   context_.notices.say(notice, context_.now);
   if (session.address_claim) {
-    refuse(handle, session, {ws::HttpStatus::too_many_requests, why});
+    refuse(handle, session, {ws::HttpStatus::too_many_requests, limit.sentence});
   } else {
-    sessions_.end(handle);
+    sessions_.end(handle);  // enough of this address are being told
   }
 }
 

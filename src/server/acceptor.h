@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/ip_address.h"
 #include "io/io.h"
@@ -56,12 +57,21 @@ class Acceptor {
   [[nodiscard]] Instant next_deadline() const { return retry_at_; }
 
  private:
+  /// What is counted, logged and answered when a connection is over one.
+  struct AddressLimit {
+    observe::Count refused;
+    std::string_view key;
+    std::string_view sentence;
+  };
+
   void close_listener();
   void admit(io::Socket socket);
   void identify(Handle handle, Session& session);
   [[nodiscard]] bool read_proxy_header(Handle handle, Session& session,
                                        std::span<const std::byte>& bytes);
   void limit(Handle handle, Session& session, const IpAddress& client);
+  void over_limit(Handle handle, Session& session, const IpAddress& client,
+                  const AddressLimit& limit);
   void refuse(Handle handle, Session& session, const ws::Refusal& refusal);
   void serve_page(Handle handle, Session& session);
   void upgrade(Handle handle, Session& session);
