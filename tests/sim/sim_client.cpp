@@ -18,6 +18,7 @@ SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, st
       temper_(temper),
       prng_(seed),
       decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
+      through_proxy_(!origin.ahead.empty()),
       mischief_at_(5 + prng_.below(100)) {
   if (!origin.ahead.empty()) peer_.send(origin.ahead);
   switch (temper_) {
@@ -82,8 +83,13 @@ void SimClient::take_answer(std::span<const std::byte> bytes) {
   }
   if (!head_.starts_with("HTTP/1.1 101 ")) {
     refused_ = head_.starts_with("HTTP/1.1 503 ") || head_.starts_with("HTTP/1.1 429 ") ||
-               head_.starts_with("HTTP/1.1 404 ");
-    if (!refused_) broken("an answer that is none of 101, 503, 429 and the 404 of a closed room");
+               head_.starts_with("HTTP/1.1 404 ") ||
+               (through_proxy_ && head_.starts_with("HTTP/1.1 400 "));
+    if (!refused_) {
+      broken(
+          "an answer that is none of 101, 503, 429, the 404 of a closed room and the 400 of a "
+          "server that has just been told of no such proxy");
+    }
     return;
   }
   upgraded_ = true;

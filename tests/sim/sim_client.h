@@ -88,6 +88,7 @@ class SimClient final : private ws::DecoderEvents {
   ws::FrameDecoder decoder_;
   ws::DecoderState state_;
   std::string head_;
+  bool through_proxy_;
   bool upgraded_ = false;
   bool refused_ = false;
   bool welcomed_ = false;

@@ -114,6 +114,7 @@ void World::reconfigure(const server::CoreOptions& options) {
     mail(*node,
          server::Reconfigure{.options = std::make_unique<const server::CoreOptions>(options)});
   }
+  options_.proxy_from = options.proxy_from;
   // What waits already may be more than a lower limit.
   std::uint32_t& frames_max = options_.session.outbox.reliable_frames_max;
   frames_max = std::max(frames_max, options.session.outbox.reliable_frames_max);
