@@ -89,14 +89,28 @@ Result<void> plan_rooms(const Config& read, std::span<const server::RoomHandle> 
                   rooms, read.rooms_max));
 }
 
+/// With direct sockets a server can't tell who its clients are: what asks for that waits for the
+/// next start, which then does without them.
+void keep_without_addresses(const Config& started, const SocketPlan& sockets,
+                            server::Reload& reload) {
+  if (sockets.direct_sockets == 0 || !reload.core.asks_for_addresses()) return;
+  const auto keep = [&](std::string_view name, auto server::CoreOptions::* setting) {
+    if (reload.core.*setting == started.core.*setting) return;
+    reload.core.*setting = started.core.*setting;
+    reload.at_next_start.emplace_back(name);
+  };
+  keep("proxy_from", &server::CoreOptions::proxy_from);
+  keep("address", &server::CoreOptions::address);
+}
+
 }  // namespace
 
 Nanoseconds shutdown_takes_at_most(const server::CoreOptions& core) {
   return core.drain_window + core.drain_timeout + exit_margin;
 }
 
-Result<server::Reload> plan_reload(const Config& started, const Config& read,
-                                   std::span<const server::RoomHandle> running,
+Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sockets,
+                                   const Config& read, std::span<const server::RoomHandle> running,
                                    const SimulationRegistry& simulations) {
   const server::RateLimit& bytes = read.core.session.bytes;
   if (bytes.per_second != 0 && bytes.burst < started.memory.receive_buffer_bytes) {
@@ -115,6 +129,7 @@ Result<server::Reload> plan_reload(const Config& started, const Config& read,
   for (const Fixed& setting : fixed_settings) {
     if (!setting.same(started, read)) reload.at_next_start.emplace_back(setting.name);
   }
+  keep_without_addresses(started, sockets, reload);
   if (auto planned = plan_rooms(read, running, simulations, reload); !planned) {
     return std::unexpected(planned.error());
   }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "app/config.h"
+#include "app/socket_plan.h"
 #include "base/result.h"
 #include "ringcast/simulation.h"
 #include "server/handles.h"
@@ -15,10 +16,11 @@ namespace ringcast::app {
 /// How long a shutdown may take: the drain, and what threads and files take to end.
 [[nodiscard]] Nanoseconds shutdown_takes_at_most(const server::CoreOptions& core);
 
-/// `started`: what the server was started with, as it was read; `read`: what there is to take over.
-/// `running`: the rooms that there are; those that were opened by POST /rooms stay. The error is
-/// one sentence: then nothing of `read` is to be taken over.
-[[nodiscard]] Result<server::Reload> plan_reload(const Config& started, const Config& read,
+/// `started`: what the server was started with, as it was read, and with which `sockets`; `read`:
+/// what there is to take over. `running`: the rooms that there are; those that were opened by POST
+/// /rooms stay. The error is one sentence: then nothing of `read` is to be taken over.
+[[nodiscard]] Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sockets,
+                                                 const Config& read,
                                                  std::span<const server::RoomHandle> running,
                                                  const SimulationRegistry& simulations);
 

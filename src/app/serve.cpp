@@ -158,15 +158,16 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
 
 /// On SIGHUP: reads the configuration again, as `started` was read.
 server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
-                               const SimulationRegistry& simulations, observe::Log& log) {
+                               const SocketPlan& sockets, const SimulationRegistry& simulations,
+                               observe::Log& log) {
   if (!flags.file) return {};
-  return [&flags, started, &simulations,
+  return [&flags, started, sockets, &simulations,
           &log](std::span<const server::RoomHandle> running) -> Result<server::Reload> {
     const auto read = load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
     auto admin_token = read_admin_token(*read);
     if (!admin_token) return std::unexpected(admin_token.error());
-    auto reload = plan_reload(started, *read, running, simulations);
+    auto reload = plan_reload(started, sockets, *read, running, simulations);
     if (!reload) return reload;
     reload->admin_token = *admin_token;
     log.set_options(read->log);
@@ -181,7 +182,6 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
   std::signal(SIGXFSZ, SIG_IGN);
   const SystemClock clock;
   observe::Log log(config.log, clock);
-  const server::Reloader reload = make_reloader(flags, config, simulations, log);
 
   auto service_manager = server::ServiceManager::from_environment();
   if (!service_manager) {
@@ -201,6 +201,7 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
   if (auto floor = features.check_floor(); !floor) return failed(exit_failed, floor.error());
   const std::uint64_t files = open_files_limit().soft;
   const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
+  const server::Reloader reload = make_reloader(flags, config, sockets, simulations, log);
   if (const auto sentence = shortage(sockets, config, files)) {
     log.write(observe::LogLevel::warning, *sentence);
     config.core.connections_max = *sockets.connections_cut_to;

@@ -43,8 +43,10 @@ std::vector<server::RoomHandle> running_rooms(const Config& config) {
   return rooms;
 }
 
-Result<server::Reload> plan(const Config& started, const Config& now) {
-  return plan_reload(started, now, running_rooms(started), simulations());
+/// Of a server whose connections are descriptors unless said otherwise.
+Result<server::Reload> plan(const Config& started, const Config& now,
+                            const SocketPlan& sockets = {}) {
+  return plan_reload(started, sockets, now, running_rooms(started), simulations());
 }
 
 std::vector<std::string> names(const std::vector<server::MadeRoom>& rooms) {
@@ -69,6 +71,7 @@ const std::map<std::string_view, Changed> changed_settings{
     {"state_directory", {"'/var/lib/other'", "state_directory"}},
     {"page", {"false", "page"}},
     {"origins_allowed", {"['https://example.org']", ""}},
+    {"proxy_from", {"['127.0.0.1']", ""}},
     {"rooms_max", {"7", ""}},
     {"drain_window_ms", {"1", ""}},
     {"resume_timeout_ms", {"1", ""}},
@@ -101,6 +104,9 @@ const std::map<std::string_view, Changed> changed_settings{
     {"session.dropped_messages_window_ms", {"1", ""}},
     {"session.reliable_frames_max", {"1", ""}},
     {"session.reliable_bytes_max", {"65536", ""}},
+    {"address.connections_max", {"1", ""}},
+    {"address.connections_per_s", {"1", ""}},
+    {"address.connections_burst", {"1", ""}},
     {"latest.policy", {"'keep_waiting'", ""}},
     {"latest.unacknowledged_ticks_max", {"1", ""}},
     {"latest.acknowledge_every_ticks", {"1", "latest.acknowledge_every_ticks"}},
@@ -138,6 +144,25 @@ TEST_CASE("every setting is either taken over or named as waiting for the next s
   }
 }
 
+TEST_CASE("with direct sockets, what asks for clients' addresses waits for the next start") {
+  const SocketPlan direct{
+      .direct_sockets = 16, .open_files_needed = 0, .connections_cut_to = std::nullopt};
+  const Config started = read("");
+  const Config now = read(
+      "proxy_from = ['127.0.0.1']\nrooms_max = 5\n[address]\nconnections_max = 4\n[session]\n"
+      "messages_per_s = 7\n");
+  const auto waits = plan(started, now, direct);
+  REQUIRE(waits);
+  CHECK(waits->at_next_start == Names{"proxy_from", "address"});
+  CHECK_FALSE(waits->core.asks_for_addresses());
+  CHECK(waits->core.session.messages.per_second == 7);
+  CHECK(plan(started, read("address.connections_burst = 1"), direct)->at_next_start.empty());
+  const auto at_once = plan(started, now);
+  REQUIRE(at_once);
+  CHECK(at_once->at_next_start.empty());
+  CHECK(at_once->core.address.connections_max == 4);
+}
+
 TEST_CASE("a reload knows how long a shutdown may take from then on") {
   const Config now = read("drain_window_ms = 2000\ndrain_timeout_ms = 3000");
   CHECK(plan(read(""), now)->shutdown_takes_at_most == milliseconds(15'000));
@@ -163,11 +188,11 @@ TEST_CASE("a room that was opened while the server ran stays, whatever the file 
   Config with_posted = started;
   with_posted.rooms.front().definition = "{}";
   const Config now = read("[[room]]\nname = \"b\"\nsimulation = \"echo\"");
-  const auto reload = plan_reload(started, now, running_rooms(with_posted), simulations());
+  const auto reload = plan_reload(started, {}, now, running_rooms(with_posted), simulations());
   REQUIRE(reload);
   CHECK(reload->closed.empty());
   CHECK(names(reload->opened) == Names{"b"});
-  const auto same = plan_reload(started, started, running_rooms(with_posted), simulations());
+  const auto same = plan_reload(started, {}, started, running_rooms(with_posted), simulations());
   REQUIRE(same);
   CHECK(same->at_next_start.empty());
 }
@@ -195,7 +220,7 @@ TEST_CASE("what only this server can't take over is one sentence") {
   const auto now = parse_config(
       "room = [{name = \"b\", simulation = \"echo\", parameters = {once = 1}}]", flags, registry);
   REQUIRE(now);
-  const auto reload = plan_reload(read(""), *now, running_rooms(read("")), registry);
+  const auto reload = plan_reload(read(""), {}, *now, running_rooms(read("")), registry);
   REQUIRE_FALSE(reload);
   CHECK(reload.error().message == "room \"b\": once more");
 }

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import tempfile
 import unittest
 
@@ -15,11 +16,13 @@ CORES = min(2, len(os.sched_getaffinity(0)))
 ROOMS = 'room = [{name = "arena", simulation = "arena"}, {name = "echo", simulation = "echo"}]\n'
 
 
-class Reload(unittest.TestCase):
+class Reloading(unittest.TestCase):
+    START = ROOMS
+
     def setUp(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())
         self.file = pathlib.Path(folder, "ringcast.toml")
-        self.file.write_text(ROOMS)
+        self.file.write_text(self.START)
         self.server = self.enterContext(harness.serving(
             "--config", str(self.file), "--cores", str(CORES), rooms=(), name="reload"))
 
@@ -31,6 +34,8 @@ class Reload(unittest.TestCase):
         harness.until(lambda: says in self.server.log()[before:], f"the log says: {says}")
         return self.server.log()[before:]
 
+
+class Reload(Reloading):
     def test_a_limit_holds_for_sessions_that_are_there(self):
         connections = [websocket.Connection(self.server.port, "/rooms/echo") for _ in range(4)]
         for connection in connections:
@@ -128,6 +133,34 @@ class Reload(unittest.TestCase):
         self.assertIn(connection.receive_close().close_code, (1000, 1001))
         connection.close()
         self.assertEqual(self.server.wait(), 0)
+
+
+class Addresses(Reloading):
+    """Of direct sockets they are unknown, and which sockets are taken is a matter of limits."""
+
+    START = 'core.direct_sockets = "off"\n' + ROOMS
+
+    def status(self, source: str) -> int:
+        """Of a request for nothing; 0 for no answer."""
+        with socket.create_connection(("127.0.0.1", self.server.port), harness.WAIT_SECONDS,
+                                      (source, 0)) as peer:
+            peer.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = harness.read_to_end(peer)
+            return harness.Response(answer).status if answer else 0
+
+    def test_limits_of_an_address_and_its_proxy_hold_for_those_who_come(self):
+        connections = [websocket.Connection(self.server.port, "/rooms/echo") for _ in range(3)]
+        self.reload('proxy_from = ["127.0.0.2"]\naddress.connections_max = 1\n' + self.START)
+        # Those who were there had no limit, and are not counted.
+        connections.append(websocket.Connection(self.server.port, "/rooms/echo"))
+        self.assertEqual([self.status(source) for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3")],
+                         [429, 0, 404])
+        self.reload(self.START)
+        self.assertEqual([self.status(source) for source in ("127.0.0.1", "127.0.0.2")], [404, 404])
+        for connection in connections:
+            connection.send(websocket.frame(websocket.BINARY, b"still here"))
+            self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, b"still here")
+            connection.close()
 
 
 def post_room(settings: dict) -> bytes:
