@@ -58,7 +58,9 @@ bool same_settings(server::RoomOptions running, const server::RoomOptions& read)
   return running == read;
 }
 
-Result<void> plan_rooms(const Config& read, std::span<const server::RoomHandle> running,
+/// `cores`: those that there are. A room whose home is another of `read` waits for it.
+Result<void> plan_rooms(const Config& read, std::uint32_t cores,
+                        std::span<const server::RoomHandle> running,
                         const SimulationRegistry& simulations, server::Reload& reload) {
   for (const server::RoomHandle& room : running) {
     const auto still =
@@ -76,6 +78,10 @@ Result<void> plan_rooms(const Config& read, std::span<const server::RoomHandle> 
       return its.options->name == room.name;
     };
     if (std::ranges::any_of(running, has_its_name)) continue;
+    if (room.core && *room.core >= cores) {
+      reload.at_next_start.push_back(fmt::format("room \"{}\"", room.name));
+      continue;
+    }
     auto simulation = make_simulation(room, simulations);
     if (!simulation)
       return fail(fmt::format("room \"{}\": {}", room.name, simulation.error().message));
@@ -130,7 +136,8 @@ Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sock
     if (!setting.same(started, read)) reload.at_next_start.emplace_back(setting.name);
   }
   keep_without_addresses(started, sockets, reload);
-  if (auto planned = plan_rooms(read, running, simulations, reload); !planned) {
+  if (auto planned = plan_rooms(read, started.core_plan.cores(), running, simulations, reload);
+      !planned) {
     return std::unexpected(planned.error());
   }
   return reload;

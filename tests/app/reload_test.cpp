@@ -183,6 +183,20 @@ TEST_CASE("rooms that are new are opened, rooms that have left are closed, chang
   CHECK(reload->at_next_start == Names{"room \"c\""});
 }
 
+TEST_CASE("a new room whose home is a core of the next start waits for it") {
+  const Config started = read("cores = 1");
+  Config now = read(R"(
+    room = [{name = "arena", simulation = "arena"}, {name = "b", simulation = "echo", core = 0},
+            {name = "c", simulation = "echo"}])");
+  // As a machine with two CPUs reads it.
+  now.core_plan.cpus = {0, 1};
+  now.rooms.back().core = 1;
+  const auto reload = plan(started, now);
+  REQUIRE(reload);
+  CHECK(names(reload->opened) == Names{"b"});
+  CHECK(reload->at_next_start == Names{"cores", "room \"c\""});
+}
+
 TEST_CASE("a room that was opened while the server ran stays, whatever the file says") {
   const Config started = read("");
   Config with_posted = started;
