@@ -38,6 +38,11 @@ def job_names(workflow: dict):
             yield name
 
 
+def tree_files(root: pathlib.Path) -> list[str]:
+    return subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
+                          check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+
+
 def steps(workflow: dict):
     for job in workflow["jobs"].values():
         yield from job.get("steps", [])
@@ -61,6 +66,9 @@ def check_workflows(root: pathlib.Path):
         for key, job in workflow["jobs"].items():
             if "timeout-minutes" not in job:
                 yield f"{name}: job {key} may run for six hours; give it timeout-minutes"
+            # Not the workflow's own token, which is github.token.
+            if re.search(r"\$\{\{[^}]*secrets", json.dumps(job)) and "environment" not in job:
+                yield f"{name}: job {key} has secrets that no environment guards"
 
 
 def check_rulesets(root: pathlib.Path):
@@ -86,8 +94,7 @@ def check_rulesets(root: pathlib.Path):
 
 
 def check_owners(root: pathlib.Path):
-    files = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
-                           check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    files = tree_files(root)
     for line in (root / ".github/CODEOWNERS").read_text().splitlines():
         if not line or line.startswith("#"):
             continue
@@ -113,11 +120,10 @@ def check_dependabot(root: pathlib.Path):
             yield f"dependabot.yml: nothing of {ecosystem} is in {directory}"
         if "interval" not in update.get("schedule", {}):
             yield f"dependabot.yml: {directory} has no schedule"
-    for manifest in root.glob("*/package.json"), root.glob("*/*/package.json"):
-        for path in manifest:
-            directory = "/" + str(path.parent.relative_to(root))
-            if "node_modules" not in directory and ("npm", directory) not in looked_at:
-                yield f"dependabot.yml: does not look at {directory}"
+    for file in tree_files(root):
+        directory, _, name = file.rpartition("/")
+        if name == MANIFESTS["npm"] and ("npm", "/" + directory) not in looked_at:
+            yield f"dependabot.yml: does not look at /{directory}"
 
 
 def problems(root: pathlib.Path) -> list[str]:
@@ -134,6 +140,7 @@ MISTAKES = (
     (".github/workflows/ci.yml", "./dev lint", "./dev lint ${{ github.head_ref }}", "an expression in its script"),
     (".github/workflows/ci.yml", "name: lint", "name: style", "no job of ci.yml is named lint"),
     (".github/workflows/ci.yml", "debian: [12, 13]", "debian: [12, 13, 14]", "Debian 14 of ci.yml is not required"),
+    (".github/workflows/deploy.yml", "    environment: production\n", "", "no environment guards"),
     (".github/rulesets/main.json", '"active"', '"disabled"', "is not enforced"),
     (".github/rulesets/main.json", '{ "type": "non_fast_forward" },', "", "no rule non_fast_forward"),
     (".github/CODEOWNERS", "/systemd/", "/systemdd/", "is no file of the tree"),
