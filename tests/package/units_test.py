@@ -7,6 +7,7 @@ can be, and they carry production's limits.
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,36 @@ class Units(unittest.TestCase):
                                  (f"{start} --check-config", "/bin/kill -HUP $MAINPID"))
                 # The only step as root, into a folder of the server's: it must follow no link there.
                 [as_root] = [step for step in reload if step.startswith("+")]
-                self.assertRegex(as_root, "cp --remove-destination .* && chown --no-dereference .* && mv -")
+                self.assertRegex(as_root, "cp .*--remove-destination .* && chown --no-dereference .* && mv -")
+
+    def test_what_a_reload_does_as_root_follows_nothing_that_lies_in_the_server_s_folder(self):
+        for name in SERVICES:
+            [as_root] = [step for step in unit(name)["ExecReload"] if step.startswith("+")]
+            [state] = unit(name)["RuntimeDirectory"]
+            for planted, laid in (("nothing", True), ("link to a file", True), ("link to a folder", True),
+                                  ("folder", False)):
+                with self.subTest(unit=name, planted=planted):
+                    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+                    run, elsewhere, store = (folder / part for part in ("run", "elsewhere", "credstore"))
+                    for part in (run, elsewhere, store):
+                        part.mkdir()
+                    (elsewhere / "file").write_text("theirs")
+                    (elsewhere / f"{state}.admin-token").write_text("theirs")
+                    (store / f"{state}.admin-token").write_text("s3cret")
+                    if planted == "folder":
+                        (run / "new").mkdir()
+                    elif planted != "nothing":
+                        (run / "new").symlink_to(elsewhere / ("file" if planted.endswith("file") else ""))
+                    step = as_root.replace(f"/run/{state}/", f"{run}/").replace("/etc/credstore/", f"{store}/")
+                    done = subprocess.run(shlex.split(step.removeprefix("+")), stderr=subprocess.DEVNULL, check=False)
+                    self.assertEqual(done.returncode == 0, laid)
+                    self.assertEqual({path.read_text() for path in elsewhere.iterdir()}, {"theirs"})
+                    token = run / "admin-token"
+                    self.assertEqual(token.exists(), laid)
+                    if laid:
+                        self.assertFalse(token.is_symlink())
+                        self.assertEqual(token.read_text(), "s3cret")
+                        self.assertEqual(token.stat().st_mode & 0o777, 0o600)
 
     def test_what_a_service_keeps_is_its_own(self):
         states = [unit(name)["StateDirectory"][0] for name in SERVICES]
