@@ -26,6 +26,9 @@ namespace {
 constexpr std::uint64_t kibi = 1'024;
 constexpr std::uint64_t mebi = kibi * kibi;
 constexpr std::uint64_t gibi = kibi * mebi;
+/// Enough for as many rooms as there may be, and read in a moment: a reload has a watchdog behind
+/// it.
+constexpr std::size_t config_bytes_max = 16 * mebi;
 constexpr Range any_uint32{.min = 0, .max = UINT32_MAX};
 constexpr Range up_to_a_minute_ms{.min = 1, .max = 60'000};
 constexpr Range up_to_an_hour_ms{.min = 1, .max = 3'600'000};
@@ -338,12 +341,25 @@ Result<void> check_addresses_differ(const Config& config) {
 }
 
 Result<std::string> read_file(const std::string& path) {
+  const auto cannot = [&](std::string_view why) {
+    return fail(fmt::format("{}: cannot be read: {}", path, why));
+  };
   std::error_code ignored;
-  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  if (std::filesystem::is_directory(path, ignored)) return cannot(std::strerror(EISDIR));
   std::ifstream file(path, std::ios::binary);
-  if (file && !is_folder) return std::string(std::istreambuf_iterator<char>(file), {});
-  return fail(
-      fmt::format("{}: cannot be read: {}", path, std::strerror(is_folder ? EISDIR : errno)));
+  if (!file) return cannot(std::strerror(errno));
+  std::string text;
+  std::array<char, 64 * kibi> piece{};
+  while (file && text.size() <= config_bytes_max) {
+    file.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  // What came before a failure may be a configuration as well, but not the one that was meant.
+  if (file.bad()) return cannot(std::strerror(errno));
+  if (text.size() > config_bytes_max) {
+    return cannot(fmt::format("it is larger than {} bytes", config_bytes_max));
+  }
+  return text;
 }
 
 Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,

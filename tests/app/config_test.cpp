@@ -345,6 +345,19 @@ TEST_CASE("a folder is not a configuration file") {
         std::string(RINGCAST_SOURCE_ROOT) + ": cannot be read: Is a directory");
 }
 
+TEST_CASE("a file that fails or does not end while it is read is one sentence") {
+  ConfigFlags flags;
+  // Nothing is mapped where it begins.
+  flags.file = "/proc/self/mem";
+  auto config = load_config(flags, simulations());
+  REQUIRE_FALSE(config);
+  CHECK(config.error().message == "/proc/self/mem: cannot be read: Input/output error");
+  flags.file = "/dev/zero";
+  config = load_config(flags, simulations());
+  REQUIRE_FALSE(config);
+  CHECK(config.error().message == "/dev/zero: cannot be read: it is larger than 16777216 bytes");
+}
+
 TEST_CASE("the example file names every key, each with its default") {
   const std::string example = file_text(RINGCAST_SOURCE_ROOT "/config/ringcast.toml");
   CHECK(good(example) == good("", {}));
