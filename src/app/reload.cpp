@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "app/room_reader.h"
@@ -113,6 +115,15 @@ void keep_without_addresses(const Config& started, const SocketPlan& sockets,
 
 Nanoseconds shutdown_takes_at_most(const server::CoreOptions& core) {
   return core.drain_window + core.drain_timeout + exit_margin;
+}
+
+Result<void> check_can_be_read_again(const std::string& file) {
+  using std::filesystem::file_type;
+  std::error_code nothing_there;
+  const file_type type = std::filesystem::status(file, nothing_there).type();
+  if (type != file_type::fifo && type != file_type::character) return {};
+  return fail(fmt::format(
+      "{}: cannot be read again: it is a pipe or a device; start the server with a file", file));
 }
 
 Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sockets,

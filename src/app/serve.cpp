@@ -163,6 +163,9 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
   if (!flags.file) return {};
   return [&flags, started, sockets, &simulations,
           &log](std::span<const server::RoomHandle> running) -> Result<server::Reload> {
+    if (auto good = check_can_be_read_again(*flags.file); !good) {
+      return std::unexpected(good.error());
+    }
     const auto read = load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
     auto admin_token = read_admin_token(*read);
@@ -257,6 +260,7 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
 }  // namespace
 
 int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
+  if (command.flags.file && !command.check_config) server::Control::hold_reloads();
   auto config = load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) {

@@ -323,6 +323,13 @@ Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const o
   }
 }
 
+void Control::hold_reloads() {
+  sigset_t reloads;
+  ::sigemptyset(&reloads);
+  ::sigaddset(&reloads, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &reloads, nullptr);
+}
+
 bool Control::saved() const {
   return impl_->saved;
 }

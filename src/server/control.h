@@ -38,6 +38,9 @@ struct ControlOptions {
 
 class Control {
  public:
+  /// From here on SIGHUP waits for a Control: by default it ends a server that is still starting,
+  /// perhaps with rooms to restore. Call it before there are other threads.
+  static void hold_reloads();
   /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and so in those it starts: call it
   /// before there are others. From here on they wait to be heard by run(). `log` and `clock`
   /// outlive the Control.

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -167,6 +168,43 @@ def post_room(settings: dict) -> bytes:
     body = json.dumps(settings)
     return (f"POST /rooms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+class WhileStarting(unittest.TestCase):
+    def test_a_signal_waits_until_the_server_is_ready_and_a_pipe_is_not_read_again(self):
+        pipe = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "ringcast.toml")
+        os.mkfifo(pipe)
+        server = subprocess.Popen(
+            [harness.BINARY, "serve", "--config", pipe, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+            stderr=subprocess.PIPE, text=True)
+        said = []
+
+        def opened() -> int:
+            try:
+                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                return 0
+
+        def until_said(what: str) -> None:
+            while not said or what not in said[-1]:
+                said.append(server.stderr.readline())
+                self.assertTrue(said[-1], said)
+
+        try:
+            # Who waits for its configuration is starting.
+            end = harness.until(opened, "the server reads its configuration")
+            server.send_signal(signal.SIGHUP)
+            os.write(end, ROOMS.encode())
+            os.close(end)
+            until_said(" info serving ")
+            until_said(f" not reloaded, and the server goes on as it was: {pipe}: cannot be read again: it is a pipe ")
+            server.terminate()
+            until_said(" info drained")
+            self.assertEqual(server.wait(harness.WAIT_SECONDS), 0)
+        finally:
+            server.kill()
+            server.wait()
+            server.stderr.close()
 
 
 class WithoutFile(unittest.TestCase):
