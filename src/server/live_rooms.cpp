@@ -9,7 +9,8 @@ namespace ringcast::server {
 namespace {
 
 /// The cores read their mail at every turn: a mailbox has room unless hundreds of changes are asked
-/// for at once, and each change puts at most one mail into each.
+/// for at once, and each change puts at most one mail into each. Half is left for a reload and a
+/// shutdown.
 constexpr std::size_t changes_max = mailbox_capacity / 2;
 
 // Not inlined: GCC 12 would see parts of other alternatives that "may be used uninitialized".
@@ -54,16 +55,16 @@ std::uint32_t LiveRooms::home_for(const RoomOptions& options) const {
   return best;
 }
 
-bool LiveRooms::may_open(const Answered& answered) const {
-  if (view_.readiness == Readiness::serving && changes_.size() < changes_max) return true;
-  answered(sentence(503, view_.readiness == Readiness::draining
-                             ? "The server is shutting down."
-                             : "The server is busy; ask again."));
-  return false;
+bool LiveRooms::is_busy() const {
+  return view_.readiness != Readiness::serving || changes_.size() >= changes_max;
 }
 
 void LiveRooms::open(std::string_view body, Answered answered) {
-  if (!may_open(answered)) return;
+  if (is_busy()) {
+    return answered(sentence(503, view_.readiness == Readiness::draining
+                                      ? "The server is shutting down."
+                                      : "The server is busy; ask again."));
+  }
   if (!maker_) return answered(sentence(405, "Rooms can't be opened here."));
   auto made = maker_(body);
   if (!made) return answered(sentence(400, made.error().message));
@@ -72,7 +73,6 @@ void LiveRooms::open(std::string_view body, Answered answered) {
 }
 
 void LiveRooms::open(MadeRoom made, Answered answered) {
-  if (!may_open(answered)) return;
   RoomOptions& options = made.options;
   const auto has_its_name = [&](const RoomHandle& room) {
     return room.options->name == options.name;
@@ -127,9 +127,11 @@ void LiveRooms::tell_others(Change& change) {
 }
 
 void LiveRooms::close(std::string_view name, Answered answered) {
-  if (view_.readiness != Readiness::serving || changes_.size() >= changes_max) {
-    return answered(sentence(503, "The server is busy; ask again."));
-  }
+  if (is_busy()) return answered(sentence(503, "The server is busy; ask again."));
+  close_left(name, std::move(answered));
+}
+
+void LiveRooms::close_left(std::string_view name, Answered answered) {
   if (is_changing(name)) {
     return answered(sentence(409, fmt::format("Room {} is changing already.", name)));
   }

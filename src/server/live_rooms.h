@@ -38,9 +38,11 @@ class LiveRooms final : public RoomChanges {
   ~LiveRooms() override;
 
   void open(std::string_view body, Answered answered) override;
-  /// The same of a room that the configuration has.
-  void open(MadeRoom made, Answered answered);
   void close(std::string_view name, Answered answered) override;
+  /// The same of rooms that the configuration has, and has no more. However many others change:
+  /// not called again before it has been answered.
+  void open(MadeRoom made, Answered answered);
+  void close_left(std::string_view name, Answered answered);
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
   void set_rooms_max(std::uint32_t rooms_max) { rooms_max_ = rooms_max; }
@@ -60,7 +62,7 @@ class LiveRooms final : public RoomChanges {
     Answered answered;
   };
 
-  [[nodiscard]] bool may_open(const Answered& answered) const;
+  [[nodiscard]] bool is_busy() const;
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
   void tell_others(Change& change);

@@ -40,7 +40,8 @@ void Reloading::change_next_room() {
   if (!under_way()) return;
   if (closed_ < reload_.closed.size()) {
     const std::string& name = reload_.closed[closed_++];
-    return rooms_.close(name, [this, &name](const AdminAnswer& answer) { changed(name, answer); });
+    return rooms_.close_left(name,
+                             [this, &name](const AdminAnswer& answer) { changed(name, answer); });
   }
   if (opened_ < reload_.opened.size()) {
     MadeRoom& room = reload_.opened[opened_++];
