@@ -30,6 +30,10 @@ constexpr auto fixed_settings = std::to_array<Fixed>({
     {"cores", [](const Config& a, const Config& b) { return a.core_plan == b.core_plan; }},
     {"state_directory",
      [](const Config& a, const Config& b) { return a.state_directory == b.state_directory; }},
+    {"resume_timeout_ms",
+     [](const Config& a, const Config& b) {
+       return a.core.resume_timeout == b.core.resume_timeout;
+     }},
     {"page", [](const Config& a, const Config& b) { return a.page == b.page; }},
     {"tcp", [](const Config& a, const Config& b) { return a.tcp == b.tcp; }},
     {"memory", [](const Config& a, const Config& b) { return a.memory == b.memory; }},

@@ -134,12 +134,13 @@ struct CoreOptions {
   friend bool operator==(const CoreOptions&, const CoreOptions&) = default;
 };
 
-/// `read`, but for what a core's memory was made for and what its clients were told: that stays as
-/// it is in `running` until the next start.
+/// `read`, but for what a core's memory and its restored rooms were made with and what its clients
+/// were told: that stays as it is in `running` until the next start.
 [[nodiscard]] inline CoreOptions reloaded(const CoreOptions& running, CoreOptions read) {
   read.connections_max = running.connections_max;
   read.reliable_frames_max = running.reliable_frames_max;
   read.flush_sends_max = running.flush_sends_max;
+  read.resume_timeout = running.resume_timeout;
   read.latest.acknowledge_every_ticks = running.latest.acknowledge_every_ticks;
   read.send = running.send;
   return read;

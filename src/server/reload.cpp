@@ -24,6 +24,7 @@ void Reloading::begin(Reload reload, std::span<const CoreHandle> cores,
                       std::function<void()> over) {
   assert(!under_way());
   reload_ = std::move(reload);
+  close_next_ = open_next_ = 0;
   closed_ = opened_ = 0;
   over_ = std::move(over);
   rooms_.set_rooms_max(reload_.rooms_max);
@@ -38,20 +39,19 @@ void Reloading::reconfigured() {
 // One after another: the cores' mailboxes are bounded.
 void Reloading::change_next_room() {
   if (!under_way()) return;
-  if (closed_ < reload_.closed.size()) {
-    const std::string& name = reload_.closed[closed_++];
-    return rooms_.close_left(name,
-                             [this, &name](const AdminAnswer& answer) { changed(name, answer); });
+  if (close_next_ < reload_.closed.size()) {
+    const std::string& name = reload_.closed[close_next_++];
+    return rooms_.close_left(
+        name, [this, &name](const AdminAnswer& answer) { changed(name, answer, closed_); });
   }
-  if (opened_ < reload_.opened.size()) {
-    MadeRoom& room = reload_.opened[opened_++];
+  if (open_next_ < reload_.opened.size()) {
+    MadeRoom& room = reload_.opened[open_next_++];
     const std::string name = room.options.name;
     return rooms_.open(std::move(room),
-                       [this, name](const AdminAnswer& answer) { changed(name, answer); });
+                       [this, name](const AdminAnswer& answer) { changed(name, answer, opened_); });
   }
   log_.write(observe::LogLevel::info, "reloaded",
-             {{"rooms_opened", static_cast<std::int64_t>(opened_)},
-              {"rooms_closed", static_cast<std::int64_t>(closed_)}});
+             {{"rooms_opened", opened_}, {"rooms_closed", closed_}});
   if (!reload_.at_next_start.empty()) {
     const std::string settings = fmt::format("{}", fmt::join(reload_.at_next_start, ", "));
     log_.write(
@@ -64,9 +64,11 @@ void Reloading::change_next_room() {
   over();
 }
 
-void Reloading::changed(std::string_view room, const AdminAnswer& answer) {
+void Reloading::changed(std::string_view room, const AdminAnswer& answer, std::int64_t& count) {
   constexpr std::uint16_t mistakes = 300;
-  if (answer.status >= mistakes && under_way()) {
+  if (answer.status < mistakes) {
+    ++count;
+  } else if (under_way()) {
     std::string_view why = answer.body;
     while (why.ends_with('\n')) why.remove_suffix(1);
     log_.write(observe::LogLevel::warning, "room not changed by the reload",

@@ -55,14 +55,17 @@ class Reloading {
 
  private:
   void change_next_room();
-  void changed(std::string_view room, const AdminAnswer& answer);
+  /// `count`: of those that have changed as this one was to.
+  void changed(std::string_view room, const AdminAnswer& answer, std::int64_t& count);
 
   LiveRooms& rooms_;
   const observe::Log& log_;
   Reload reload_;
   std::size_t answers_due_ = 0;
-  std::size_t closed_ = 0;  ///< of reload_.closed so many were asked for; likewise the next
-  std::size_t opened_ = 0;
+  std::size_t close_next_ = 0;  ///< of reload_.closed; likewise the next
+  std::size_t open_next_ = 0;
+  std::int64_t closed_ = 0;
+  std::int64_t opened_ = 0;
   std::function<void()> over_;
 };
 

@@ -74,7 +74,7 @@ const std::map<std::string_view, Changed> changed_settings{
     {"proxy_from", {"['127.0.0.1']", ""}},
     {"rooms_max", {"7", ""}},
     {"drain_window_ms", {"1", ""}},
-    {"resume_timeout_ms", {"1", ""}},
+    {"resume_timeout_ms", {"1", "resume_timeout_ms"}},
     {"drain_timeout_ms", {"1", ""}},
     {"reconnect_delay_max_ms", {"1", ""}},
     {"log.level", {"'debug'", ""}},

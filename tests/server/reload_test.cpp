@@ -1,6 +1,11 @@
 #include "server/reload.h"
 
+#include <unistd.h>
+
 #include <array>
+#include <cstdio>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -35,7 +40,7 @@ struct Fixture {
   AdminView view{.readiness = Readiness::serving, .cores = handles, .rooms = {}};
   sim::SimClock clock;
   RoomMaker maker;
-  const observe::Log log{{.level = observe::LogLevel::error}, clock};
+  observe::Log log{{.level = observe::LogLevel::error}, clock};
   LiveRooms rooms{view, log, clock, maker, 1'024};
   Reloading reloading{rooms, log};
   std::vector<std::string> told;
@@ -81,6 +86,21 @@ struct Fixture {
 
 using Told = std::vector<std::string>;
 
+/// What is written to standard error meanwhile.
+std::string said(const std::function<void()>& act) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
+  REQUIRE(file);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(::fileno(file.get()), STDERR_FILENO);
+  act();
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  std::string text(4'096, '\0');
+  const ssize_t size = ::pread(::fileno(file.get()), text.data(), text.size(), 0);
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return text;
+}
+
 TEST_CASE("limits come first, then rooms go, then rooms come, and then it is over") {
   Fixture f;
   Reload first;
@@ -113,9 +133,14 @@ TEST_CASE("a room that can't be opened or closed does not keep the others from i
   reload.rooms_max = 2;
   reload.closed = {"nowhere"};
   for (const char* name : {"a", "a", "b", "c"}) reload.opened.push_back(made(name));
-  f.begin(std::move(reload));
-  f.work();
+  f.log.set_options({.level = observe::LogLevel::info});
+  const std::string log = said([&] {
+    f.begin(std::move(reload));
+    f.work();
+  });
   CHECK(f.over);
+  CHECK_THAT(log,
+             Catch::Matchers::ContainsSubstring("info reloaded rooms_opened=2 rooms_closed=0\n"));
   REQUIRE(f.view.rooms.size() == 2);
   CHECK(f.view.rooms[0].options->name == "a");
   CHECK(f.view.rooms[1].options->name == "b");
