@@ -8,14 +8,21 @@
 namespace ringcast::app {
 namespace {
 
+/// What can't be looked at counts as there, and so does a link to nowhere: reading it says what is
+/// wrong, while to pass it over would leave the address open.
+bool may_be_there(const std::filesystem::path& file) {
+  std::error_code unknown;
+  return std::filesystem::symlink_status(file, unknown).type() !=
+         std::filesystem::file_type::not_found;
+}
+
 std::optional<std::string> admin_token_file(const Config& config) {
   if (config.admin_token_file) return config.admin_token_file;
   for (const char* const folder : {"RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"}) {
     const char* const path = std::getenv(folder);  // NOLINT(concurrency-mt-unsafe)
     if (path == nullptr || *path == '\0') continue;
     const std::filesystem::path file = std::filesystem::path(path) / "admin-token";
-    std::error_code nothing_there;
-    if (std::filesystem::exists(file, nothing_there)) return file.string();
+    if (may_be_there(file)) return file.string();
   }
   return std::nullopt;
 }

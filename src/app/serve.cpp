@@ -174,6 +174,7 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
     if (!reload) return reload;
     reload->admin_token = *admin_token;
     log.set_options(read->log);
+    if (started.admin && !*admin_token) warn_of_open_admin(*started.admin, log);
     return reload;
   };
 }

@@ -345,4 +345,8 @@ AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, con
 
 AdminEndpoint::~AdminEndpoint() = default;
 
+void AdminEndpoint::token_changed() {
+  impl_->feed.end();
+}
+
 }  // namespace ringcast::server

@@ -91,6 +91,9 @@ class AdminEndpoint {
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;
 
+  /// The view has another token: whoever listens to the live view's stream has to show it.
+  void token_changed();
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

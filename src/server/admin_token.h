@@ -24,6 +24,8 @@ class AdminToken {
   /// The same with the token as the password, whoever the user.
   [[nodiscard]] bool is_basic(std::string_view authorization) const;
 
+  friend bool operator==(const AdminToken&, const AdminToken&) = default;
+
  private:
   using Digest = std::array<unsigned char, 32>;  // SHA-256
 

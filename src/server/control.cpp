@@ -167,7 +167,10 @@ struct Control::Impl {
       return reload_over("serving; the last reload was refused: " + read.error().message);
     }
     options.shutdown_takes_at_most = read->shutdown_takes_at_most;
-    view.token = read->admin_token;
+    if (view.token != read->admin_token) {
+      view.token = read->admin_token;
+      if (admin) admin->token_changed();
+    }
     reloading.begin(std::move(*read), view.cores, [this] { reload_over("serving"); });
   }
 

@@ -41,6 +41,12 @@ void LiveFeed::add(boost::beast::tcp_stream&& stream) {
   wait();
 }
 
+// The timer finds nobody, or the next one to be added sets it anew.
+void LiveFeed::end() {
+  for (const auto& listener : listeners_) listener->stream.close();
+  listeners_.clear();
+}
+
 void LiveFeed::wait() {
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error) tell();

@@ -27,6 +27,8 @@ class LiveFeed {
   /// Takes over a connection whose request has been read: the answer's head leaves now, a report
   /// each second, until it goes or stops reading.
   void add(boost::beast::tcp_stream&& stream);
+  /// Hangs up on all listeners.
+  void end();
 
  private:
   struct Listener;

@@ -182,6 +182,15 @@ class Package(unittest.TestCase):
         self.assertFalse(answers("/rooms", 9001, "s3cret"))
         self.assertEqual(prop("ringcast", "MainPID"), process)
         inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "! ls /run/ringcast/")
+        # What is no token is refused by the reload itself, and neither that nor its absence brings an old one back.
+        for change in ("echo two words >/etc/credstore/ringcast.admin-token; ! systemctl reload ringcast",
+                       "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token; systemctl reload ringcast",
+                       "rm /etc/credstore/ringcast.admin-token; systemctl reload ringcast"):
+            inside("sh", "-c", change)
+            self.assertTrue(answers("/rooms", 9001, "0ther"), change)
+            self.assertFalse(answers("/rooms", 9001, "s3cret"), change)
+            self.assertEqual(prop("ringcast", "MainPID"), process)
+        inside("sh", "-c", "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token")
         inside("systemctl", "restart", "ringcast")
         until(lambda: answers("/rooms", 9001, "0ther"), "the new token after a restart")
         inside("sh", "-c", "rm /etc/credstore/ringcast.admin-token; systemctl restart ringcast")

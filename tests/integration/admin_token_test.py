@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import tempfile
 import unittest
 import unittest.mock
@@ -102,7 +103,49 @@ class AdminToken(unittest.TestCase):
                              "without spaces\n"))
 
 
+    def test_a_new_one_hangs_up_on_those_who_listen_with_the_old(self):
+        request = f"GET /live/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer(TOKEN)}\r\n\r\n".encode()
+        address = ("127.0.0.1", self.server.admin_port)
+
+        def heard(stream: socket.socket, what: bytes) -> None:
+            came = b""
+            while what not in came:
+                came += (piece := stream.recv(65536))
+                self.assertTrue(piece, came)
+
+        with socket.create_connection(address, harness.WAIT_SECONDS) as stream:
+            stream.sendall(request)
+            heard(stream, b"data: ")
+            # A reload that brings no other disturbs nobody.
+            self.server.signal(signal.SIGHUP)
+            harness.until(lambda: self.server.log().count(" reloaded ") == 1, "a reload")
+            heard(stream, b"data: ")
+            self.file.write_text(NEXT)
+            self.server.signal(signal.SIGHUP)
+            while stream.recv(65536):
+                pass
+        with socket.create_connection(address, harness.WAIT_SECONDS) as stream:
+            stream.sendall(request)
+            self.assertTrue(stream.recv(65536).startswith(b"HTTP/1.1 401 "))
+        with socket.create_connection(address, harness.WAIT_SECONDS) as stream:
+            stream.sendall(request.replace(TOKEN.encode(), NEXT.encode()))
+            heard(stream, b"data: ")
+
+
 class Credential(unittest.TestCase):
+    def test_one_that_cannot_be_read_is_a_mistake_and_leaves_nothing_open(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for name in ("CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY"):
+            for target in ("nowhere", "admin-token"):
+                with self.subTest(name=name, target=target), \
+                        unittest.mock.patch.dict(os.environ, {name: str(folder)}):
+                    (folder / "admin-token").symlink_to(target)
+                    checked = harness.run("serve", "--check-config")
+                    (folder / "admin-token").unlink()
+                    self.assertEqual(checked.returncode, 2)
+                    self.assertRegex(checked.stderr, f"^{folder}/admin-token: cannot be read: .*\n$")
+                    self.assertEqual(harness.run("serve", "--check-config").returncode, 0)
+
     def test_systemd_s_credential_is_taken_and_what_a_reload_has_laid_comes_first(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())
         folders = {}
@@ -123,20 +166,28 @@ class Credential(unittest.TestCase):
 
     def test_an_address_that_others_reach_without_a_token_is_warned_of(self):
         for address, warned in (("0.0.0.0:0", True), ("127.0.0.1:0", False)):
-            with self.subTest(address=address):
+            with self.subTest(address=address), tempfile.NamedTemporaryFile(suffix=".toml") as config:
                 process = harness.subprocess.Popen(
-                    [harness.BINARY, "serve", "--listen", "127.0.0.1:0", "--admin", address],
+                    [harness.BINARY, "serve", "--config", config.name, "--listen", "127.0.0.1:0", "--admin", address],
                     stderr=harness.subprocess.PIPE, text=True)
-                try:
+
+                def lines_until(what: str) -> str:
                     said = []
-                    while not said or " info serving " not in said[-1]:
+                    while not said or what not in said[-1]:
                         said.append(process.stderr.readline())
                         self.assertTrue(said[-1], said)
+                    return "".join(said)
+
+                try:
+                    said = lines_until(" info serving ")
+                    process.send_signal(signal.SIGHUP)
+                    reloaded = lines_until(" info reloaded ")
                 finally:
                     process.terminate()
                     process.wait(harness.WAIT_SECONDS)
                     process.stderr.close()
-                self.assertEqual("give it a token" in "".join(said), warned, said)
+                self.assertEqual("give it a token" in said, warned, said)
+                self.assertEqual("give it a token" in reloaded, warned, reloaded)
 
 
 if __name__ == "__main__":
