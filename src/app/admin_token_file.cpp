@@ -32,6 +32,11 @@ std::optional<std::string> admin_token_file(const Config& config) {
 Result<std::optional<server::AdminToken>> read_admin_token(const Config& config) {
   const auto file = admin_token_file(config);
   if (!file) return std::optional<server::AdminToken>();
+  // Nobody may be waited for: a reload has a watchdog behind it.
+  std::error_code nothing_there;
+  if (std::filesystem::is_fifo(*file, nothing_there)) {
+    return fail(*file + ": cannot be read: it is a pipe; the token must be in a file");
+  }
   const auto text = server::read_admin_token(*file);
   if (!text) return std::unexpected(text.error());
   auto token = server::AdminToken::parse(*text);

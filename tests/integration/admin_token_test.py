@@ -132,6 +132,17 @@ class AdminToken(unittest.TestCase):
             heard(stream, b"data: ")
 
 
+class NoFile(unittest.TestCase):
+    def test_a_pipe_is_not_waited_for(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        pipe, config = pathlib.Path(folder, "token"), pathlib.Path(folder, "ringcast.toml")
+        os.mkfifo(pipe)
+        config.write_text(f'admin_token_file = "{pipe}"')
+        refused = harness.run("serve", "--config", str(config))
+        self.assertEqual((refused.returncode, refused.stderr),
+                         (2, f"{pipe}: cannot be read: it is a pipe; the token must be in a file\n"))
+
+
 class Credential(unittest.TestCase):
     def test_one_that_cannot_be_read_is_a_mistake_and_leaves_nothing_open(self):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
