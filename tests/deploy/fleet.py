@@ -16,7 +16,9 @@ FABRIC = os.environ.get("RINGCAST_FABRIC", "ringcast-fabric")
 NODES = {"n1": 11, "n2": 12}
 # What provisioning installs, laid into a host's cache beforehand: hosts reach no mirror.
 PACKAGES = ["nftables", "sudo", "systemd-timesyncd", "unattended-upgrades", "ca-certificates", "curl", "age", "haproxy",
-            "prometheus", "prometheus-node-exporter"]
+            "prometheus", "prometheus-node-exporter", "ansible", "git"]
+# Where a Git repository is served: this machine's address in the public network.
+GIT_ADDRESS = "10.77.0.1"
 PLAYBOOK_SECONDS_MAX = 900
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\] \*+$(.*?)(?=^(?:TASK|RUNNING HANDLER|PLAY) |\Z)", re.MULTILINE | re.DOTALL)
@@ -58,8 +60,11 @@ def repack(package: pathlib.Path, version: str, target: pathlib.Path, change=Non
 class Fleet:
     """At most one at a time: the names of its hosts are fixed."""
 
-    def __init__(self, release: str, package: pathlib.Path):
+    def __init__(self, release: str, package: pathlib.Path, packages: list[str]):
+        """`packages`: what is laid into the cache of each host, beside what the package depends on."""
         self.release = release
+        self.cached = packages
+        self.cache = HOSTS / f"packages-{release}{'' if packages else '-short'}"
         self.folder = HOSTS / "deployment"
         self.packages = self.folder / "packages"
         self.deployments = self.folder / "deployments"
@@ -73,7 +78,6 @@ class Fleet:
         shutil.copy(package, self.packages / package.name)
         self.package = self.packages / package.name
         run("dpkg-deb", "--extract", package, self.folder / "package")
-        self.ringcast = self.folder / "package/usr/bin/ringcast"
         (self.folder / "bin/sops").symlink_to(HERE / "sops_stand_in")
         self.recipient = self.make_key(self.key)
         self.encrypt("test", "ringcast_admin_token: first-token\n")
@@ -94,14 +98,27 @@ class Fleet:
         source.unlink()
         return target
 
-    def deploy_version(self, version: str, settings: str = "{}") -> None:
+    def deploy_version(self, version: str, settings: str = "{drain_window_ms: 1000}", rooms: str = "{name: arena, simulation: arena, parameters: {bots: 5}}") -> None:
         (self.deployments / "test.yml").write_text(
             f"deployment:\n  version: \"{version}\"\n  port: 9000\n  cores: 1\n"
-            "  rooms: [{name: arena, simulation: arena, parameters: {bots: 5}}]\n"
+            f"  rooms: [{rooms}]\n"
             f"  limits: {{open_files: 1048576, locked_memory: 512M}}\n  settings: {settings}\n")
 
     def make_version(self, version: str, change=None) -> None:
         repack(self.package, version, self.packages / f"ringcast_{version}_amd64.deb", change)
+
+    def certificate(self, domain: str) -> pathlib.Path:
+        """A PEM file with a key and the certificate that it signed itself."""
+        path = self.folder / f"{domain}.pem"
+        if not path.exists():
+            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain}", "-keyout", f"{path}.key", "-out", f"{path}.crt")
+            path.write_text(pathlib.Path(f"{path}.key").read_text() + pathlib.Path(f"{path}.crt").read_text())
+        return path
+
+    def public_key(self) -> str:
+        """The one that may log in to every host."""
+        return (HOSTS / "id_ed25519.pub").read_text().strip()
 
     # --- Hosts ---
 
@@ -117,10 +134,10 @@ class Fleet:
         run(HERE / "host-up.sh", node, self.public(node) + "/24", self.release)
         self.nodes.append(node)
         run(HERE / "host-private.sh", node, self.private(node) + "/24")
-        cache, archives = HOSTS / f"packages-{self.release}", HOSTS / "hosts" / node / "root/var/cache/apt/archives"
+        cache, archives = self.cache, HOSTS / "hosts" / node / "root/var/cache/apt/archives"
         lists = archives.parents[2] / "lib/apt/lists"
         if not cache.exists():
-            run(HERE / "host-fetch.sh", node, *PACKAGES, self.place(node, self.package))
+            run(HERE / "host-fetch.sh", node, *self.cached, self.place(node, self.package))
             shutil.copytree(archives, cache / "archives", ignore=shutil.ignore_patterns("lock", "partial"))
             shutil.copytree(lists, cache / "lists", ignore=shutil.ignore_patterns("lock", "partial", "auxfiles"))
         else:
@@ -150,8 +167,14 @@ class Fleet:
         """From the public network."""
         return run("ip", "netns", "exec", FABRIC, *command, check=check, **options)
 
+    def client(self) -> list[str]:
+        """ringcast on this machine, with the libraries that a node has: they may be another release's."""
+        root = HOSTS / "hosts" / self.nodes[0] / "root"
+        return [str(root / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(root / "usr/lib/x86_64-linux-gnu"),
+                str(self.folder / "package/usr/bin/ringcast")]
+
     def load(self, node: str, *arguments: str) -> dict:
-        said = self.outside(self.ringcast, "load", "--url", f"ws://{self.public(node)}:9000/rooms/arena", "--json",
+        said = self.outside(*self.client(), "load", "--url", f"ws://{self.public(node)}:9000/rooms/arena", "--json",
                             *arguments).stdout
         return json.loads(said[said.index("\n{") + 1 if not said.startswith("{") else 0:])
 
@@ -161,34 +184,64 @@ class Fleet:
     def installed(self, node: str) -> str:
         return self.inside(node, "dpkg-query", "--show", "--showformat=${Version}", "ringcast").strip()
 
+    # --- A repository of nodes ---
+
+    def repository(self) -> pathlib.Path:
+        """A Git repository with what a person would keep for the nodes that are up: playbooks, inventory, deployment, secrets
+        and package."""
+        tree = self.folder / "git/nodes"
+        shutil.rmtree(tree, ignore_errors=True)
+        for part in ("ansible", "docs/observability"):
+            shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("backups"))
+        shutil.copytree(self.secrets, tree / "ansible/secrets", dirs_exist_ok=True)
+        shutil.copytree(self.packages, tree / "packages")
+        run("git", "-C", tree, "init", "--quiet", "--initial-branch", "main")
+        self.commit(tree, "Nodes")
+        return tree
+
+    def commit(self, tree: pathlib.Path, message: str, **variables) -> None:
+        """The deployment as it is now, and the inventory with these variables."""
+        shutil.copytree(self.deployments, tree / "ansible/deployments", dirs_exist_ok=True)
+        self.inventory(tree / "ansible/inventory/hosts.yml", **({
+            "ringcast_packages": "{{ playbook_dir }}/../packages", "gitops_enabled": True, "gitops_interval": "5s", "gitops_spread": "1s",
+            "gitops_repository": f"git://{GIT_ADDRESS}/nodes"} | variables))
+        run("git", "-C", tree, "add", "--all")
+        run("git", "-C", tree, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "--message", message)
+
     # --- Playbooks ---
 
     def ssh_options(self) -> list[str]:
         return ["-i", str(HOSTS / "id_ed25519"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                 "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5"]
 
-    def inventory(self, nodes) -> pathlib.Path:
-        path = self.folder / "hosts.json"
-        variables = {"ansible_user": "root", "ansible_ssh_common_args": " ".join(self.ssh_options()),
-                     "private_interface": "private0", "ringcast_deployment": "test", "ringcast_secrets": "test",
-                     "ringcast_packages": str(self.packages), "ringcast_deployments": str(self.deployments),
-                     "ringcast_secrets_folder": str(self.secrets), "ringcast_ready_seconds": 20,
-                     "backup_folder": str(self.folder / "backups")}
+    def inventory(self, path: pathlib.Path, **variables) -> pathlib.Path:
+        nodes = sorted(self.nodes)
         path.write_text(json.dumps({
-            "ringcast": {"hosts": {node: {"ansible_host": self.public(node), "private_address": self.private(node)}
-                                   for node in nodes}, "vars": variables},
-            "monitoring": {"hosts": {nodes[0]: {}}}}))
+            "ringcast": {"hosts": {node: {"ansible_host": self.public(node), "private_address": self.private(node)} for node in nodes},
+                         "vars": {"ansible_user": "root", "private_interface": "private0", "ringcast_deployment": "test",
+                                  "ringcast_secrets": "test", "ringcast_ready_seconds": 20} | variables},
+            "monitoring": {"hosts": {nodes[0]: {}}}}, indent=1))
         return path
 
-    def play(self, name: str, *arguments: str, check: bool = True, key: pathlib.Path | None = None) -> Played:
+    def play(self, name: str, *arguments: str, check: bool = True, key: pathlib.Path | None = None,
+             tree: pathlib.Path | None = None) -> Played:
+        """A playbook of this tree with an inventory of the hosts that are up, or of another with its own."""
+        if tree:
+            inventory = tree / "ansible/inventory/hosts.yml"
+        else:
+            inventory = self.inventory(self.folder / "hosts.json", ringcast_packages=str(self.packages),
+                                       ringcast_deployments=str(self.deployments), ringcast_secrets_folder=str(self.secrets),
+                                       backup_folder=str(self.folder / "backups"))
+        folder = (tree or ROOT) / "ansible"
         environment = os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1",
                                     "SOPS_AGE_KEY_FILE": str(key or self.key), "LC_ALL": "C.UTF-8",
-                                    "ANSIBLE_CONFIG": str(ROOT / "ansible/ansible.cfg")}
+                                    "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+                                    "ANSIBLE_SSH_COMMON_ARGS": " ".join(self.ssh_options())}
         began = time.monotonic()
-        played = Played(run("ip", "netns", "exec", FABRIC, "ansible-playbook", "--inventory",
-                            self.inventory(sorted(self.nodes)), ROOT / "ansible" / name, *arguments, check=False,
-                            env=environment, cwd=ROOT / "ansible", timeout=PLAYBOOK_SECONDS_MAX))
-        print(f"   {name} {' '.join(arguments)}: {time.monotonic() - began:.0f} s, "
+        played = Played(run("ip", "netns", "exec", FABRIC, "ansible-playbook", "--inventory", inventory, folder / name, *arguments,
+                            check=False, env=environment, cwd=folder, timeout=PLAYBOOK_SECONDS_MAX))
+        shown = " ".join(argument if len(argument) < 80 else argument[:76] + " ..." for argument in (name, *arguments))
+        print(f"   {shown}: {time.monotonic() - began:.0f} s, "
               f"{'changed ' + str(played.changed) if played.succeeded else 'failed'}", flush=True)
         (self.folder / "last.log").write_text(played.output)
         if check and not played.succeeded:

@@ -12,7 +12,7 @@ if ! ip -n "$fabric" link show private >/dev/null 2>&1; then
   ip -n "$fabric" link set private up
 fi
 exec 9>&-
-ip -n "$fabric" link add "p-$name" type veth peer name private0 netns "$name"
+ip -n "$fabric" link add "p-$name" type veth peer name private0 address "$(host_mac "$address")" netns "$name"
 ip -n "$fabric" link set "p-$name" master private up
 ip -n "$name" address add "$address" dev private0
 ip -n "$name" link set private0 up

@@ -24,7 +24,7 @@ network() {
   exec 9>&-
   ip netns add "$name"
   ip -n "$name" link set lo up
-  ip -n "$fabric" link add "v-$name" type veth peer name host0 netns "$name"
+  ip -n "$fabric" link add "v-$name" type veth peer name host0 address "$(host_mac "$address")" netns "$name"
   ip -n "$fabric" link set "v-$name" master "$bridge" up
   ip -n "$name" address add "$address" dev host0
   ip -n "$name" link set host0 up

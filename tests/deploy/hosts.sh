@@ -50,3 +50,11 @@ host_inside() {
   nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd env -i \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb HOME=/root LANG=C.UTF-8 "$@"
 }
+
+# host_mac ADDRESS/BITS: the same for a host that takes the place of another, since neighbours remember for half a minute
+# who had an address.
+host_mac() {
+  local address="${1%/*}"
+  # shellcheck disable=SC2086 # four numbers
+  printf '02:00:%02x:%02x:%02x:%02x\n' ${address//./ }
+}

@@ -4,7 +4,7 @@ hosts. Takes root. Closes with 'N passed, N failed, N skipped'.
 
     tests/deploy/run.py --release bookworm|trixie --package FILE [SCENARIO...]
 
-A SCENARIO is a name from the list below; without any, all run.
+A SCENARIO is a name from the list below, or `short`: one host, and what it takes to deploy to it; without any, all of the list run.
 """
 
 import argparse
@@ -17,9 +17,10 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fleet import FABRIC, HERE, HOSTS, NODES, Fleet, run, until  # noqa: E402
+from fleet import FABRIC, GIT_ADDRESS, HERE, HOSTS, NODES, PACKAGES, RECAP, Fleet, run, until  # noqa: E402
 
 CLIENTS = 200
+DOMAIN = "play.test"
 # Connects over and over until its standard input closes: how often it was answered, and what went wrong.
 KNOCK = r"""
 import json, socket, sys, threading, time
@@ -52,6 +53,20 @@ async def main():
     gate = asyncio.Semaphore(500)
     ports = [22, 80, 443, 9000, 9001, 9080, 9090, 9100, 9093, 111, 5355, *range(8000, 8100)]
     print(*filter(None, await asyncio.gather(*(one(port, gate) for port in sorted(set(ports))))))
+asyncio.run(main())
+"""
+# A WebSocket client over TLS that says when it has joined, and at the end of its standard input whether it still gets snapshots.
+STAY = r"""
+import asyncio, ssl, sys, websockets
+async def main():
+    address, domain, certificate = sys.argv[1:]
+    async with websockets.connect(f"wss://{domain}/rooms/arena", host=address, port=443, subprotocols=["ringcast.v1"], max_size=None,
+                                  server_hostname=domain, ssl=ssl.create_default_context(cafile=certificate)) as client:
+        for _ in range(20): await asyncio.wait_for(client.recv(), 10)
+        print("joined", client.subprotocol, flush=True)
+        end = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        while not end.done(): await asyncio.wait_for(client.recv(), 10)
+        print("still there", flush=True)
 asyncio.run(main())
 """
 # Stops one thread of a process, as no signal could do it (ptrace(2)), until the process is gone.
@@ -124,17 +139,6 @@ def provision(fleet: Fleet, check: Check) -> None:
     for playbook in ("provision.yml", "deploy.yml"):
         played = fleet.play(playbook)
         check.that(set(played.changed.values()) == {0}, f"{playbook} a second time changes nothing", ", ".join(played.changed_tasks))
-    # What is looked at only must stay as it is.
-    for playbook, arguments in (("provision.yml", ()), ("deploy.yml", ()), ("rollback.yml", ()), ("secrets-rotate.yml", ()),
-                                ("backup.yml", ("--extra-vars", f"backup_recipient={fleet.recipient}")),
-                                ("restore.yml", ("--extra-vars", f"restore_key={fleet.key}")),
-                                ("replace-node.yml", ("--extra-vars", "replaced=n2"))):
-        if playbook == "restore.yml" and not (fleet.folder / "backups").exists():
-            continue
-        before = [fleet.main_pid(node) for node in NODES]
-        played = fleet.play(playbook, "--check", "--diff", *arguments, check=False)
-        check.that(played.succeeded and [fleet.main_pid(node) for node in NODES] == before,
-                   f"{playbook} can be tried with --check --diff", last_sentence(played.output))
     targets = json.loads(run(HERE / "host-exec.sh", "n2", "curl", "--silent", f"http://{fleet.private('n1')}:9090/api/v1/targets").stdout)
     until(lambda: all(target["health"] == "up" for target in json.loads(fleet.inside(
         "n2", "curl", "--silent", f"http://{fleet.private('n1')}:9090/api/v1/targets"))["data"]["activeTargets"]),
@@ -167,24 +171,32 @@ def ports(fleet: Fleet, check: Check) -> None:
 def upgrade(fleet: Fleet, check: Check) -> None:
     """A newer version while clients are there."""
     provisioned(fleet)
+    upgraded_under_load(fleet, check)
+    fleet.play("rollback.yml")
+    check.that(all(fleet.installed(node) == fleet.version for node in NODES) and all(ready(fleet, node) for node in NODES),
+               "rollback.yml brings the version of before back to both")
+
+
+def upgraded_under_load(fleet: Fleet, check: Check) -> None:
+    """Clients on each node that is up, and connections one after the other, while deploy.yml goes over all of them."""
     newer = fleet.version + "+next"
     fleet.make_version(newer)
     fleet.deploy_version(newer)
     knocking = {node: subprocess.Popen(["ip", "netns", "exec", FABRIC, "/usr/bin/python3", "-c", KNOCK, fleet.public(node)],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for node in NODES}
-    loads = {node: subprocess.Popen(["ip", "netns", "exec", FABRIC, str(fleet.ringcast), "load", "--json", "--clients",
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for node in fleet.nodes}
+    loads = {node: subprocess.Popen(["ip", "netns", "exec", FABRIC, *fleet.client(), "load", "--json", "--clients",
                                      str(CLIENTS), "--seconds", "150", "--url", f"ws://{fleet.public(node)}:9000/rooms/arena"],
-                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for node in NODES}
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for node in fleet.nodes}
     try:
-        until(lambda: all(f'"members":{CLIENTS}' in rooms(fleet, node) for node in NODES), f"{CLIENTS} members on each node", 60)
+        until(lambda: all(f'"members":{CLIENTS}' in rooms(fleet, node) for node in fleet.nodes), f"{CLIENTS} members on each node", 60)
         played = fleet.play("deploy.yml", check=False)
-        check.that(played.succeeded, "a newer version is deployed to both nodes under load", last_sentence(played.output))
+        check.that(played.succeeded, f"a newer version is deployed to {' and '.join(fleet.nodes)} under load", last_sentence(played.output))
     finally:
         for process in loads.values():
             process.terminate()
         reports = {node: process.communicate()[0] for node, process in loads.items()}
         knocks = {node: json.loads(process.communicate()[0]) for node, process in knocking.items()}
-    for node in NODES:
+    for node in fleet.nodes:
         answered, failures = knocks[node]
         print(f"   {node}: {answered} connections during the upgrade, {len(failures)} not answered; clients: {reports[node].strip()}")
         check.that(answered > 0 and not failures, f"no connection to {node} was refused, reset or left unanswered", str(failures[:3]))
@@ -195,9 +207,6 @@ def upgrade(fleet: Fleet, check: Check) -> None:
             check.that(report["resumed"] == CLIENTS, f"every client of {node} is the member that it was", str(report))
         else:
             check.skip(f"every client of {node} comes back as the member that it was", "this version's load does not come back")
-    played = fleet.play("rollback.yml")
-    check.that(all(fleet.installed(node) == fleet.version for node in NODES) and all(ready(fleet, node) for node in NODES),
-               "rollback.yml brings the version of before back to both")
 
 
 def rooms(fleet: Fleet, node: str) -> str:
@@ -324,6 +333,160 @@ def backup(fleet: Fleet, check: Check) -> None:
     fleet.inside("n1", "rm", "/etc/ringcast/other.toml", "/var/lib/private/ringcast/kept")
 
 
+def state_of(fleet: Fleet, node: str) -> dict[str, str]:
+    """What a playbook can change on a node, and what it would have to restart."""
+    said = fleet.inside(node, "sh", "-c", "find /etc /usr/local /var/lib/ringcast-release /var/lib/private -xdev -type f -exec sha256sum {} + "
+                        "2>/dev/null; dpkg-query --show --showformat '${Version} ${Package}\\n'; nft list ruleset | sha256sum; "
+                        "for unit in ringcast prometheus prometheus-node-exporter haproxy ssh ringcast-reconcile.timer; "
+                        "do echo \"$(systemctl show -P ActiveEnterTimestampMonotonic $unit)  $unit\"; done")
+    return {what: is_now for is_now, _, what in (line.partition(" ") for line in said.splitlines())}
+
+
+def check_mode(fleet: Fleet, check: Check) -> None:
+    """Every playbook tried with --check --diff: it succeeds, and nothing is changed."""
+
+    def tried(playbook: str, where: str, *arguments: str) -> None:
+        before = {node: state_of(fleet, node) for node in fleet.nodes}
+        played = fleet.play(playbook, "--check", "--diff", *arguments, check=False)
+        check.that(played.succeeded, f"{playbook} can be tried {where}", last_sentence(played.output))
+        shown = [secret for secret in ("first-token", "another-token", "PRIVATE KEY") if secret in played.output]
+        check.that(not shown, "and shows no secret", ", ".join(shown))
+        changed = [f"{node}: {what}" for node, was in before.items() for what, is_now in
+                   (was.items() ^ state_of(fleet, node).items())]
+        check.that(not changed, "and it changes nothing", ", ".join(changed))
+
+    provisioned(fleet)
+    holder = fleet.folder / "check.key"
+    recipient = fleet.make_key(holder)
+    fleet.play("backup.yml", "--extra-vars", f"backup_recipient={recipient}")
+    for playbook, arguments in (("provision.yml", ()), ("deploy.yml", ()), ("rollback.yml", ()), ("secrets-rotate.yml", ()),
+                                ("replace-node.yml", ("--extra-vars", "replaced=n2")),
+                                ("backup.yml", ("--extra-vars", f"backup_recipient={recipient}")),
+                                ("restore.yml", ("--extra-vars", f"restore_key={holder}"))):
+        tried(playbook, "on provisioned nodes", *arguments)
+    # What would be changed, too: another version, another token.
+    fleet.make_version(fleet.version + "+check")
+    fleet.deploy_version(fleet.version + "+check", "{log: {level: warning}}")
+    fleet.encrypt("test", "ringcast_admin_token: another-token\n")
+    for playbook in ("deploy.yml", "secrets-rotate.yml", "provision.yml"):
+        tried(playbook, "with a new version and a new token")
+    fleet.deploy_version(fleet.version)
+    fleet.encrypt("test", "ringcast_admin_token: first-token\n")
+    for node in NODES:
+        fleet.boot(node)
+    tried("provision.yml", "on bare nodes")
+    everything = {"tls_front_domain": DOMAIN, "tls_front_certificate": str(fleet.certificate(DOMAIN)),
+                  "gitops_enabled": True, "gitops_repository": "git://10.77.0.1/nodes", "base_deploy_keys": [fleet.public_key()]}
+    tried("provision.yml", "on bare nodes with TLS, Git and keys that may deploy", "--extra-vars", json.dumps(everything))
+    tried("replace-node.yml", "on a bare node", "--extra-vars", "replaced=n2")
+    for node in NODES:
+        fleet.destroy(node)
+
+
+def tls(fleet: Fleet, check: Check) -> None:
+    """wss through HAProxy with a certificate from a file."""
+    for node in NODES:
+        fleet.destroy(node)
+    fleet.boot("n1")
+    certificate = fleet.certificate(DOMAIN)
+    # Two files for each connection, and a host of this test may not have more than 20,000.
+    front = ("--extra-vars", json.dumps({"tls_front_domain": DOMAIN, "tls_front_certificate": str(certificate),
+                                         "tls_front_connections_max": 2000}))
+    fleet.play("provision.yml", *front)
+    played = fleet.play("provision.yml", *front)
+    check.that(set(played.changed.values()) == {0}, "provision.yml a second time changes nothing", ", ".join(played.changed_tasks))
+    said = fleet.outside("/usr/bin/python3", "-c", SCAN, fleet.public("n1")).stdout.split()
+    check.that(said == ["22", "443"], "from outside only 22 and 443 answer", " ".join(said))
+
+    def fetched(*trust: str) -> str:
+        return fleet.outside("curl", "--silent", "--show-error", "--max-time", "10", *trust, "--resolve", f"{DOMAIN}:443:{fleet.public('n1')}",
+                             f"https://{DOMAIN}/", check=False).stdout
+
+    said = fetched("--cacert", f"{certificate}.crt")
+    check.that("<html" in said.lower(), "the page is served over https with the certificate", said[:300])
+    said = fetched()
+    check.that("certificate" in said, "which nobody accepts who was not given it", said[:300])
+    client = subprocess.Popen(["ip", "netns", "exec", FABRIC, "/usr/bin/python3", "-c", STAY, fleet.public("n1"), DOMAIN, f"{certificate}.crt"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said = client.stdout.readline()
+        check.that(said.strip() == "joined ringcast.v1", "a WebSocket client that this project did not write joins over wss", said + ("" if said else "it ended"))
+        certificate.unlink()
+        fleet.certificate(DOMAIN)
+        played = fleet.play("provision.yml", *front)
+        check.that(played.changed_tasks == ["tls_front : The certificate from a file", "tls_front : Reload HAProxy"],
+                   "a new certificate changes nothing else", ", ".join(played.changed_tasks))
+        check.that("<html" in fetched("--cacert", f"{certificate}.crt").lower(), "and is what HAProxy shows from then on")
+    finally:
+        said = client.communicate()[0].strip().splitlines()
+    check.that(said[-1:] == ["still there"], "clients that were connected stay connected", " ".join(said[-3:]))
+    fleet.destroy("n1")
+
+
+def gitops(fleet: Fleet, check: Check) -> None:
+    """A node that keeps itself as a Git repository says."""
+    for node in NODES:
+        fleet.destroy(node)
+    fleet.boot("n1")
+    tree = fleet.repository()
+    # What a person lays on such a node by hand.
+    run("install", "-m", "755", HERE / "sops_stand_in", HOSTS / "hosts/n1/root/usr/local/bin/sops")
+    run("install", "-D", "-m", "600", fleet.key, HOSTS / "hosts/n1/root/etc/ringcast-reconcile/age.key")
+    server = subprocess.Popen(["ip", "netns", "exec", FABRIC, "git", "daemon", f"--listen={GIT_ADDRESS}", "--reuseaddr", "--export-all",
+                               f"--base-path={tree.parent}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def runs() -> list[int]:
+        """How much each run of the timer's unit has changed, -1 for one that failed."""
+        said = fleet.inside("n1", "journalctl", "--no-pager", "--output", "cat", "--unit", "ringcast-reconcile.service")
+        return [int(changed) if failed == "0" else -1 for node, _, changed, _, failed in RECAP.findall(said) if node == "n1"]
+
+    def next_run() -> int:
+        so_far = len(runs())
+        until(lambda: len(runs()) > so_far, "a run of the timer", 120)
+        return runs()[-1]
+
+    try:
+        fleet.play("provision.yml", tree=tree)
+        check.that(fleet.inside("n1", "systemctl", "is-active", "ringcast-reconcile.timer", check=False).strip() == "active", "the timer is on")
+        fleet.inside("n1", "systemctl", "start", "ringcast-reconcile.service", check=False)
+        check.that(runs() == [0], "ansible-pull on the node finds nothing to do after provision.yml", str(runs()))
+        fleet.deploy_version(fleet.version, rooms="{name: arena, simulation: arena}, {name: lobby, simulation: arena}")
+        fleet.commit(tree, "A second room")
+        until(lambda: '"lobby"' in rooms(fleet, "n1"), "the new room", 150)
+        check.that(ready(fleet, "n1"), "a room that is committed is served by itself")
+        fleet.inside("n1", "sh", "-c", "echo PasswordAuthentication yes >/etc/ssh/sshd_config.d/10-ringcast.conf")
+        until(lambda: "PasswordAuthentication no" in fleet.inside("n1", "cat", "/etc/ssh/sshd_config.d/10-ringcast.conf"), "the change taken back", 150)
+        check.that(True, "what somebody changed on the node is put back")
+        # The run that did it may still be going on.
+        next_run()
+        changed = next_run()
+        check.that(changed == 0, "a run with nothing new changes nothing", str(runs()))
+        fleet.commit(tree, "No more", gitops_enabled=False)
+        until(lambda: not fleet.inside("n1", "sh", "-c", "ls /etc/systemd/system/ringcast-reconcile.* 2>/dev/null", check=False), "no units", 150)
+        until(lambda: fleet.inside("n1", "systemctl", "is-active", "ringcast-reconcile.service", check=False).strip() == "inactive", "the end of the run", 150)
+        check.that(runs()[-1] > 0 and ready(fleet, "n1"), "switched off in Git it removes itself, and the node serves", str(runs()))
+    except AssertionError:
+        print(fleet.inside("n1", "journalctl", "--no-pager", "--output", "cat", "--unit", "ringcast-reconcile.service", check=False)[-3000:])
+        raise
+    finally:
+        server.terminate()
+        server.wait()
+        fleet.deploy_version(fleet.version)
+    fleet.destroy("n1")
+
+
+def short(fleet: Fleet, check: Check) -> None:
+    """One node, the same release twice, a newer one under load."""
+    fleet.boot("n1")
+    fleet.play("deploy.yml")
+    loaded = fleet.load("n1", "--clients", "5", "--seconds", "2")
+    check.that("<html" in page(fleet, "n1").lower() and loaded["joined"] == 5 and loaded["delivered"] > 0 and not loaded["closed"],
+               "a deployed node serves the page, and five WebSocket clients", str(loaded))
+    played = fleet.play("deploy.yml")
+    check.that(set(played.changed.values()) == {0}, "deploy.yml a second time changes nothing", ", ".join(played.changed_tasks))
+    upgraded_under_load(fleet, check)
+
+
 def secrets(fleet: Fleet, check: Check) -> None:
     """Keys and files that do not fit, and a new token."""
     provisioned(fleet)
@@ -380,7 +543,9 @@ def secrets(fleet: Fleet, check: Check) -> None:
 
 
 SCENARIOS = {scenario.__name__: scenario for scenario in
-             (provision, ports, upgrade, broken, replace, failures, backup, secrets)}
+             (provision, ports, upgrade, broken, replace, failures, backup, secrets, tls, gitops)} | {"check": check_mode}
+# By name only: a part of what the others prove, in a minute.
+SHORT = {"short": short}
 
 
 def main() -> int:
@@ -388,21 +553,22 @@ def main() -> int:
     parser.add_argument("--release", choices=("bookworm", "trixie"), default="bookworm")
     parser.add_argument("--package", type=pathlib.Path, required=True)
     parser.add_argument("--keep", action="store_true", help="leave the hosts up")
-    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS | SHORT))
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.scenario if name not in SCENARIOS]
+    unknown = [name for name in arguments.scenario if name not in SCENARIOS | SHORT]
     if unknown:
-        parser.error(f"unknown scenario '{unknown[0]}': {', '.join(SCENARIOS)}")
+        parser.error(f"unknown scenario '{unknown[0]}': {', '.join(SCENARIOS | SHORT)}")
     if not arguments.package.is_file():
         parser.error(f"there is no package {arguments.package}: ./dev package builds it")
     check = Check()
-    fleet = Fleet(arguments.release, arguments.package.resolve())
+    fleet = Fleet(arguments.release, arguments.package.resolve(), [] if arguments.scenario == ["short"] else PACKAGES)
     try:
         for name in arguments.scenario or SCENARIOS:
-            print(f"-- {name}: {SCENARIOS[name].__doc__}", flush=True)
+            scenario = (SCENARIOS | SHORT)[name]
+            print(f"-- {name}: {scenario.__doc__}", flush=True)
             began = time.monotonic()
             try:
-                SCENARIOS[name](fleet, check)
+                scenario(fleet, check)
             except Exception:  # pylint: disable=broad-except
                 check.that(False, f"{name} runs to its end", traceback.format_exc())
             print(f"   {time.monotonic() - began:.0f} s", flush=True)
