@@ -1,6 +1,7 @@
 """`ringcast load` measures a server and tells the truth about it, in JSON."""
 
 import json
+import re
 import signal
 import subprocess
 import unittest
@@ -91,10 +92,14 @@ class Load(unittest.TestCase):
 
     def test_ctrl_c_ends_the_window_and_what_was_measured_is_reported(self):
         with measuring(server.url, "--clients", "5", "--seconds", "3600") as running:
+            # Something is measured before it ends: "1 of 3600 s: ...".
+            while not re.match("[1-9][0-9]* of 3600 s: ", line := running.stderr.readline()):
+                self.assertTrue(line, "the load goes on")
             running.send_signal(signal.SIGINT)
             report = json.loads(running.stdout.read())
         self.assertEqual(running.returncode, 0)
         self.assertGreater(report["seconds"], 0)
+        self.assertGreater(report["delivered"], 0)
         self.assertEqual(report["closed"], {})
 
     def test_inputs_that_the_server_drops_are_told(self):
