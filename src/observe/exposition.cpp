@@ -67,6 +67,10 @@ class Writer {
     fmt::format_to(out(), "ringcast_{}{{{}}} {}\n", name, labels, value);
   }
 
+  void sample(std::string_view name, std::uint64_t value) {
+    fmt::format_to(out(), "ringcast_{} {}\n", name, value);
+  }
+
   /// The sum of `histograms`.
   // A value is counted under the first bound that is not below the end of its own bucket, so a
   // quantile read from here errs upwards, by at most a sixteenth.
@@ -228,6 +232,14 @@ void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
 }
 
 }  // namespace
+
+std::string exposition(const ControlMetrics& control) {
+  Writer writer;
+  constexpr std::string_view refused = "admin_requests_refused_total";
+  writer.family(refused, "Requests to the admin address without its token.", "counter");
+  writer.sample(refused, control.admin_requests_refused.value());
+  return writer.take();
+}
 
 std::string exposition(std::span<const NamedCore> cores, std::span<const NamedRoom> rooms,
                        std::size_t named_max) {

@@ -32,6 +32,8 @@ inline constexpr std::size_t rooms_named_max = 100;
 /// The label value of all other rooms together, summed. A room of that name is one of them.
 inline constexpr std::string_view other_rooms = "_other";
 
+/// The control thread's families.
+[[nodiscard]] std::string exposition(const ControlMetrics& control);
 /// All families of all cores and rooms, durations in seconds. The first `named_max` rooms have
 /// samples of their own. The metrics outlive the call. Nobody else is asked for anything: cores go
 /// on meanwhile.

@@ -159,6 +159,11 @@ struct RoomMetrics {
   Histogram broadcast_duration;  ///< a tick's frames put into outboxes
 };
 
+/// What the control thread counts.
+struct ControlMetrics {
+  Cell admin_requests_refused;  ///< without the admin token
+};
+
 /// How often this thread has asked for heap memory through operator new. Defined by
 /// observe/allocations.cpp, which only programs that replace operator new link.
 [[nodiscard]] std::uint64_t allocations_of_this_thread();

@@ -63,7 +63,9 @@ std::string metrics_text(const AdminView& view) {
   std::vector<observe::NamedRoom> rooms;
   rooms.reserve(view.rooms.size());
   for (const RoomHandle& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
-  return observe::exposition(cores, rooms);
+  std::string text = observe::exposition(cores, rooms);
+  if (view.metrics != nullptr) text += observe::exposition(*view.metrics);
+  return text;
 }
 
 std::string text_of(const PageFile& file) {
@@ -173,10 +175,12 @@ namespace {
 /// One request and its answer; kept alive by its pending operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket&& socket, const AdminView& view, RoomChanges& changes,
-             const observe::Log& log, LiveFeed& feed, std::shared_ptr<std::uint32_t> count)
+  Connection(tcp::socket&& socket, const AdminView& view, observe::ControlMetrics& metrics,
+             RoomChanges& changes, const observe::Log& log, LiveFeed& feed,
+             std::shared_ptr<std::uint32_t> count)
       : stream_(std::move(socket)),
         view_(view),
+        metrics_(metrics),
         changes_(changes),
         log_(log),
         feed_(feed),
@@ -216,6 +220,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const std::string_view path = path_of(standard(request.target()));
     if (auto refused = refusal(standard(request.method_string()), standard(request.target()),
                                standard(request[http::field::authorization]), view_)) {
+      metrics_.admin_requests_refused.add();
       say_refused(path);
       return write(std::move(*refused));
     }
@@ -270,6 +275,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   beast::tcp_stream stream_;
   const AdminView& view_;
+  observe::ControlMetrics& metrics_;
   RoomChanges& changes_;
   const observe::Log& log_;
   LiveFeed& feed_;
@@ -284,10 +290,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 struct AdminEndpoint::Impl {
   Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
-       RoomChanges& its_changes, const observe::Log& its_log, const Clock& clock)
+       observe::ControlMetrics& its_metrics, RoomChanges& its_changes, const observe::Log& its_log,
+       const Clock& clock)
       : acceptor(context),
         pause(context),
         view(its_view),
+        metrics(its_metrics),
         changes(its_changes),
         log(its_log),
         feed(context, its_view, clock) {
@@ -301,8 +309,8 @@ struct AdminEndpoint::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
       make_room();
-      const auto connection =
-          std::make_shared<Connection>(std::move(socket), view, changes, log, feed, connections);
+      const auto connection = std::make_shared<Connection>(std::move(socket), view, metrics,
+                                                           changes, log, feed, connections);
       connection->read();
       readers.push_back(connection);
       accept();
@@ -334,14 +342,16 @@ struct AdminEndpoint::Impl {
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   const AdminView& view;
+  observe::ControlMetrics& metrics;
   RoomChanges& changes;
   const observe::Log& log;
   LiveFeed feed;
 };
 
 AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view,
-                             RoomChanges& changes, const observe::Log& log, const Clock& clock)
-    : impl_(std::make_unique<Impl>(context, listener, view, changes, log, clock)) {}
+                             observe::ControlMetrics& metrics, RoomChanges& changes,
+                             const observe::Log& log, const Clock& clock)
+    : impl_(std::make_unique<Impl>(context, listener, view, metrics, changes, log, clock)) {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 

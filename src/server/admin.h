@@ -16,6 +16,7 @@
 
 #include "io/io.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "server/admin_token.h"
 #include "server/handles.h"
 
@@ -34,6 +35,8 @@ struct AdminView {
   std::vector<RoomHandle> rooms;
   /// None: everybody is answered. Otherwise those without it hear of health and readiness only.
   std::optional<AdminToken> token = std::nullopt;
+  /// nullptr: /metrics is without them.
+  const observe::ControlMetrics* metrics = nullptr;
 };
 
 struct AdminAnswer {
@@ -84,9 +87,11 @@ class AdminEndpoint {
   static constexpr auto request_timeout = std::chrono::seconds(5);  ///< to read it, to answer it
 
   /// Serves from now on, whenever `context` runs. Takes `listener`, a listening socket. `view` is
-  /// read at each request; it, `changes`, `log` and `clock` outlive the endpoint.
+  /// read at each request; `metrics` is counted in. All but `context` and `listener` outlive the
+  /// endpoint.
   AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view,
-                RoomChanges& changes, const observe::Log& log, const Clock& clock);
+                observe::ControlMetrics& metrics, RoomChanges& changes, const observe::Log& log,
+                const Clock& clock);
   ~AdminEndpoint();
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;

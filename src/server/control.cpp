@@ -120,7 +120,8 @@ struct Control::Impl {
         look_at_cores(context),
         doorbell(context, event_descriptor) {
     view.token = options.admin_token;
-    if (options.admin) admin.emplace(context, options.admin, view, live_rooms, log, clock);
+    view.metrics = &metrics;
+    if (options.admin) admin.emplace(context, options.admin, view, metrics, live_rooms, log, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
@@ -284,6 +285,7 @@ struct Control::Impl {
   ControlOptions options;
   bool saved = true;
   const Clock& clock;
+  observe::ControlMetrics metrics;
   AdminView view;
   LiveRooms live_rooms;
   Reloading reloading;

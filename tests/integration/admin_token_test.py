@@ -59,6 +59,18 @@ class AdminToken(unittest.TestCase):
         for secret in (TOKEN, NEXT):
             self.assertNotIn(secret, log)
 
+    def test_refusals_are_counted(self):
+        def count() -> str:
+            text = ask(self.server, "GET", "/metrics", bearer(TOKEN)).text
+            return next(line for line in text.splitlines() if line.startswith("ringcast_admin_requests_refused_total"))
+
+        self.assertEqual(count(), "ringcast_admin_requests_refused_total 0")
+        for shown in (None, bearer(NEXT), basic(NEXT)):
+            ask(self.server, "GET", "/metrics", shown)
+        ask(self.server, "POST", "/rooms", basic(TOKEN), "{}")
+        ask(self.server, "GET", "/readyz", bearer(NEXT))
+        self.assertEqual(count(), "ringcast_admin_requests_refused_total 4")
+
     def test_who_shows_it_is_answered(self):
         for shown in (bearer(TOKEN), "bearer " + TOKEN, basic(TOKEN), basic(TOKEN, "")):
             with self.subTest(shown=shown):

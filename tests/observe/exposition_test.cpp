@@ -40,6 +40,16 @@ TEST_CASE("two cores and a room are written as in the golden file") {
   REQUIRE(exposition(cores, rooms) == golden());
 }
 
+TEST_CASE("what the control thread counts has no label") {
+  ControlMetrics metrics;
+  metrics.admin_requests_refused.add(3);
+  REQUIRE(exposition(metrics) ==
+          "# HELP ringcast_admin_requests_refused_total Requests to the admin address without its "
+          "token.\n"
+          "# TYPE ringcast_admin_requests_refused_total counter\n"
+          "ringcast_admin_requests_refused_total 3\n");
+}
+
 TEST_CASE("a label's value is escaped") {
   const auto metrics = std::make_unique<RoomMetrics>();
   const std::vector<NamedRoom> rooms = {{"a\"b\\c\nd", metrics.get()}};
