@@ -61,7 +61,9 @@ void LiveFeed::tell() {
   for (const auto& listener : listeners_) {
     if (!listener->writing) write(listener, text);
   }
-  timer_.expires_at(timer_.expiry() + interval);
+  // From now on, not from when this one was due: one that came late is not followed at once by
+  // another, whose rates would be those of a moment.
+  timer_.expires_after(interval);
   wait();
 }
 

@@ -2,11 +2,14 @@
 dashboard panel, alert or page that names what the server does not say."""
 
 import contextlib
+import itertools
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -87,24 +90,27 @@ class Rules(unittest.TestCase):
 
 
 class LiveView(unittest.TestCase):
-    def reports(self, count: int) -> list[dict]:
-        """The next reports of the stream."""
-        found = []
+    def stream(self):
+        """The reports of the stream, one after the other."""
         with harness.connect(server.admin_port) as connection:
             connection.sendall(b"GET /live/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             lines = connection.makefile("rb")
             self.assertEqual(lines.readline(), b"HTTP/1.1 200 OK\r\n")
-            while len(found) < count:
+            while True:
                 line = lines.readline()
                 self.assertTrue(line, "the stream goes on")
                 if line.startswith(b"data: "):
-                    found.append(json.loads(line[len(b"data: "):]))
-        return found
+                    yield json.loads(line[len(b"data: "):])
+
+    def reports(self, count: int) -> list[dict]:
+        """The next reports of the stream."""
+        with contextlib.closing(self.stream()) as reports:
+            return list(itertools.islice(reports, count))
 
     def test_the_stream_tells_of_cores_rooms_and_sessions(self):
         with contextlib.ExitStack() as stack:
-            for _ in range(3):
-                stack.enter_context(websocket.Connection(server.port))
+            members = [stack.enter_context(websocket.Connection(server.port)) for _ in range(3)]
+            stack.enter_context(websocket.reading(*members))
             harness.until(lambda: server.metric("sessions") == 3, "three sessions")
             first, second = self.reports(2)
         for report in (first, second):
@@ -116,6 +122,16 @@ class LiveView(unittest.TestCase):
         self.assertGreater(second["rooms"][0]["tick"], first["rooms"][0]["tick"])
         self.assertEqual(second["rooms"][0]["members"], 3)
         self.assertEqual({session["room"] for session in second["slowest"]}, {"arena"})
+
+    def test_a_report_that_comes_late_is_not_followed_by_another_at_once(self):
+        with contextlib.closing(self.stream()) as reports:
+            next(reports)
+            server.signal(signal.SIGSTOP)
+            time.sleep(2.5)
+            server.signal(signal.SIGCONT)
+            windows = [report["window_s"] for report in itertools.islice(reports, 4)]
+        self.assertGreater(max(windows), 2, "one was late")
+        self.assertGreaterEqual(min(windows), 0.99, "each covers a second")
 
     def test_a_crowd_that_looks_and_does_not_read_shuts_out_nobody_else(self):
         with contextlib.ExitStack() as stack:

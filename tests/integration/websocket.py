@@ -3,10 +3,13 @@ has been upgraded, frames written bit by bit, and envelopes read field by field.
 code with the server.
 """
 
+import contextlib
 import dataclasses
 import os
+import select
 import socket
 import struct
+import threading
 
 import harness
 
@@ -138,6 +141,27 @@ class Connection:
 
     def __exit__(self, *_):
         self.close()
+
+
+@contextlib.contextmanager
+def reading(*connections: Connection):
+    """A thread takes whatever comes to them, and forgets it, while the block runs: who does not read
+    gets nothing more once the kernel's buffers are full, a second or two of snapshots."""
+    over = threading.Event()
+
+    def read():
+        while not over.is_set():
+            for ready in select.select([each.socket for each in connections], [], [], 0.1)[0]:
+                if not ready.recv(65536):
+                    return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
 
 
 def fields(message: bytes) -> dict[int, list]:
