@@ -27,11 +27,12 @@ Core::Core(const CoreWiring& wiring)
       context_(wiring.io, wiring.clock, wiring.options, wiring.metrics),
       sender_(context_),
       sessions_(context_, sender_),
-      fan_out_(context_, sessions_, sender_),
+      answers_(context_, sessions_, sender_),
+      fan_out_(context_, sessions_, sender_, answers_),
       post_(context_, wiring.index, wiring.peers, rooms_, fan_out_,
             [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
-      reader_(context_, sessions_, sender_),
+      reader_(context_, sessions_, sender_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits) {
   post_.attach(acceptor_);

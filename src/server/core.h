@@ -16,6 +16,7 @@
 #include "room/room_directory.h"
 #include "server/acceptor.h"
 #include "server/address_limits.h"
+#include "server/answers.h"
 #include "server/broadcast.h"
 #include "server/core_context.h"
 #include "server/core_mail.h"
@@ -105,6 +106,7 @@ class Core {
   CoreContext context_;
   Sender sender_;
   Sessions sessions_;
+  Answers answers_;
   FanOut fan_out_;
   Rooms rooms_;
   CorePost post_;

@@ -75,6 +75,11 @@ struct MalformedMail {
   room::RoomId room{};
   MemberId member{};
 };
+/// The member's input found the inbox full: it was dropped. Lost itself when the mailbox is busy.
+struct InputDroppedMail {
+  room::RoomId room{};
+  MemberId member{};
+};
 /// The reader has fallen behind and events were given up: every member up to `newest`, who may miss
 /// one, is disconnected with 1013. Ids of one core rise in the order of joining.
 struct CutOffMail {
@@ -108,8 +113,8 @@ struct InputMail {
 struct EndingMail {};
 
 using CoreMail = std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail,
-                              FullStateMail, GoodbyeMail, MalformedMail, CutOffMail, RoomClosedMail,
-                              JoinMail, LeaveMail, InputMail>;
+                              FullStateMail, GoodbyeMail, MalformedMail, InputDroppedMail,
+                              CutOffMail, RoomClosedMail, JoinMail, LeaveMail, InputMail>;
 using CoreQueue = SpscQueue<CoreMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

@@ -121,6 +121,10 @@ void CorePost::act_on(std::uint32_t /*from*/, const MalformedMail& mail) {
     fan_out_.malformed_input(room->branch(), mail.member);
 }
 
+void CorePost::act_on(std::uint32_t /*from*/, const InputDroppedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.dropped_input(room->branch(), mail.member);
+}
+
 void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(room->branch(), mail.newest);
 }
@@ -156,12 +160,12 @@ void CorePost::act_on(std::uint32_t /*from*/, const LeaveMail& mail) {
   if (home != nullptr && home->room.has(mail.member)) home->room.depart(mail.member, mail.reason);
 }
 
-void CorePost::act_on(std::uint32_t /*from*/, const InputMail& mail) {
+void CorePost::act_on(std::uint32_t from, const InputMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);
   if (home == nullptr || !home->room.has(mail.member)) return;
-  if (!home->room.input(mail.member, mail.payload, mail.type)) {
-    context_.metrics[Count::inputs_inbox_full].add();
-  }
+  if (home->room.input(mail.member, mail.payload, mail.type)) return;
+  context_.metrics[Count::inputs_inbox_full].add();
+  outlets_[from]->notice(InputDroppedMail{mail.room, mail.member});
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EndingMail& /*mail*/) {

@@ -50,6 +50,7 @@ class CorePost {
   void act_on(std::uint32_t from, const FullStateMail& mail);
   void act_on(std::uint32_t from, const GoodbyeMail& mail);
   void act_on(std::uint32_t from, const MalformedMail& mail);
+  void act_on(std::uint32_t from, const InputDroppedMail& mail);
   void act_on(std::uint32_t from, const CutOffMail& mail);
   void act_on(std::uint32_t from, const RoomClosedMail& mail);
   void act_on(std::uint32_t from, const JoinMail& mail);

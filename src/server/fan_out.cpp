@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "observe/probes.h"
+#include "server/answers.h"
 #include "server/sender.h"
 #include "server/sessions.h"
 
@@ -20,8 +21,8 @@ void trace_broadcast(LocalRoom& room, std::uint64_t replaced, std::uint64_t drop
 
 }  // namespace
 
-FanOut::FanOut(CoreContext& context, Sessions& sessions, Sender& sender)
-    : context_(context), sessions_(sessions), sender_(sender) {
+FanOut::FanOut(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers)
+    : context_(context), sessions_(sessions), sender_(sender), answers_(answers) {
   overflowed_.reserve(context.options.slots());
 }
 
@@ -109,6 +110,12 @@ void FanOut::malformed_input(const room::Branch& branch, MemberId member) {
   context_.metrics[Count::messages_malformed].add();
   sessions_.fail(branch.find(member), ws::CloseCode::invalid_payload,
                  "the simulation could not read the input");
+}
+
+void FanOut::dropped_input(const room::Branch& branch, MemberId member) {
+  const Handle handle = branch.find(member);
+  Session* session = sessions_.find(handle);
+  if (session != nullptr && session->phase == Phase::open) answers_.inbox_full(handle, *session);
 }
 
 void FanOut::cut_off(const room::Branch& branch, MemberId newest) {

@@ -15,12 +15,13 @@
 
 namespace ringcast::server {
 
+class Answers;
 class Sender;
 class Sessions;
 
 class FanOut {
  public:
-  FanOut(CoreContext& context, Sessions& sessions, Sender& sender);
+  FanOut(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers);
 
   // `to` is a member or everyone. An empty frame of an event is one that there was no memory for:
   // who should have had it is disconnected.
@@ -33,6 +34,8 @@ class FanOut {
   void goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
                ws::CloseCode code, LeaveReason reason);
   void malformed_input(const room::Branch& branch, MemberId member);
+  /// An input of the member's found the inbox at the room's home full.
+  void dropped_input(const room::Branch& branch, MemberId member);
   /// Disconnects all who asked to join up to `newest`.
   void cut_off(const room::Branch& branch, MemberId newest);
   /// Ends the sessions of all who were admitted, behind what was sent to them: close code 1000.
@@ -46,6 +49,7 @@ class FanOut {
   CoreContext& context_;
   Sessions& sessions_;
   Sender& sender_;
+  Answers& answers_;
   std::vector<Handle> overflowed_;  ///< closed when no loop is over the members any more
 };
 

@@ -121,6 +121,13 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   return push(its_mail, frame);
 }
 
+void Outlet::notice(CoreMail mail) {
+  if (ended_ || !waiting_.empty()) return;
+  if (queue_.pushed() - queue_.consumed() >= queue_.capacity() / 2) return;
+  FrameRef none;
+  static_cast<void>(push(mail, none));
+}
+
 bool Outlet::flush() {
   take_back();
   while (!waiting_.empty()) {

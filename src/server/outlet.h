@@ -6,7 +6,8 @@
 //   CutOffMail takes their place: nobody sees a gap;
 // - joins, leaves and moved connections wait in order, always: who makes one asks has_room() first,
 //   and each session's leave is reserved by its join;
-// - inputs are refused, and the sender is told.
+// - inputs are refused, and the sender is told;
+// - that an input was dropped at the room's home is not told.
 // Frames stay held until the reader has let go of the mail that lends them.
 #pragma once
 
@@ -51,6 +52,8 @@ class Outlet {
   void drop_snapshot(room::RoomId room);
   /// The room is gone: the place of its snapshots is free again.
   void forget(room::RoomId room);
+  /// Goes while the mailbox is at most half full, and is lost otherwise.
+  void notice(CoreMail mail);
   /// False when the mailbox is full.
   [[nodiscard]] bool input(InputMail mail, std::span<const std::byte> payload);
 

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "observe/probes.h"
+#include "server/answers.h"
 #include "server/local_room.h"
 #include "server/sender.h"
 #include "server/sessions.h"
@@ -11,10 +12,11 @@ namespace ringcast::server {
 
 using observe::Count;
 
-Reader::Reader(CoreContext& context, Sessions& sessions, Sender& sender)
+Reader::Reader(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers)
     : context_(context),
       sessions_(sessions),
       sender_(sender),
+      answers_(answers),
       decoder_(ws::Role::server, {context.options.session.message_bytes_max}) {}
 
 void Reader::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
@@ -43,7 +45,9 @@ bool Reader::take_token() {
 bool Reader::drop_over_limit() {
   context_.metrics[Count::inputs_rate_limited].add();
   RINGCAST_PROBE(rate_limited, handle_.slot, session_->room->name());
-  return count_dropped(wire::ErrorCode::rate_limited, "messages come faster than the limit");
+  dropped_ = true;
+  return answers_.dropped(handle_, *session_, wire::ErrorCode::rate_limited,
+                          "messages come faster than the limit");
 }
 
 bool Reader::on_message(ws::Opcode opcode, std::span<const std::byte> payload) {
@@ -84,7 +88,9 @@ bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits)
       session_->early_ping = *ping;
       return true;
     }
-    return answer(wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
+    return answers_.say(
+        handle_, *session_,
+        wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
   }
   return true;
 }
@@ -93,38 +99,8 @@ bool Reader::input(std::span<const std::byte> payload, MessageType type) {
   RINGCAST_PROBE(input, session_->room->name(), handle_.slot, payload.size());
   if (session_->room->input(session_->member, payload, type)) return true;
   context_.metrics[Count::inputs_inbox_full].add();
-  return count_dropped(wire::ErrorCode::inbox_full, "the room takes no more inputs in this tick");
-}
-
-bool Reader::count_dropped(wire::ErrorCode code, std::string_view text) {
   dropped_ = true;
-  const SessionOptions& options = context_.options.session;
-  if (context_.now - session_->dropped_since > options.dropped_messages_window) {
-    session_->dropped_since = context_.now;
-    session_->dropped = 0;
-    session_->told_of_dropped = false;
-  }
-  ++session_->dropped;
-  if (session_->dropped > options.dropped_messages_max) {
-    sessions_.fail(handle_, ws::CloseCode::policy_violation,
-                   "messages keep coming faster than the limit");
-    return false;
-  }
-  if (session_->told_of_dropped || !session_->welcomed) return true;
-  session_->told_of_dropped = true;
-  return answer(wire::ErrorMessage{code, text});
-}
-
-bool Reader::answer(const wire::ServerMessage& message) {
-  auto buffer = wire::encode(context_.frames, FrameUse::reliable, message);
-  FrameRef frame;
-  if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-  if (sender_.put_reliable(handle_, *session_, frame)) return true;
-  context_.metrics[Count::reliable_overflows].add();
-  RINGCAST_PROBE(reliable_overflow, handle_.slot);
-  sessions_.close(handle_, ws::CloseCode::try_again_later, "answers were not read fast enough",
-                  Farewell::at_once, LeaveReason::overflow);
-  return false;
+  return answers_.inbox_full(handle_, *session_);
 }
 
 bool Reader::on_ping(std::span<const std::byte> payload) {

@@ -13,12 +13,13 @@
 
 namespace ringcast::server {
 
+class Answers;
 class Sender;
 class Sessions;
 
 class Reader final : private ws::DecoderEvents {
  public:
-  Reader(CoreContext& context, Sessions& sessions, Sender& sender);
+  Reader(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers);
 
   /// Bytes of a session that is open or closing.
   void received(Handle handle, Session& session, std::span<const std::byte> bytes);
@@ -36,13 +37,11 @@ class Reader final : private ws::DecoderEvents {
   bool input(std::span<const std::byte> payload, MessageType type);
   [[nodiscard]] bool take_token();
   bool drop_over_limit();
-  /// A message went over the limit. False when that was one too many: the session is closing.
-  bool count_dropped(wire::ErrorCode code, std::string_view text);
-  bool answer(const wire::ServerMessage& message);
 
   CoreContext& context_;
   Sessions& sessions_;
   Sender& sender_;
+  Answers& answers_;
   ws::FrameDecoder decoder_;
   // The session whose bytes are being decoded.
   Handle handle_;

@@ -51,6 +51,8 @@ struct Fixture {
         found.emplace_back("leave");
       } else if (std::holds_alternative<InputMail>(*mail)) {
         found.emplace_back("input");
+      } else if (std::holds_alternative<InputDroppedMail>(*mail)) {
+        found.emplace_back("dropped");
       } else if (std::holds_alternative<EndingMail>(*mail)) {
         found.emplace_back("ending");
       }
@@ -124,6 +126,16 @@ TEST_CASE("an input finds a full mailbox and is refused, its memory free again")
   REQUIRE(put());
   REQUIRE(f.read().size() == 1);
   static_cast<void>(f.outlet.flush());
+}
+
+TEST_CASE("that an input was dropped is told while the mailbox is at most half full") {
+  Fixture f;
+  for (int count = 0; count < 3; ++count) {
+    f.outlet.notice(InputDroppedMail{room, MemberId{3}});
+  }
+  REQUIRE_FALSE(f.outlet.is_waiting());
+  REQUIRE(f.outlet.flush());
+  REQUIRE(f.read() == std::vector<std::string>{"dropped", "dropped"});
 }
 
 TEST_CASE("when too many events wait, the room's are given up and the others' are not") {

@@ -263,6 +263,34 @@ TEST_CASE("a full spread room tells who comes to another core, too") {
   world.check_all_home();
 }
 
+TEST_CASE("whose input found the room's inbox full is told, whatever core the member is on") {
+  World world(2, SimFaults{}, small_core(), {},
+              {.cores = 3, .spread = true, .inbox_inputs_max = 1});
+  for (int count = 0; count < 30; ++count) world.add_client(Temper::good);
+  world.run(3s);
+  for (std::uint32_t core = 0; core < 3; ++core) {
+    REQUIRE(world.core(core).sessions().size() > 0);  // each has some of them
+  }
+  REQUIRE(world.count(Count::inputs_inbox_full) > 30);
+  REQUIRE(std::ranges::all_of(world.clients(),
+                              [](const auto& client) { return client->told_of_full_inbox(); }));
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("one whose inputs keep finding the inbox full is closed, whatever core it is on") {
+  server::CoreOptions options = small_core();
+  options.session.dropped_messages_max = 5;
+  World world(3, SimFaults{}, options, {}, {.cores = 3, .spread = true, .inbox_inputs_max = 1});
+  for (int count = 0; count < 30; ++count) world.add_client(Temper::good);
+  world.run(3s);
+  for (std::uint32_t core = 1; core < 3; ++core) {
+    REQUIRE(world.metrics(core)[Count::sessions_closed_1008].value() > 0);
+  }
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
 TEST_CASE("every member of a giant room is kept, whichever core hears of the shutdown first") {
   constexpr std::uint64_t members = 12;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {

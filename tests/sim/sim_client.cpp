@@ -114,6 +114,9 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
     return true;
   }
   if (!welcomed_) broken("something before the welcome");
+  if (const auto* error = std::get_if<wire::ErrorMessage>(&*view)) {
+    told_of_full_inbox_ |= error->code == wire::ErrorCode::inbox_full;
+  }
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&*view)) on_snapshot(*snapshot);
   if (const auto* event = std::get_if<wire::EventView>(&*view)) on_event(*event);
   return true;

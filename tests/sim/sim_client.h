@@ -59,6 +59,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }
   [[nodiscard]] std::uint64_t newest_tick() const { return newest_tick_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// An error message said that the room's inbox was full.
+  [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
   /// As the server's going_away said.
   [[nodiscard]] std::optional<std::uint32_t> return_delay_ms() const { return return_delay_ms_; }
   [[nodiscard]] bool has_resume_token() const { return has_resume_token_; }
@@ -108,6 +110,7 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t pings_unanswered_ = 0;
   std::optional<std::uint32_t> return_delay_ms_;
   bool has_resume_token_ = false;
+  bool told_of_full_inbox_ = false;
   std::optional<ws::CloseCode> closed_with_;
 };
 

@@ -77,7 +77,7 @@ server::RoomOptions World::room_options() const {
   server::RoomOptions room;
   room.name = "sim";
   room.members_max = shape_.members_max;
-  room.inbox_inputs_max = 64;
+  room.inbox_inputs_max = shape_.inbox_inputs_max;
   room.inbox_bytes_max = 4'096;
   room.spread = shape_.spread;
   return room;

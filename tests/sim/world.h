@@ -24,6 +24,7 @@ struct WorldShape {
   double lagging = 0;          ///< a turn is followed by a pause
   Nanoseconds lag_max = std::chrono::milliseconds(100);
   std::uint32_t members_max = 1'000;
+  std::uint32_t inbox_inputs_max = 64;
   /// At the end rooms are kept with this.
   std::optional<server::ResumeKey> resume_key = std::nullopt;
 };
