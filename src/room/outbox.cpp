@@ -94,7 +94,10 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
   if (latest_ && latest_allowed && count < batch.size()) {
     batch[count++] = {std::move(latest_), Lane::latest};
   }
-  if (goodbye_ && count < batch.size()) batch[count++] = {std::move(goodbye_), Lane::goodbye};
+  if (goodbye_ && count < batch.size()) {
+    batch[count++] = {std::move(goodbye_), Lane::goodbye};
+    latest_.reset();  // it came back when the goodbye waited already, and may not leave now
+  }
   return count;
 }
 

@@ -65,6 +65,16 @@ TEST_CASE("a snapshot that the client has not acknowledged its way to stays wher
   REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 1);
 }
 
+TEST_CASE(
+    "nothing leaves behind the goodbye: a snapshot that could not leave before it is let go") {
+  Fixture f;
+  f.outbox.put_latest(f.frames.make(1, 1), LatestPolicy::replace_waiting);
+  f.outbox.put_goodbye(f.frames.make(1, 2));
+  const std::size_t count = f.outbox.take(f.batch, f.nodes, false);
+  REQUIRE(lanes(std::span(f.batch).first(count)) == std::vector{Lane::goodbye});
+  REQUIRE_FALSE(f.outbox.has_work(true));
+}
+
 TEST_CASE("the reliable lane overflows by frames, by bytes, and when the core's nodes are gone") {
   Fixture f;
   for (int count = 0; count < 20; ++count) {
