@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <ranges>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 namespace ringcast::app {
@@ -18,11 +20,14 @@ bool may_be_there(const std::filesystem::path& file) {
 
 std::optional<std::string> admin_token_file(const Config& config) {
   if (config.admin_token_file) return config.admin_token_file;
-  for (const char* const folder : {"RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"}) {
-    const char* const path = std::getenv(folder);  // NOLINT(concurrency-mt-unsafe)
-    if (path == nullptr || *path == '\0') continue;
-    const std::filesystem::path file = std::filesystem::path(path) / "admin-token";
-    if (may_be_there(file)) return file.string();
+  for (const char* const variable : {"RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"}) {
+    const char* const folders = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
+    if (folders == nullptr) continue;
+    for (const auto folder : std::views::split(std::string_view(folders), ':')) {
+      if (folder.empty()) continue;
+      const auto file = std::filesystem::path(folder.begin(), folder.end()) / "admin-token";
+      if (may_be_there(file)) return file.string();
+    }
   }
   return std::nullopt;
 }

@@ -18,68 +18,11 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from fleet import FABRIC, GIT_ADDRESS, HERE, HOSTS, NODES, PACKAGES, RECAP, Fleet, run, until  # noqa: E402
+from programs import FORGE, KNOCK, SCAN, STAND_STILL, STAY  # noqa: E402
 
 CLIENTS = 200
 DOMAIN = "play.test"
-# Connects over and over until its standard input closes: how often it was answered, and what went wrong.
-KNOCK = r"""
-import json, socket, sys, threading, time
-answered, failures, end = 0, [], threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
-while not end.is_set():
-    try:
-        with socket.create_connection((sys.argv[1], 9000), timeout=30) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
-            first = connection.recv(12)
-            if first == b"HTTP/1.1 200": answered += 1
-            else: failures.append(repr(first))
-    except OSError as error:
-        failures.append(str(error))
-    time.sleep(0.02)
-print(json.dumps([answered, failures]))
-"""
-# Which of many ports take a connection: one line of numbers.
-SCAN = r"""
-import asyncio, sys
-async def one(port, gate):
-    async with gate:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 1)
-            writer.close()
-            return port
-        except (OSError, asyncio.TimeoutError):
-            return None
-async def main():
-    gate = asyncio.Semaphore(500)
-    ports = [22, 80, 443, 9000, 9001, 9080, 9090, 9100, 9093, 111, 5355, *range(8000, 8100)]
-    print(*filter(None, await asyncio.gather(*(one(port, gate) for port in sorted(set(ports))))))
-asyncio.run(main())
-"""
-# A WebSocket client over TLS that says when it has joined, and at the end of its standard input whether it still gets snapshots.
-STAY = r"""
-import asyncio, ssl, sys, websockets
-async def main():
-    address, domain, certificate = sys.argv[1:]
-    async with websockets.connect(f"wss://{domain}/rooms/arena", host=address, port=443, subprotocols=["ringcast.v1"], max_size=None,
-                                  server_hostname=domain, ssl=ssl.create_default_context(cafile=certificate)) as client:
-        for _ in range(20): await asyncio.wait_for(client.recv(), 10)
-        print("joined", client.subprotocol, flush=True)
-        end = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        while not end.done(): await asyncio.wait_for(client.recv(), 10)
-        print("still there", flush=True)
-asyncio.run(main())
-"""
-# Stops one thread of a process, as no signal could do it (ptrace(2)), until the process is gone.
-STAND_STILL = r"""
-import ctypes, os, pathlib, sys, time
-process = pathlib.Path("/proc", sys.argv[1])
-core = next(int(task.name) for task in (process / "task").iterdir() if (task / "comm").read_text().startswith("core-"))
-libc = ctypes.CDLL(None, use_errno=True)
-for request in (0x4206, 0x4207):
-    assert libc.ptrace(request, core, None, None) == 0, os.strerror(ctypes.get_errno())
-deadline = time.monotonic() + 60
-while process.exists() and time.monotonic() < deadline: time.sleep(0.1)
-"""
+OTHER_ADDRESS = "10.77.0.77"  # of the public network, for a second client
 
 
 class Check:
@@ -389,6 +332,7 @@ def tls(fleet: Fleet, check: Check) -> None:
         fleet.destroy(node)
     fleet.boot("n1")
     certificate = fleet.certificate(DOMAIN)
+    fleet.deploy_version(fleet.version, "{drain_window_ms: 1000, address: {connections_max: 2}}")
     # Two files for each connection, and a host of this test may not have more than 20,000.
     front = ("--extra-vars", json.dumps({"tls_front_domain": DOMAIN, "tls_front_certificate": str(certificate),
                                          "tls_front_connections_max": 2000}))
@@ -398,16 +342,36 @@ def tls(fleet: Fleet, check: Check) -> None:
     said = fleet.outside("/usr/bin/python3", "-c", SCAN, fleet.public("n1")).stdout.split()
     check.that(said == ["22", "443"], "from outside only 22 and 443 answer", " ".join(said))
 
-    def fetched(*trust: str) -> str:
-        return fleet.outside("curl", "--silent", "--show-error", "--max-time", "10", *trust, "--resolve", f"{DOMAIN}:443:{fleet.public('n1')}",
+    def fetched(*trust: str, show: tuple[str, ...] = ()) -> str:
+        return fleet.outside("curl", "--silent", "--show-error", "--max-time", "10", *trust, *show, "--resolve", f"{DOMAIN}:443:{fleet.public('n1')}",
                              f"https://{DOMAIN}/", check=False).stdout
 
     said = fetched("--cacert", f"{certificate}.crt")
     check.that("<html" in said.lower(), "the page is served over https with the certificate", said[:300])
     said = fetched()
     check.that("certificate" in said, "which nobody accepts who was not given it", said[:300])
-    client = subprocess.Popen(["ip", "netns", "exec", FABRIC, "/usr/bin/python3", "-c", STAY, fleet.public("n1"), DOMAIN, f"{certificate}.crt"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def client_from(*source: str) -> subprocess.Popen:
+        return subprocess.Popen(["ip", "netns", "exec", FABRIC, "/usr/bin/python3", "-c", STAY, fleet.public("n1"), DOMAIN,
+                                 f"{certificate}.crt", *source],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    two = [client_from(), client_from()]
+    fleet.outside("ip", "address", "add", f"{OTHER_ADDRESS}/24", "dev", "fabric0")
+    try:
+        joined = [client.stdout.readline().strip() for client in two]
+        status = ("--output", "/dev/null", "--write-out", "%{http_code}")
+        trust = ("--cacert", f"{certificate}.crt")
+        answers = [fetched(*trust, show=(*status, *source)) for source in ((), ("--interface", OTHER_ADDRESS))]
+        check.that(joined == ["joined ringcast.v1"] * 2 and answers == ["429", "200"],
+                   "an address that has its two connections gets no third one through HAProxy, and another one gets in", f"{joined} {answers}")
+        said = fleet.inside("n1", "python3", "-c", FORGE).strip()
+        check.that(said == "HTTP/1.1 400", "a PROXY header from anybody but the proxy is a bad request", said)
+    finally:
+        fleet.outside("ip", "address", "delete", f"{OTHER_ADDRESS}/24", "dev", "fabric0")
+        for client in two:
+            client.communicate()
+    client = client_from()
     try:
         said = client.stdout.readline()
         check.that(said.strip() == "joined ringcast.v1", "a WebSocket client that this project did not write joins over wss", said + ("" if said else "it ended"))
@@ -420,6 +384,7 @@ def tls(fleet: Fleet, check: Check) -> None:
     finally:
         said = client.communicate()[0].strip().splitlines()
     check.that(said[-1:] == ["still there"], "clients that were connected stay connected", " ".join(said[-3:]))
+    fleet.deploy_version(fleet.version)
     fleet.destroy("n1")
 
 
@@ -487,6 +452,12 @@ def short(fleet: Fleet, check: Check) -> None:
     upgraded_under_load(fleet, check)
 
 
+def asked(fleet: Fleet, node: str, token: str) -> str:
+    """The status with which the admin endpoint answers who shows this token."""
+    return fleet.inside(node, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "-H",
+                        f"Authorization: Bearer {token}", f"http://{fleet.private(node)}:9001/rooms", check=False)
+
+
 def secrets(fleet: Fleet, check: Check) -> None:
     """Keys and files that do not fit, and a new token."""
     provisioned(fleet)
@@ -520,9 +491,7 @@ def secrets(fleet: Fleet, check: Check) -> None:
     fleet.play("secrets-rotate.yml")
     for node in NODES:
         process = fleet.main_pid(node)
-        answers = [fleet.inside(node, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "-H",
-                                f"Authorization: Bearer {token}", f"http://{fleet.private(node)}:9001/rooms", check=False)
-                   for token in ("second-token", "first-token", "")]
+        answers = [asked(fleet, node, token) for token in ("second-token", "first-token", "")]
         check.that(answers == ["200", "401", "401"], f"the server of {node} asks for the new token", " ".join(answers))
         shown = "".join(fleet.inside(node, *command) for command in
                         (("cat", f"/proc/{process}/environ"), ("cat", f"/proc/{process}/cmdline"),
@@ -540,6 +509,11 @@ def secrets(fleet: Fleet, check: Check) -> None:
     played = fleet.play("provision.yml")
     check.that(set(played.changed.values()) == {0}, "and provisioning agrees", ", ".join(played.changed_tasks))
     check.that("second-token" not in played.output, "and does not show it")
+    fleet.encrypt("test", "ringcast_admin_token: third-token\n")
+    played = fleet.play("provision.yml")
+    answers = [asked(fleet, node, "third-token") for node in NODES]
+    check.that(answers == ["200"] * len(NODES) and before == [fleet.main_pid(node) for node in NODES],
+               "provisioning brings a new token as well, and restarts no server for it", " ".join(answers))
 
 
 SCENARIOS = {scenario.__name__: scenario for scenario in

@@ -183,6 +183,8 @@ class Credential(unittest.TestCase):
         config = pathlib.Path(folder, "ringcast.toml")
         config.write_text("")
         environment = {name: str(path) for name, path in folders.items()}
+        # As of a unit with several.
+        environment["RUNTIME_DIRECTORY"] = f"{folder}/another:{environment['RUNTIME_DIRECTORY']}"
         with unittest.mock.patch.dict(os.environ, environment), \
                 harness.serving("--config", str(config), name="admin-token") as server:
             self.assertEqual(ask(server, "GET", "/rooms", bearer(TOKEN)).status, 200)
