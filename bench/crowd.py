@@ -25,8 +25,8 @@ OWN_FILES = 100            # of a load process beside its connections: `ringcast
 SETTLE_SECONDS = 5         # for the other processes to have joined as well
 JOIN_SECONDS_MAX = 180
 # Why a client may not get a tick: latest-only, or the server had no time for it.
-LEFT_OUT = ("frames_replaced_total", "frames_held_total", "frames_dropped_total",
-            "snapshots_replaced_between_cores_total", "room_ticks_overrun_total")
+LEFT_OUT = ("frames_replaced_total", "frames_held_total", "frames_held_for_link_total",
+            "frames_dropped_total", "snapshots_replaced_between_cores_total", "room_ticks_overrun_total")
 
 
 @dataclasses.dataclass(frozen=True)
