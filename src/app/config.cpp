@@ -201,6 +201,15 @@ void read_send(TomlTable table, SendOptions& send) {
   table.refuse_other_keys();
 }
 
+void read_link(TomlTable table, std::uint64_t& bits_per_s) {
+  table.read("bits_per_s", bits_per_s, {.min = 0, .max = 1'000'000'000'000});
+  if (bits_per_s != 0 && bits_per_s < 1'000'000) {
+    table.problem("bits_per_s",
+                  "must be 0 or at least 1000000: bits, not megabits; 1 Gbit/s is 1000000000");
+  }
+  table.refuse_other_keys();
+}
+
 void read_latest(TomlTable table, server::CoreOptions& core) {
   server::LatestOptions& latest = core.latest;
   table.read("policy", core.session.outbox.latest_policy, latest_policies);
@@ -261,6 +270,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_address(document.table("address"), config.core.address);
   read_latest(document.table("latest"), config.core);
   read_send(document.table("send"), config.core.send);
+  read_link(document.table("link"), config.core.link_bits_per_s);
   read_rooms(document, config.rooms, simulations);
   document.refuse_other_keys();
   if (config.direct_sockets == DirectSockets::on && config.core.asks_for_addresses()) {

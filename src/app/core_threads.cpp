@@ -61,7 +61,8 @@ Result<void> CoreThreads::begin() {
     for (std::size_t other = 0; other < cores; ++other) {
       peers_[core].push_back({.to = mailboxes_[core * cores + other].get(),
                               .from = mailboxes_[other * cores + core].get(),
-                              .ring = threads_[other]->ring()});
+                              .ring = threads_[other]->ring(),
+                              .metrics = threads_[other]->handle().metrics});
     }
   }
   for (std::size_t core = 0; core < cores; ++core) threads_[core]->make_core(peers_[core]);

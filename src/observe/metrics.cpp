@@ -39,6 +39,8 @@ constexpr auto count_rows = std::to_array<MetricRow>({
     {"frames_replaced_total", "Waiting frames replaced by a newer one.", R"(class="latest")"},
     {"frames_held_total", "Frames kept waiting until the client acknowledges older ones.",
      R"(class="latest")"},
+    {"frames_held_for_link_total",
+     "Frames kept waiting since the core's part of the link was used up.", R"(class="latest")"},
     {"reliable_overflows_total", "Sessions closed since their reliable queue was full.", ""},
     {"sends_short_total", "Sends of which the kernel took a part.", ""},
     {"sends_blocked_total", "Sends of which the kernel took nothing: the socket was full.", ""},
@@ -60,6 +62,10 @@ constexpr auto count_rows = std::to_array<MetricRow>({
     {"connections_moved_total", "Connections handed to the core that their room is on.", ""},
     {"snapshots_replaced_between_cores_total",
      "Snapshots of a spread room that a newer one replaced before another core took them.", ""},
+    {"link_due_bytes_total",
+     "Bytes on the wire of all snapshots and reliable frames, sent or not; 0 without "
+     "link.bits_per_s.",
+     ""},
     {"turns_total", "Turns of the core's loop.", ""},
     {"allocations_total", "Heap allocations made by the core's thread.", ""},
 });
@@ -80,6 +86,7 @@ constexpr auto level_rows = std::to_array<MetricRow>({
     {"frame_memory_used_bytes", "Frame memory in use.", ""},
     {"frame_memory_bytes", "Frame memory.", ""},
     {"frame_memory_registered_bytes", "Frame memory registered with the kernel.", ""},
+    {"link_bytes_per_second", "The core's part of link.bits_per_s, on the wire; 0: no bound.", ""},
 });
 static_assert(level_rows.size() == static_cast<std::size_t>(Level::end), "a row for each level");
 

@@ -71,6 +71,7 @@ enum class Count : std::uint8_t {
   frames_dropped_latest,
   frames_replaced_latest,
   frames_held_for_acknowledgement,
+  frames_held_for_link,
   reliable_overflows,
   sends_short,
   sends_blocked,
@@ -91,6 +92,7 @@ enum class Count : std::uint8_t {
   mailbox_full,
   connections_moved,
   snapshots_replaced_between_cores,
+  link_bytes_due,
   turns,
   allocations,  ///< made by the core's thread: allocations_of_this_thread()
   end
@@ -111,6 +113,7 @@ enum class Level : std::uint8_t {
   frame_memory_used_bytes,
   frame_memory_bytes,
   frame_memory_registered_bytes,
+  link_bytes_per_second,
   end
 };
 

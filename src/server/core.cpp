@@ -79,6 +79,7 @@ bool Core::add_elsewhere(const ElsewhereRoom& room) {
 void Core::start() {
   context_.now = context_.clock.now();
   sample_at_ = context_.now;
+  share_link();
   wiring_.io.watch_doorbell(CoreContext::token(Operation::doorbell));
   acceptor_.start();
   post(Ready{});
@@ -124,7 +125,8 @@ std::span<io::Completion> Core::wait_for_completions() {
 }
 
 Instant Core::next_deadline() const {
-  Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(), sample_at_});
+  Instant deadline = std::min(
+      {sessions_.next_deadline(), acceptor_.next_deadline(), sender_.link_opens_at(), sample_at_});
   if (!departures_.empty()) deadline = std::min(deadline, departures_.back().at);
   for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
   if (post_.is_waiting() || post_.has_ended()) {
@@ -285,6 +287,7 @@ void Core::act_on(const CloseRoom& mail) {
 void Core::act_on(const Reconfigure& mail) {
   context_.options = reloaded(context_.options, *mail.options);
   reader_.options_changed();
+  limit_link();
   post(Reconfigured{});
 }
 
@@ -463,6 +466,24 @@ void Core::sample_levels() {
   metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
   metrics[Count::allocations].set(observe::allocations_of_this_thread());
   metrics.slow_sessions.write(sample.slowest.rows());
+  share_link();
+}
+
+void Core::share_link() {
+  link_due_.resize(std::max<std::size_t>(1, wiring_.peers.size()));
+  for (std::size_t core = 0; core < link_due_.size(); ++core) {
+    const bool own = core == wiring_.index || wiring_.peers.empty();
+    const observe::CoreMetrics& metrics = own ? context_.metrics : *wiring_.peers[core].metrics;
+    link_due_[core] = metrics[Count::link_bytes_due].value();
+  }
+  link_part_ = link_shares_.look(link_due_, wiring_.peers.empty() ? 0 : wiring_.index);
+  limit_link();
+}
+
+void Core::limit_link() {
+  const double rate = link_part_ * static_cast<double>(context_.options.link_bits_per_s) / 8;
+  sender_.set_link_bytes_per_s(rate);
+  context_.metrics[Level::link_bytes_per_second].set(static_cast<std::uint64_t>(rate));
 }
 
 void Core::post(CoreToControl mail) {

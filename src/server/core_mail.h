@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "io/io.h"
+#include "observe/metrics.h"
 #include "ringcast/simulation.h"
 #include "room/room_directory.h"
 #include "server/address_limits.h"
@@ -126,6 +127,7 @@ struct CorePeer {
   CoreQueue* to = nullptr;
   CoreQueue* from = nullptr;
   io::RingName ring;  ///< woken behind mail to it
+  const observe::CoreMetrics* metrics = nullptr;
 };
 
 }  // namespace ringcast::server

@@ -125,7 +125,7 @@ void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) 
       index, std::min(1.0, busy_ratio), metrics[Level::sessions].value(),
       metrics[Level::connections].value(), metrics[Level::rooms].value(), frames,
       rate(Count::bytes_sent), rate(Count::bytes_received), dropped,
-      rate(Count::frames_held_for_acknowledgement),
+      rate(Count::frames_held_for_acknowledgement) + rate(Count::frames_held_for_link),
       rate(Count::sends_blocked) + rate(Count::sends_short), rate(Count::allocations),
       metrics[Level::backlog_frames].value(), metrics[Level::backlog_bytes].value(),
       metrics[Level::operations_in_flight].value(), metrics[Level::frame_memory_used_bytes].value(),

@@ -130,6 +130,7 @@ struct CoreOptions {
   AddressOptions address;
   LatestOptions latest;
   SendOptions send;
+  std::uint64_t link_bits_per_s = 0;  ///< what all cores together may send; 0: no bound
 
   friend bool operator==(const CoreOptions&, const CoreOptions&) = default;
 };

@@ -43,6 +43,7 @@ Sender::Sender(CoreContext& context)
     : context_(context),
       queue_(context.options.slots()),
       queued_(context.options.slots()),
+      paced_(context.options.slots()),
       record_of_slot_(context.options.slots()),
       pieces_(context.options.flush_sends_max + room::batch_pieces_max),
       zero_copy_min_bytes_(zero_copy_from(context.options.send, context.io.zero_copy())),
@@ -56,6 +57,24 @@ void Sender::enqueue_slot(std::uint32_t slot) {
   if (queued_[slot] != 0) return;
   queued_[slot] = 1;
   static_cast<void>(queue_.push(std::uint32_t{slot}));
+}
+
+void Sender::pace(std::uint32_t slot, Session& session) {
+  session.queued_at = {};
+  if (paced_.add(slot)) context_.metrics[Count::frames_held_for_link].add();
+}
+
+void Sender::note_due(const FrameRef& frame) {
+  if (!budget_.limits()) return;
+  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.bytes().size()));
+}
+
+void Sender::spend(bool on_snapshot, std::size_t bytes) {
+  if (on_snapshot) {
+    budget_.spend_on_snapshot(bytes);
+  } else {
+    budget_.spend(bytes);
+  }
 }
 
 bool Sender::may_send_latest(const Session& session) const {
@@ -75,6 +94,7 @@ void Sender::put_latest(Handle handle, Session& session, const FrameRef& frame) 
     case Outbox::Put::overflow:
       break;
   }
+  note_due(frame);
   if (may_send_latest(session)) {
     enqueue(handle, session);
   } else {
@@ -84,6 +104,7 @@ void Sender::put_latest(Handle handle, Session& session, const FrameRef& frame) 
 
 bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
   if (!frame) return false;
+  note_due(frame);
   if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
       Outbox::Put::overflow) {
     return false;
@@ -92,37 +113,68 @@ bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame
   return true;
 }
 
+bool Sender::has_room_for_sends() const {
+  return records_.size() < context_.options.flush_sends_max &&
+         pieces_used_ + room::batch_pieces_max <= pieces_.size();
+}
+
+bool Sender::is_in_this_flush(std::uint32_t slot) const {
+  const std::uint32_t record = record_of_slot_[slot];
+  return record < records_.size() && records_[record].session.slot == slot;
+}
+
 void Sender::flush() {
   flushed_at_ = context_.now;
+  budget_.refill(context_.now);
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
-  for (std::size_t round = queue_.size(); round > 0; --round) {
-    if (records_.size() == context_.options.flush_sends_max ||
-        pieces_used_ + room::batch_pieces_max > pieces_.size()) {
-      return;
-    }
+  std::size_t round = queue_.size();
+  // Whose snapshot waits for the link gets its turn before who has come since; a newer snapshot
+  // keeps the place of the older one.
+  while (!paced_.empty() && budget_.is_open() && has_room_for_sends()) {
+    flush_slot(paced_.next(), true);
+  }
+  for (; round > 0 && has_room_for_sends(); --round) {
     const std::uint32_t slot = *queue_.pop();
     queued_[slot] = 0;
-    const Handle handle = sessions_->handle_at(slot);
-    Session* session = sessions_->find(handle);
-    if (session == nullptr || session->send_state != SendState::idle) continue;
-    if (session->phase != Phase::open && session->phase != Phase::closing) continue;
-    flush_one(handle, *session);
+    if (is_in_this_flush(slot)) {
+      enqueue_slot(slot);
+    } else {
+      flush_slot(slot, paced_.empty());
+    }
   }
 }
 
-void Sender::flush_one(Handle handle, Session& session) {
+// `its_turn`: no snapshot waits for the link longer.
+void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
+  const Handle handle = sessions_->handle_at(slot);
+  Session* session = sessions_->find(handle);
+  if (session == nullptr || session->send_state != SendState::idle) return;
+  if (session->phase != Phase::open && session->phase != Phase::closing) return;
+  if (session->queued_at == Instant{}) session->queued_at = context_.now;  // its turn has come
+  const bool link_open = its_turn && budget_.is_open();
+  if (link_open || session->outbox.has_work(false)) {
+    flush_one(handle, *session, link_open);
+  } else if (session->outbox.has_latest() && may_send_latest(*session)) {
+    pace(slot, *session);
+  } else {
+    session->queued_at = {};
+  }
+}
+
+void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   Outbox& outbox = session.outbox;
   if (outbox.begun()) {
     session.send_state = SendState::finishing;
     ++in_flight_;
+    spend(outbox.begun_lane() == Lane::latest, outbox.remainder().size());
     context_.io.send(session.socket, outbox.remainder(), io::SendMode::whole,
                      CoreContext::token(Operation::send_whole, handle));
     return;
   }
   const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
                                                              room::batch_pieces_max);
-  const bool latest_allowed = may_send_latest(session);
+  const bool latest_allowed = link_open && may_send_latest(session);
   const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
   if (count == 0) {
     session.queued_at = {};
@@ -130,13 +182,17 @@ void Sender::flush_one(Handle handle, Session& session) {
   }
 
   std::uint32_t bytes = 0;
+  bool has_latest = false;
   std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
   for (std::uint32_t index = 0; index < count; ++index) {
     const room::Piece& piece = batch[index];
     spans[index] = piece.frame.bytes();
     bytes += static_cast<std::uint32_t>(spans[index].size());
-    if (piece.lane == Lane::latest) session.acknowledgement.sent(piece.frame.tick());
+    if (piece.lane != Lane::latest) continue;
+    has_latest = true;
+    session.acknowledgement.sent(piece.frame.tick());
   }
+  spend(has_latest, bytes);
   if (count == 1 && goes_without_copy(session, batch[0].frame)) {
     const Handle pin = pins_.emplace(handle, batch[0].frame);
     ++session.pins;
@@ -165,7 +221,11 @@ void Sender::flush_one(Handle handle, Session& session) {
     context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
                               token);
   }
-  if (outbox.has_work(latest_allowed)) enqueue(handle, session);
+  if (outbox.has_work(latest_allowed)) {
+    enqueue(handle, session);
+  } else if (!link_open && outbox.has_latest()) {
+    pace(handle.slot, session);
+  }
 }
 
 void Sender::settle(std::span<io::Completion> completions) {
@@ -203,6 +263,7 @@ void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> p
                        std::uint32_t bytes, std::int32_t result) {
   const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
   if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
+  budget_.give_back(bytes - taken);
   const Instant queued = queued_at(pieces);
   const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
   context_.metrics[Count::bytes_sent].add(taken);

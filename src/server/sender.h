@@ -21,7 +21,9 @@
 #include "base/slab.h"
 #include "io/io.h"
 #include "server/core_context.h"
+#include "server/link_budget.h"
 #include "server/session.h"
+#include "server/turns.h"
 
 namespace ringcast::server {
 
@@ -38,6 +40,13 @@ class Sender {
     if (session.send_state != SendState::idle) return;
     if (session.queued_at == Instant{}) session.queued_at = context_.now;
     enqueue_slot(handle.slot);
+  }
+
+  /// What this core may use of the link; 0: no bound.
+  void set_link_bytes_per_s(double rate) { budget_.set_bytes_per_s(rate); }
+  /// When snapshots that wait for the link may go; `never` when none do.
+  [[nodiscard]] Instant link_opens_at() const {
+    return paced_.empty() ? never : budget_.opens_at();
   }
 
   /// Puts a frame into the latest lane of an open session.
@@ -94,13 +103,20 @@ class Sender {
   };
 
   void enqueue_slot(std::uint32_t slot);
+  /// The session's snapshot waits for the link, which is none of the write's time.
+  void pace(std::uint32_t slot, Session& session);
+  void flush_slot(std::uint32_t slot, bool its_turn);
+  [[nodiscard]] bool is_in_this_flush(std::uint32_t slot) const;
+  void note_due(const FrameRef& frame);
+  void spend(bool on_snapshot, std::size_t bytes);
+  [[nodiscard]] bool has_room_for_sends() const;
   [[nodiscard]] bool goes_without_copy(const Session& session, const FrameRef& frame) const;
   void hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes);
   void note_usage(const Pin& pin, Session* session, std::int32_t usage);
   void held_over(Handle handle, Session& session, std::int32_t result);
   void came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
                  std::uint32_t bytes, std::int32_t result);
-  void flush_one(Handle handle, Session& session);
+  void flush_one(Handle handle, Session& session, bool link_open);
   void quiet_send_over(Record& record, std::int32_t result);
   void handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes);
   void count_sent(room::Lane lane);
@@ -113,8 +129,10 @@ class Sender {
   CoreContext& context_;
   Sessions* sessions_ = nullptr;
   FixedQueue<std::uint32_t> queue_;   ///< slots; each at most once
-  std::vector<std::uint8_t> queued_;  ///< by slot
-  std::vector<Record> records_;       ///< this flush's quiet sends
+  std::vector<std::uint8_t> queued_;  ///< by slot: stands in the queue
+  Turns paced_;                       ///< slots whose snapshots wait for the link
+  LinkBudget budget_;
+  std::vector<Record> records_;  ///< this flush's quiet sends
   std::vector<std::uint32_t> record_of_slot_;
   std::vector<room::Piece> pieces_;
   std::uint32_t pieces_used_ = 0;

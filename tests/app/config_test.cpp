@@ -87,6 +87,9 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
        "r.toml:4: core.direct_sockets must not be \"on\" with proxy_from or a limit of [address], "
        "since the kernel does not tell the address of a direct socket's peer; use \"auto\""},
       {"[session]\n\nheader_max = 1\n", "r.toml:3: unknown key \"session.header_max\""},
+      {"[link]\nbits_per_s = 1000\n",
+       "r.toml:2: link.bits_per_s must be 0 or at least 1000000: bits, not megabits; 1 Gbit/s is "
+       "1000000000"},
       {"session = 5\n", "r.toml:1: session must be a table, not an integer"},
       {"[session]\nheader_bytes_max = 'x'\n",
        "r.toml:2: session.header_bytes_max must be an integer, not a string"},

@@ -107,6 +107,7 @@ const std::map<std::string_view, Changed> changed_settings{
     {"address.connections_max", {"1", ""}},
     {"address.connections_per_s", {"1", ""}},
     {"address.connections_burst", {"1", ""}},
+    {"link.bits_per_s", {"1000000000", ""}},
     {"latest.policy", {"'keep_waiting'", ""}},
     {"latest.unacknowledged_ticks_max", {"1", ""}},
     {"latest.acknowledge_every_ticks", {"1", "latest.acknowledge_every_ticks"}},

@@ -33,6 +33,7 @@ struct Life {
   std::uint64_t kept = 0;
   std::uint64_t limited = 0;
   std::uint64_t proxies_closed = 0;
+  std::uint64_t held_for_link = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -70,6 +71,7 @@ Life live(std::uint64_t seed) {
   life.kept = world.kept();
   life.limited = world.count(observe::Count::connections_over_address_max);
   life.proxies_closed = world.count(observe::Count::proxy_headers_malformed);
+  life.held_for_link = world.count(observe::Count::frames_held_for_link);
   life.fallbacks = world.metrics()[observe::Count::zero_copy_fallbacks].value();
   return life;
 }
@@ -85,6 +87,7 @@ TEST_CASE(
       total.kept += life.kept;
       total.limited += life.limited;
       total.proxies_closed += life.proxies_closed;
+      total.held_for_link += life.held_for_link;
       total.events += life.events;
       total.joins += life.joins;
       total.inputs += life.inputs;
@@ -111,6 +114,7 @@ TEST_CASE(
   CHECK(total.kept > seeds / 2);
   CHECK(total.limited > seeds / 2);
   CHECK(total.proxies_closed > seeds / 20);
+  CHECK(total.held_for_link > 10 * seeds);
 }
 
 TEST_CASE("the same seed lives the same life") {

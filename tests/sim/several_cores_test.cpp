@@ -28,6 +28,9 @@ WorldShape shape_from(Prng& prng) {
   shape.lagging = prng.chance(0.5) ? 0.02 : 0;
   shape.lag_max = Nanoseconds(prng.below(400'000'000));
   shape.members_max = prng.chance(0.2) ? 5 : 1'000;
+  // Of its own stream, so that what else a seed chooses stays as it was.
+  Prng choice(static_cast<std::uint64_t>(shape.lag_max.count()));
+  if (choice.chance(0.3)) shape.inbox_inputs_max = static_cast<std::uint32_t>(1 + choice.below(3));
   if (shape.cores != 3) shape.resume_key = server::ResumeKey{};
   return shape;
 }
@@ -41,6 +44,8 @@ struct Life {
   std::uint64_t replaced = 0;
   std::uint64_t closings = 0;
   std::uint64_t kept = 0;
+  std::uint64_t held_for_link = 0;
+  std::uint64_t inbox_full = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -77,6 +82,8 @@ Life live(std::uint64_t seed) {
   life.mailbox_full = world.count(Count::mailbox_full);
   life.closings = world.tally().closings;
   life.kept = world.kept();
+  life.held_for_link = world.count(Count::frames_held_for_link);
+  life.inbox_full = world.count(Count::inputs_inbox_full);
   life.replaced = world.count(Count::snapshots_replaced_between_cores);
   return life;
 }
@@ -95,6 +102,8 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.replaced += life.replaced;
       total.closings += life.closings;
       total.kept += life.kept;
+      total.held_for_link += life.held_for_link;
+      total.inbox_full += life.inbox_full;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -110,6 +119,8 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.replaced > 0);
   CHECK(total.closings > seeds.last / 10);
   CHECK(total.kept > seeds.last / 2);
+  CHECK(total.held_for_link > 10 * seeds.last);
+  CHECK(total.inbox_full > seeds.last);
 }
 
 TEST_CASE("an address has as many sessions as it may, whatever cores they come to") {

@@ -50,7 +50,8 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
       if (other == index) continue;
       peer = {.to = queues_[index * shape.cores + other].get(),
               .from = queues_[other * shape.cores + index].get(),
-              .ring = nodes_[other]->io.ring()};
+              .ring = nodes_[other]->io.ring(),
+              .metrics = &nodes_[other]->metrics};
     }
     node.core = std::make_unique<server::Core>(server::CoreWiring{
         .index = index,
@@ -240,8 +241,11 @@ void World::check_budgets(server::Core& core) const {
   const room::OutboxLimits& limits = options_.session.outbox;
   core.sessions().for_each([&](Handle, server::Session& session) {
     const room::Outbox::Backlog backlog = session.outbox.backlog();
-    // Behind the reliable lane: a snapshot, a pong, a goodbye, a begun frame.
-    if (backlog.frames > limits.reliable_frames_max + 4) {
+    // Behind the reliable lane: a snapshot, a pong, a goodbye, a begun frame. A chain that comes
+    // back finds the lane filled anew.
+    const bool chained = options_.send.several_frames == server::SendOptions::SeveralFrames::chain;
+    const std::size_t came_back = chained ? room::batch_pieces_max : 0;
+    if (backlog.frames > limits.reliable_frames_max + came_back + 4) {
       throw std::runtime_error("an outbox holds " + std::to_string(backlog.frames) + " frames");
     }
   });
