@@ -1,8 +1,9 @@
 #include "app/admin_token_file.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,18 +19,27 @@ bool may_be_there(const std::filesystem::path& file) {
          std::filesystem::file_type::not_found;
 }
 
+std::string_view environment(const char* variable) {
+  const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? std::string_view() : value;
+}
+
+std::optional<std::string> token_in(std::string_view folder) {
+  if (folder.empty()) return std::nullopt;
+  const std::filesystem::path file = std::filesystem::path(folder) / "admin-token";
+  if (!may_be_there(file)) return std::nullopt;
+  return file.string();
+}
+
 std::optional<std::string> admin_token_file(const Config& config) {
   if (config.admin_token_file) return config.admin_token_file;
-  for (const char* const variable : {"RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"}) {
-    const char* const folders = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
-    if (folders == nullptr) continue;
-    for (const auto folder : std::views::split(std::string_view(folders), ':')) {
-      if (folder.empty()) continue;
-      const auto file = std::filesystem::path(folder.begin(), folder.end()) / "admin-token";
-      if (may_be_there(file)) return file.string();
-    }
+  for (std::string_view folders = environment("RUNTIME_DIRECTORY"); !folders.empty();) {
+    const std::size_t end = std::min(folders.find(':'), folders.size());
+    if (auto file = token_in(folders.substr(0, end))) return file;
+    folders.remove_prefix(std::min(end + 1, folders.size()));
   }
-  return std::nullopt;
+  // One folder, and the unit's name in its path may have a colon.
+  return token_in(environment("CREDENTIALS_DIRECTORY"));
 }
 
 }  // namespace

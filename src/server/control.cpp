@@ -1,5 +1,7 @@
 #include "server/control.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -16,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -172,7 +175,13 @@ struct Control::Impl {
       view.token = read->admin_token;
       if (admin) admin->token_changed();
     }
-    reloading.begin(std::move(*read), view.cores, [this] { reload_over("serving"); });
+    std::string status = "serving";
+    if (!read->at_next_start.empty()) {
+      status += fmt::format("; these hold from the next start on: {}",
+                            fmt::join(read->at_next_start, ", "));
+    }
+    reloading.begin(std::move(*read), view.cores,
+                    [this, status = std::move(status)] { reload_over(status); });
   }
 
   void reload_over(std::string_view status) {
