@@ -263,6 +263,20 @@ class Package(unittest.TestCase):
         inside("systemctl", "restart", "ringcast", "ringcast@two")
         until(lambda: answers("/readyz", 9101) and ready(), "both after a restart")
 
+    def test_7_an_instance_with_an_escaped_name_reloads_and_takes_a_token(self):
+        name = inside("systemd-escape", "a b/c-d").strip()
+        self.assertIn("\\x", name)
+        unit, token = f"ringcast@{name}", f"/etc/credstore/ringcast-{name}.admin-token"
+        inside("sh", "-c", "printf 'listen = \"127.0.0.1:9200\"\\nadmin = \"127.0.0.1:9201\"\\n' "
+               f">'/etc/ringcast/{name}.toml'; systemctl start '{unit}'")
+        until(lambda: answers("/readyz", 9201), "the instance")
+        process = prop(unit, "MainPID")
+        inside("sh", "-c", f"umask 077; mkdir -p /etc/credstore; echo s3cret >'{token}'; systemctl reload '{unit}'")
+        until(lambda: answers("/rooms", 9201, "s3cret"), "the token")
+        self.assertFalse(answers("/rooms", 9201))
+        self.assertEqual(prop(unit, "MainPID"), process)
+        inside("sh", "-c", f"rm '{token}'; systemctl stop '{unit}'")
+
     def test_8_a_removed_package_leaves_nothing_running(self):
         apt("remove", "ringcast")
         self.assertEqual(processes(), "")

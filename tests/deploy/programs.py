@@ -48,11 +48,18 @@ async def main():
         print("still there", flush=True)
 asyncio.run(main())
 """
-# What the server answers to one who says, from an address that is no proxy's, that somebody else is there.
+# The status that a PROXY header (version 2) is answered with, which says of a client that it is 192.0.2.1: on the node
+# from an address that is no proxy's, or in TLS through the proxy.
 FORGE = r"""
-import socket
-with socket.create_connection(("127.0.0.1", 9000), timeout=10, source_address=("127.0.0.2", 0)) as connection:
-    header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + (12).to_bytes(2, "big") + socket.inet_aton("192.0.2.1") + socket.inet_aton("127.0.0.1") + b"\x12\x34\x23\x28"
+import contextlib, socket, ssl, sys
+header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("192.0.2.1") + socket.inet_aton("127.0.0.1") + b"\x12\x34\x23\x28"
+with contextlib.ExitStack() as stack:
+    if sys.argv[1:]:
+        address, domain, certificate = sys.argv[1:]
+        connection = stack.enter_context(socket.create_connection((address, 443), 10))
+        connection = stack.enter_context(ssl.create_default_context(cafile=certificate).wrap_socket(connection, server_hostname=domain))
+    else:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", 9000), 10, ("127.0.0.2", 0)))
     connection.sendall(header + b"GET / HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
     print(connection.recv(12).decode())
 """

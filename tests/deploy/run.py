@@ -19,8 +19,8 @@ from fleet import PACKAGES, Fleet  # noqa: E402
 from scenarios import failing, following, front, keeping, serving  # noqa: E402
 
 SCENARIOS = {scenario.__name__: scenario for scenario in
-             (serving.provision, serving.ports, serving.upgrade, failing.broken, failing.replace, failing.failures,
-              keeping.backup, keeping.secrets, front.tls, following.gitops)} | {"check": keeping.check_mode}
+             (serving.provision, serving.ports, serving.upgrade, serving.settings, failing.broken, failing.replace,
+              failing.failures, keeping.backup, keeping.secrets, front.tls, following.gitops)} | {"check": keeping.check_mode}
 # By name only: a part of what the others prove, in a minute.
 SHORT = {"short": serving.short}
 

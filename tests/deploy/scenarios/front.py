@@ -26,47 +26,43 @@ def tls(fleet: Fleet, check: Check) -> None:
     said = fleet.outside("/usr/bin/python3", "-c", SCAN, fleet.public("n1")).stdout.split()
     check.that(said == ["22", "443"], "from outside only 22 and 443 answer", " ".join(said))
 
-    def fetched(*trust: str, show: tuple[str, ...] = ()) -> str:
-        return fleet.outside("curl", "--silent", "--show-error", "--max-time", "10", *trust, *show, "--resolve", f"{DOMAIN}:443:{fleet.public('n1')}",
+    def fetched(*options: str) -> str:
+        return fleet.outside("curl", "--silent", "--show-error", "--max-time", "10", *options, "--resolve", f"{DOMAIN}:443:{fleet.public('n1')}",
                              f"https://{DOMAIN}/", check=False).stdout
 
-    said = fetched("--cacert", f"{certificate}.crt")
-    check.that("<html" in said.lower(), "the page is served over https with the certificate", said[:300])
-    said = fetched()
-    check.that("certificate" in said, "which nobody accepts who was not given it", said[:300])
-
-    def client_from(*source: str) -> subprocess.Popen:
+    def client(*source: str) -> subprocess.Popen:
         return subprocess.Popen(["ip", "netns", "exec", FABRIC, "/usr/bin/python3", "-c", STAY, fleet.public("n1"), DOMAIN,
                                  f"{certificate}.crt", *source],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    two = [client_from(), client_from()]
+    trust = ("--cacert", f"{certificate}.crt")
+    said = fetched(*trust)
+    check.that("<html" in said.lower(), "the page is served over https with the certificate", said[:300])
+    said = fetched()
+    check.that("certificate" in said, "which nobody accepts who was not given it", said[:300])
     fleet.outside("ip", "address", "add", f"{OTHER_ADDRESS}/24", "dev", "fabric0")
+    clients = [client(), client()]
     try:
-        joined = [client.stdout.readline().strip() for client in two]
-        status = ("--output", "/dev/null", "--write-out", "%{http_code}")
-        trust = ("--cacert", f"{certificate}.crt")
-        answers = [fetched(*trust, show=(*status, *source)) for source in ((), ("--interface", OTHER_ADDRESS))]
-        check.that(joined == ["joined ringcast.v1"] * 2 and answers == ["429", "200"],
-                   "an address that has its two connections gets no third one through HAProxy, and another one gets in", f"{joined} {answers}")
+        said = [one.stdout.readline().strip() for one in clients]
+        check.that(said == ["joined ringcast.v1"] * 2, "WebSocket clients that this project did not write join over wss", str(said))
+        said = fetched(*trust, "--output", "/dev/null", "--write-out", "%{http_code}")
+        check.that(said == "429", "an address that has its two connections gets no third one through HAProxy", said)
+        clients.append(client(OTHER_ADDRESS))
+        said = clients[-1].stdout.readline().strip()
+        check.that(said == "joined ringcast.v1", "and another address joins meanwhile", said)
+        said = fleet.outside("/usr/bin/python3", "-c", FORGE, fleet.public("n1"), DOMAIN, f"{certificate}.crt").stdout.strip()
+        check.that(said == "HTTP/1.1 400", "a PROXY header that a client sends through HAProxy is a bad request", said)
         said = fleet.inside("n1", "python3", "-c", FORGE).strip()
-        check.that(said == "HTTP/1.1 400", "a PROXY header from anybody but the proxy is a bad request", said)
-    finally:
-        fleet.outside("ip", "address", "delete", f"{OTHER_ADDRESS}/24", "dev", "fabric0")
-        for client in two:
-            client.communicate()
-    client = client_from()
-    try:
-        said = client.stdout.readline()
-        check.that(said.strip() == "joined ringcast.v1", "a WebSocket client that this project did not write joins over wss", said + ("" if said else "it ended"))
+        check.that(said == "HTTP/1.1 400", "and so is one from an address of the node that is no proxy's", said)
         certificate.unlink()
         fleet.certificate(DOMAIN)
         played = fleet.play("provision.yml", *front)
         check.that(played.changed_tasks == ["tls_front : The certificate from a file", "tls_front : Reload HAProxy"],
                    "a new certificate changes nothing else", ", ".join(played.changed_tasks))
-        check.that("<html" in fetched("--cacert", f"{certificate}.crt").lower(), "and is what HAProxy shows from then on")
+        check.that("<html" in fetched(*trust, "--interface", OTHER_ADDRESS).lower(), "and is what HAProxy shows from then on")
     finally:
-        said = client.communicate()[0].strip().splitlines()
-    check.that(said[-1:] == ["still there"], "clients that were connected stay connected", " ".join(said[-3:]))
+        ended = [one.communicate()[0].strip().splitlines()[-1:] for one in clients]
+        fleet.outside("ip", "address", "delete", f"{OTHER_ADDRESS}/24", "dev", "fabric0")
+    check.that(ended == [["still there"]] * 3, "clients that were connected stay connected", str(ended))
     fleet.deploy_version(fleet.version)
     fleet.destroy("n1")

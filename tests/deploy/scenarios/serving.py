@@ -63,6 +63,40 @@ def upgrade(fleet: Fleet, check: Check) -> None:
                "rollback.yml brings the version of before back to both")
 
 
+def settings(fleet: Fleet, check: Check) -> None:
+    """Other settings and rooms of the same version."""
+    provisioned(fleet)
+    arena = "{name: arena, simulation: arena, parameters: {bots: 5}}"
+    lobby = f"{arena}, {{name: lobby, simulation: arena}}"
+
+    def processes() -> list[str]:
+        return [fleet.main_pid(node) for node in fleet.nodes]
+
+    def restarted(what: str, served: str) -> int:
+        """How many of the nodes a deploy of it restarts."""
+        before = processes()
+        fleet.deploy_version(fleet.version, what, served)
+        fleet.play("deploy.yml")
+        return sum(was != is_now for was, is_now in zip(before, processes()))
+
+    def with_lobby() -> list[str]:
+        return [node for node in fleet.nodes if '"lobby"' in rooms(fleet, node)]
+
+    count = restarted("{drain_window_ms: 1000, session: {message_bytes_max: 2000}}", lobby)
+    check.that(count == 0 and with_lobby() == fleet.nodes, "a limit and a new room need no restart", f"{count} {with_lobby()}")
+    played = fleet.play("deploy.yml")
+    check.that(set(played.changed.values()) == {0}, "and there is nothing left to do", ", ".join(played.changed_tasks))
+    count = restarted("{drain_window_ms: 1000, tcp: {backlog: 1000}}", lobby)
+    check.that(count == len(fleet.nodes) and all(ready(fleet, node) for node in fleet.nodes), "what waits for the next start has one", str(count))
+    count = restarted("{drain_window_ms: 1000, tcp: {backlog: 1000}}", arena)
+    check.that(count == 0 and with_lobby() == [], "a room that has left the deployment is closed without one", f"{count} {with_lobby()}")
+    before = processes()
+    fleet.play("rollback.yml")
+    check.that(with_lobby() == fleet.nodes and before == processes(), "and opened again by rollback.yml")
+    fleet.deploy_version(fleet.version)
+    fleet.play("deploy.yml")
+
+
 def upgraded_under_load(fleet: Fleet, check: Check) -> None:
     """Clients on each node that is up, and connections one after the other, while deploy.yml goes over all of them."""
     newer = fleet.version + "+next"
