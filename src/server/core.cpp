@@ -34,7 +34,8 @@ Core::Core(const CoreWiring& wiring)
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
       reader_(context_, sessions_, sender_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
-                post_.outlets(), wiring.address_limits) {
+                post_.outlets(), wiring.address_limits),
+      link_share_(context_.metrics, wiring.peers) {
   post_.attach(acceptor_);
   sender_.attach(sessions_);
   context_.notices.attach(wiring.notices, wiring.control_doorbell);
@@ -79,7 +80,7 @@ bool Core::add_elsewhere(const ElsewhereRoom& room) {
 void Core::start() {
   context_.now = context_.clock.now();
   sample_at_ = context_.now;
-  share_link();
+  limit_link();
   wiring_.io.watch_doorbell(CoreContext::token(Operation::doorbell));
   acceptor_.start();
   post(Ready{});
@@ -466,22 +467,12 @@ void Core::sample_levels() {
   metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
   metrics[Count::allocations].set(observe::allocations_of_this_thread());
   metrics.slow_sessions.write(sample.slowest.rows());
-  share_link();
-}
-
-void Core::share_link() {
-  link_due_.resize(std::max<std::size_t>(1, wiring_.peers.size()));
-  for (std::size_t core = 0; core < link_due_.size(); ++core) {
-    const bool own = core == wiring_.index || wiring_.peers.empty();
-    const observe::CoreMetrics& metrics = own ? context_.metrics : *wiring_.peers[core].metrics;
-    link_due_[core] = metrics[Count::link_bytes_due].value();
-  }
-  link_part_ = link_shares_.look(link_due_, wiring_.peers.empty() ? 0 : wiring_.index);
+  link_share_.look();
   limit_link();
 }
 
 void Core::limit_link() {
-  const double rate = link_part_ * static_cast<double>(context_.options.link_bits_per_s) / 8;
+  const double rate = link_share_.bytes_per_s(context_.options.link_bits_per_s);
   sender_.set_link_bytes_per_s(rate);
   context_.metrics[Level::link_bytes_per_second].set(static_cast<std::uint64_t>(rate));
 }

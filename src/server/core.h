@@ -22,7 +22,7 @@
 #include "server/core_mail.h"
 #include "server/core_post.h"
 #include "server/fan_out.h"
-#include "server/link_budget.h"
+#include "server/link_share.h"
 #include "server/mail.h"
 #include "server/page.h"
 #include "server/reader.h"
@@ -100,7 +100,6 @@ class Core {
   void say_going_away(Handle handle, Session& session);
   void advance_shutdown();
   void sample_levels();
-  void share_link();
   void limit_link();
   void post(CoreToControl mail);
   [[nodiscard]] Instant next_deadline() const;
@@ -116,9 +115,7 @@ class Core {
   Broadcast broadcast_;
   Reader reader_;
   Acceptor acceptor_;
-  LinkShares link_shares_;
-  std::vector<std::uint64_t> link_due_;  ///< by core
-  double link_part_ = 0;                 ///< this core's, of 1
+  LinkShare link_share_;
   Instant sample_at_{};
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn

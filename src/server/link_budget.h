@@ -9,8 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include "base/clock.h"
 
@@ -80,17 +78,6 @@ class LinkBudget {
   double rate_ = 0;
   double tokens_ = 0;
   Instant refilled_{};
-};
-
-/// Each core's part of the link: as its part of all that would have been sent since the last look,
-/// so that the snapshots of all members are thinned alike, whatever core they are on.
-class LinkShares {
- public:
-  /// `due`: by core, what has been due so far, in bytes on the wire. The part of core `own`, of 1.
-  [[nodiscard]] double look(std::span<const std::uint64_t> due, std::size_t own);
-
- private:
-  std::vector<std::uint64_t> before_;
 };
 
 }  // namespace ringcast::server

@@ -1,11 +1,8 @@
 #include "server/link_budget.h"
 
-#include <array>
 #include <cstdint>
-#include <vector>
 
 #include "catch.h"
-#include "server/turns.h"
 
 namespace ringcast::server {
 namespace {
@@ -79,45 +76,6 @@ TEST_CASE("a budget that is overdrawn when its rate falls is open again as soon 
   CHECK(budget.is_open());
   budget.set_bytes_per_s(100'000);
   CHECK(budget.opens_at() <= start + LinkBudget::overdraft + LinkBudget::portion);
-}
-
-TEST_CASE("cores have parts of the link as of what was due since the last look") {
-  LinkShares shares;
-  const auto look = [&shares](std::uint64_t own, std::uint64_t other) {
-    return shares.look(std::array{own, other}, 0);
-  };
-  CHECK(look(0, 0) == 0.5);
-  CHECK(look(1'000, 1'000) == 0.5);
-  CHECK(look(1'900, 1'100) > 0.85);
-  CHECK(look(1'900, 101'100) > 0.01);
-  CHECK(look(1'900, 101'100) == 0.5);  // nothing since
-}
-
-TEST_CASE("turns go round by slot, whoever began to wait first") {
-  Turns turns(130);
-  CHECK(turns.empty());
-  for (const std::uint32_t slot : {129U, 3U, 64U}) CHECK(turns.add(slot));
-  CHECK_FALSE(turns.add(64));
-  CHECK(turns.next() == 3);
-  CHECK(turns.add(3));
-  CHECK(turns.add(70));
-  CHECK(turns.next() == 64);
-  CHECK(turns.next() == 70);
-  CHECK(turns.next() == 129);
-  CHECK(turns.next() == 3);
-  CHECK(turns.empty());
-  CHECK(turns.add(3));
-  CHECK(turns.next() == 3);
-}
-
-TEST_CASE("many cores with nothing to send leave the link to those that have") {
-  LinkShares shares;
-  std::vector<std::uint64_t> due(64);
-  static_cast<void>(shares.look(due, 0));
-  due[0] = 1'000'000;
-  CHECK(shares.look(due, 0) > 0.9);
-  LinkShares another;
-  CHECK(another.look(due, 1) > 0);
 }
 
 }  // namespace
