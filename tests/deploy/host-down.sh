@@ -26,6 +26,8 @@ if [[ -s "$home/nspawn.pid" ]]; then
   gone "$nspawn" || kill -KILL "$nspawn" || true
 fi
 while mountpoint -q "$home/root" && umount "$home/root"; do :; done
+# The kernel takes down a namespace behind our back: until then the next host of this name would find its links.
+for link in "v-$name" "p-$name"; do ip -n "$fabric" link delete "$link" 2>/dev/null || true; done
 ip netns delete "$name" 2>/dev/null || true
 for place in /sys/fs/cgroup/unified /sys/fs/cgroup; do
   if [[ -d "$place/ringcast-$name" ]]; then
