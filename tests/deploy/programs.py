@@ -17,6 +17,13 @@ while not end.is_set():
     time.sleep(0.02)
 print(json.dumps([answered, failures]))
 """
+# Holds the locks of apt for so many seconds, as another apt would.
+HOLD_APT = r"""
+import fcntl, sys, time
+held = [open(path, "a") for path in ("/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock")]
+for file in held: fcntl.lockf(file, fcntl.LOCK_EX)
+time.sleep(float(sys.argv[1]))
+"""
 # Which of many ports take a connection: one line of numbers.
 SCAN = r"""
 import asyncio, sys

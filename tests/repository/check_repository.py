@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What .github promises, held against the tree: workflows call verbs that ./dev has, required checks are
-jobs that there are, owners own something, dependabot looks where there is something to update.
+"""What .github and ./dev promise, held against the tree: workflows call verbs that ./dev has, each of these is a
+program, required checks are jobs that there are, owners own something, dependabot looks where there is something
+to update, playbooks wait for another apt.
 
     check_repository.py [ROOT] [--self-test]
 
@@ -48,9 +49,48 @@ def steps(workflow: dict):
         yield from job.get("steps", [])
 
 
-def check_workflows(root: pathlib.Path):
+def listed_verbs(root: pathlib.Path) -> set[str]:
     usage = subprocess.run([root / "dev", "help"], check=True, text=True, stdout=subprocess.PIPE).stdout
-    verbs = set(re.findall(r"^  ([a-z-]+)", usage, re.MULTILINE))
+    return set(re.findall(r"^  ([a-z-]+)", usage, re.MULTILINE))
+
+
+def check_verbs(root: pathlib.Path):
+    listed, programs = listed_verbs(root), {path.stem for path in (root / "scripts/dev").glob("*.sh")}
+    for verb in sorted(listed - programs):
+        yield f"./dev: lists {verb}, but there is no scripts/dev/{verb}.sh"
+    for verb in sorted(programs - listed):
+        yield f"./dev: does not list {verb}, which scripts/dev/{verb}.sh is"
+
+
+def tasks_of(entries: list):
+    """Those of a file of tasks or plays, at any depth."""
+    for entry in entries:
+        yield entry
+        for part in ("block", "rescue", "always", "pre_tasks", "tasks", "post_tasks", "handlers"):
+            yield from tasks_of(entry.get(part) or [])
+
+
+def check_apt(root: pathlib.Path):
+    """Fresh nodes upgrade themselves in the background: for the lists the module waits, for what is installed
+    apt-get itself, which the first role tells it to."""
+    said_to_wait = False
+    files = sorted((root / "ansible").glob("*.yml")) + sorted((root / "ansible/roles").glob("*/*/*.yml"))
+    # The role that every node gets comes first.
+    for file in sorted(files, key=lambda path: "/base/" not in str(path)):
+        entries = yaml.safe_load(file.read_text())
+        for task in tasks_of(entries if isinstance(entries, list) else []):
+            said_to_wait |= "DPkg::Lock::Timeout" in str(task.get("ansible.builtin.copy", ""))
+            if "ansible.builtin.apt" not in task:
+                continue
+            if not said_to_wait:
+                yield f"{file.relative_to(root)}: '{task['name']}' comes before apt-get is told to wait for another one"
+                said_to_wait = True
+            if task["ansible.builtin.apt"].get("lock_timeout", 0) < 300:
+                yield f"{file.relative_to(root)}: '{task['name']}' has no lock_timeout of some minutes"
+
+
+def check_workflows(root: pathlib.Path):
+    verbs = listed_verbs(root)
     for name, workflow in workflows(root).items():
         called = {verb for step in steps(workflow) for verb in re.findall(r"\./dev ([\w-]+)", step.get("run", ""))}
         for verb in sorted(called - verbs):
@@ -127,13 +167,17 @@ def check_dependabot(root: pathlib.Path):
 
 
 def problems(root: pathlib.Path) -> list[str]:
-    return [problem for check in (check_workflows, check_rulesets, check_owners, check_dependabot)
+    return [problem for check in (check_verbs, check_apt, check_workflows, check_rulesets, check_owners, check_dependabot)
             for problem in check(root)]
 
 
 # A file, what is replaced in it by what, and what is to be said of that.
 MISTAKES = (
     (".github/workflows/ci.yml", "./dev fuzz 60", "./dev fuzzz 60", "no verb fuzzz"),
+    ("dev", "\n  fuzz [", "\n  fuz [", "no scripts/dev/fuz.sh"),
+    ("dev", "\n  fuzz [", "\n  [", "does not list fuzz"),
+    ("ansible/roles/base/tasks/main.yml", "DPkg::Lock::Timeout", "DPkg::Lock", "is told to wait"),
+    ("ansible/backup.yml", "        lock_timeout: 600\n", "", "'The program that encrypts' has no lock_timeout"),
     (".github/workflows/ci.yml", "permissions:\n  contents: read\n", "", "has all of them"),
     (".github/workflows/ci.yml", "uses: actions/checkout@v4", "uses: somebody/checkout@v4", "not GitHub's own"),
     (".github/workflows/ci.yml", "    timeout-minutes: 60\n", "", "six hours"),
@@ -155,9 +199,9 @@ def self_test(root: pathlib.Path) -> list[str]:
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, "tree")
-        shutil.copytree(root / ".github", copy / ".github")
-        for file in ("dev", "web/package.json", "tests/repository/package.json", "ansible/deploy.yml",
-                     "systemd/meson.build"):
+        for folder in (".github", "ansible", "scripts/dev"):
+            shutil.copytree(root / folder, copy / folder)
+        for file in ("dev", "web/package.json", "tests/repository/package.json", "systemd/meson.build"):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / file, copy / file)
         subprocess.run(["git", "-C", copy, "init", "-q"], check=True)

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# ./dev fuzz [SECONDS]: runs every fuzz target for so long.
+# What is found grows in build/; the corpus that is kept in the repository is only read.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source scripts/dev/lib/common.sh
+source scripts/dev/lib/packages.sh
+source scripts/dev/lib/node.sh
+source scripts/dev/lib/builds.sh
+source scripts/dev/lib/steps.sh
+
+at_most 1 fuzz "$@"
+
+fuzz_one() {
+  local target="$1" seconds="$2" name
+  name="$(basename "$target")"
+  local found="build/fuzz/corpus/$name" seeds="tests/fuzz/corpus/${name#fuzz_}"
+  mkdir -p "$found"
+  "build/fuzz/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+    -verbosity=0 -artifact_prefix="build/fuzz/$name-" "$found" "$seeds"
+}
+
+seconds="${1:-20}"
+[[ "$seconds" =~ ^[1-9][0-9]*$ ]] || die "not a number of seconds: '$seconds'"
+build fuzz
+for target in "${fuzz_targets[@]}"; do
+  step "$(basename "$target")" fuzz_one "$target" "$seconds"
+done
+close_tests

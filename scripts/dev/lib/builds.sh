@@ -1,0 +1,86 @@
+# Build directories: build/TYPE, configured once and again when its options change. Needs common.sh,
+# packages.sh and node.sh.
+# shellcheck shell=bash
+
+# Sets up build/TYPE with the given options, or changes it when they are not what it has.
+configure() {
+  local type="$1" directory="build/$1" reconfigure=()
+  shift
+  local options=("$@")
+  if [[ -f "$directory/build.ninja" ]]; then
+    [[ -f "$directory/options" && "$(<"$directory/options")" == "${options[*]}" ]] && return 0
+    reconfigure=(--reconfigure)
+  fi
+  say "configuring $directory"
+  quietly "configure-$type" meson setup "${reconfigure[@]}" "$directory" "${options[@]}"
+  printf '%s\n' "${options[*]}" >"$directory/options"
+}
+
+# clang, through ccache where there is one: meson adds it only to compilers that it chose itself.
+clang="clang++-19"
+command -v ccache >/dev/null && clang="ccache $clang"
+
+# compile TYPE [TARGET...]: all targets unless some are named.
+compile() {
+  local type="$1"
+  shift
+  local first=""
+  [[ -e "build/$type/.ninja_log" ]] || first=": everything, which takes some minutes this first time"
+  say "building build/$type$first"
+  quietly "build-$type" ninja -C "build/$type" "$@"
+}
+
+# targets TYPE PATTERN: those whose whole name matches.
+targets() { ninja -C "build/$1" -t targets all | sed -nE "s#^($2): .*#\1#p"; }
+
+build() {
+  local type="${1:-release}"
+  need_groups build
+  case "$type" in
+    release)
+      build_page
+      # `./dev bench` leaves a mark: from then on the benchmarks are kept up to date as well.
+      local bench=false page=""
+      [[ -e build/bench.wanted ]] && bench=true
+      [[ -f web/dist/index.html ]] && page="$PWD/web/dist"
+      configure release -Dbuildtype=release -Ddebug=true -Db_ndebug=true -Dtests=false \
+        "-Dbench=$bench" "-Dpage=$page"
+      ;;
+    debug)
+      need_groups test
+      configure debug -Dbuildtype=debug -Doptimization=g
+      ;;
+    asan | tsan)
+      need_groups test clang
+      # clang's thread sanitizer brings an operator new that collides with ours; GCC's is shared.
+      local sanitizers=address,undefined compiler="$clang"
+      [[ "$type" == tsan ]] && sanitizers=thread compiler="${clang/clang++-19/g++}"
+      CXX="$compiler" configure "$type" -Dbuildtype=debug -Doptimization=1 "-Db_sanitize=$sanitizers" \
+        -Db_lundef=false
+      ;;
+    fuzz)
+      need_groups clang
+      CXX="$clang" configure fuzz -Dbuildtype=debug -Doptimization=1 -Dtests=false -Dfuzz=true \
+        -Db_sanitize=address,undefined -Db_lundef=false -Dcpp_args=-fsanitize=fuzzer-no-link
+      mapfile -t fuzz_targets < <(targets fuzz 'tests/fuzz/fuzz_[a-z_]+')
+      compile fuzz "${fuzz_targets[@]}"
+      return
+      ;;
+    *) die "unknown build type '$type': release, debug, asan, tsan or fuzz" ;;
+  esac
+  compile "$type"
+}
+
+# GCC 12's thread sanitizer ends at once where the kernel spreads addresses over more than 28 bits, as many
+# do by now: without randomization there. Root alone can read over how many.
+address_bits_max=28
+run_built() {
+  local type="$1" bits
+  shift
+  bits="$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo unknown)"
+  if [[ "$type" != tsan || "$bits" =~ ^[0-9]+$ && "$bits" -le "$address_bits_max" ]]; then
+    "$@"
+  else
+    setarch --addr-no-randomize "$@"
+  fi
+}
