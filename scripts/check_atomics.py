@@ -5,7 +5,7 @@ exclusive one on other machines. Loads, stores and fences of the mailboxes are n
 it finds what it should.
 
 What a library or the kernel does when called is not seen: allocation is what else could lock, and that a
-tick allocates nothing is tested elsewhere (tests/server/steady_state_test.cpp).
+tick allocates nothing is tested elsewhere (tests/core/steady_state_test.cpp).
 """
 
 import re

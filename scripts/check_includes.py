@@ -13,7 +13,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 
-# base < observe < { io, proxy, ws, wire, room } < server < app. `public` is include/ringcast.
+# base < observe < { io, proxy, ws, wire, room } < session < core < control < config < app.
+# `public` is include/ringcast.
 MAY_INCLUDE = {
     "base": set(),
     "observe": {"base"},
@@ -23,12 +24,15 @@ MAY_INCLUDE = {
     "wire": {"base", "observe"},
     "room": {"base", "observe", "public"},
     "uring": {"base", "observe", "io"},
-    "server": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public"},
+    "session": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public"},
+    "core": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session"},
+    "control": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core"},
+    "config": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core", "control"},
     "load": {"base", "observe", "io", "ws", "wire"},
     "arena": {"base", "public"},
     "echo": {"base", "public"},
-    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "uring", "server", "load", "arena",
-            "echo", "public"},
+    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core", "control", "config", "uring", "load",
+            "arena", "echo"},
     "public": set(),
 }
 
@@ -38,7 +42,13 @@ LIBRARIES = [
                                               "tests/kernel/")),
     (re.compile(r"wslay/"), ("src/ws/",)),
     (re.compile(r"google/protobuf/|.*\.pb\.h$"), ("src/wire/", "src/arena/", "tests/", "bench/")),
-    (re.compile(r"CLI/|toml\+\+/"), ("src/app/", "bench/")),
+    (re.compile(r"CLI/"), ("src/app/", "bench/")),
+    (re.compile(r"toml\+\+/"), ("src/config/", "bench/")),
+    # Boost and OpenSSL are the control thread's. Elsewhere: Beast's request parser and the SHA-1 of
+    # an upgrade, and the HMAC of resume tokens, which every core makes and checks.
+    (re.compile(r"boost/"), ("src/control/", "src/ws/upgrade.cpp", "tests/", "bench/")),
+    (re.compile(r"openssl/"), ("src/control/", "src/session/resume_token.cpp", "src/ws/upgrade.cpp",
+                               "src/load/handshake.cpp", "tests/", "bench/")),
 ]
 
 
@@ -105,15 +115,26 @@ SAMPLES = [
     ("src/wire/encode.cpp", "room/room.h", False),
     ("src/room/room.cpp", "ringcast/simulation.h", True),
     ("src/room/room.cpp", "io/io.h", False),
-    ("src/server/core.cpp", "room/room.h", True),
-    ("src/server/core.cpp", "uring/ring.h", False),
-    ("src/server/core.cpp", "wslay/wslay.h", False),
-    ("src/server/core.cpp", "app/options.h", False),
-    ("src/server/core.cpp", "ringcast/v1/envelope.pb.h", False),
+    ("src/core/core.cpp", "room/room.h", True),
+    ("src/core/core.cpp", "uring/ring.h", False),
+    ("src/core/core.cpp", "wslay/wslay.h", False),
+    ("src/core/core.cpp", "session/sessions.h", True),
+    ("src/core/core.cpp", "control/control.h", False),
+    ("src/core/core.cpp", "config/config.h", False),
+    ("src/core/core.cpp", "boost/asio/io_context.hpp", False),
+    ("src/session/sender.cpp", "core/core.h", False),
+    ("src/session/resume_token.cpp", "openssl/hmac.h", True),
+    ("src/session/sessions.cpp", "openssl/hmac.h", False),
+    ("src/control/admin.cpp", "core/handles.h", True),
+    ("src/control/admin.cpp", "config/config.h", False),
+    ("src/config/config.cpp", "toml++/toml.h", True),
+    ("src/config/config.cpp", "uring/listener.h", False),
+    ("src/app/serve.cpp", "toml++/toml.h", False),
+    ("src/core/core.cpp", "ringcast/v1/envelope.pb.h", False),
     ("src/uring/ring.cpp", "liburing.h", True),
-    ("src/uring/ring.cpp", "server/core.h", False),
+    ("src/uring/ring.cpp", "core/core.h", False),
     ("src/io/io.h", "linux/io_uring.h", False),
-    ("src/load/load.cpp", "server/core.h", False),
+    ("src/load/load.cpp", "core/core.h", False),
     ("src/load/load.cpp", "wire/envelope.h", True),
     ("src/arena/codec.cpp", "google/protobuf/message_lite.h", True),
     ("src/arena/arena.cpp", "room/room.h", False),
@@ -124,7 +145,7 @@ SAMPLES = [
     ("include/ringcast/simulation.h", "span", True),
     ("include/ringcast/simulation.h", "base/frame.h", False),
     ("include/ringcast/simulation.h", "sys/socket.h", False),
-    ("tests/sim/world.cpp", "server/core.h", True),
+    ("tests/sim/world.cpp", "core/core.h", True),
     ("tests/sim/world.cpp", "liburing.h", False),
     ("bench/floor/ring.cpp", "liburing.h", True),
 ]

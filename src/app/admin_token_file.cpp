@@ -31,7 +31,7 @@ std::optional<std::string> token_in(std::string_view folder) {
   return file.string();
 }
 
-std::optional<std::string> admin_token_file(const Config& config) {
+std::optional<std::string> admin_token_file(const config::Config& config) {
   if (config.admin_token_file) return config.admin_token_file;
   for (std::string_view folders = environment("RUNTIME_DIRECTORY"); !folders.empty();) {
     const std::size_t end = std::min(folders.find(':'), folders.size());
@@ -44,7 +44,7 @@ std::optional<std::string> admin_token_file(const Config& config) {
 
 }  // namespace
 
-Result<std::optional<server::AdminToken>> read_admin_token(const Config& config) {
+Result<std::optional<server::AdminToken>> read_admin_token(const config::Config& config) {
   const auto file = admin_token_file(config);
   if (!file) return std::optional<server::AdminToken>();
   // Nobody may be waited for: a reload has a watchdog behind it.

@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "app/config.h"
 #include "base/result.h"
-#include "server/admin_token.h"
+#include "config/config.h"
+#include "control/admin_token.h"
 
 namespace ringcast::app {
 
@@ -13,6 +13,7 @@ namespace ringcast::app {
 /// folder of systemd's $RUNTIME_DIRECTORY (several have colons between them), where a reload of the
 /// service puts a new one; `admin-token` in $CREDENTIALS_DIRECTORY (systemd.exec(5)). Nothing: no
 /// token is asked for. The error begins with the file's path.
-[[nodiscard]] Result<std::optional<server::AdminToken>> read_admin_token(const Config& config);
+[[nodiscard]] Result<std::optional<server::AdminToken>> read_admin_token(
+    const config::Config& config);
 
 }  // namespace ringcast::app

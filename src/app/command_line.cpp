@@ -5,12 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <sstream>
 
-#include "server/version.h"
+#include "base/version.h"
 
 namespace ringcast::app {
 namespace {
 
-void add_config_file(CLI::App& verb, ConfigFlags& flags) {
+void add_config_file(CLI::App& verb, config::ConfigFlags& flags) {
   verb.add_option("--config", flags.file, "TOML file; see docs/configuration.md")
       ->type_name("FILE");
 }

@@ -4,9 +4,9 @@
 #include <string>
 #include <variant>
 
-#include "app/config.h"
 #include "app/top.h"
 #include "app/trace.h"
+#include "config/config.h"
 #include "load/load.h"
 
 namespace ringcast::app {
@@ -17,11 +17,11 @@ inline constexpr int exit_failed = 1;   ///< something went wrong while it ran, 
 inline constexpr int exit_mistake = 2;  ///< command line, configuration, an address in use
 
 struct ServeCommand {
-  ConfigFlags flags;
+  config::ConfigFlags flags;
   bool check_config = false;
 };
 struct DoctorCommand {
-  ConfigFlags flags;
+  config::ConfigFlags flags;
 };
 struct LoadCommand {
   load::LoadOptions options;

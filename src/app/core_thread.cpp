@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "app/ring_options.h"
-#include "app/room_reader.h"
-#include "server/core.h"
+#include "config/room_reader.h"
+#include "core/core.h"
 #include "uring/ring.h"
 
 namespace ringcast::app {
@@ -74,7 +74,7 @@ void CoreThread::obey(Answers& answers, Orders& orders) {
 }
 
 Result<void> CoreThread::make_ring(Made& made) try {
-  if (auto pinned = pin_this_thread(setup_.cpu); !pinned) return pinned;
+  if (auto pinned = config::pin_this_thread(setup_.cpu); !pinned) return pinned;
   auto ring = uring::Ring::create(
       ring_options(setup_.config.memory, setup_.sockets, setup_.features, setup_.clock));
   if (!ring) return std::unexpected(ring.error());
@@ -110,7 +110,7 @@ Result<void> CoreThread::add_rooms(Made& made) {
     const room::RoomId id{index};
     bool added = false;
     if (setup_.room_homes[index] == setup_.index) {
-      auto simulation = make_simulation(room, setup_.simulations);
+      auto simulation = config::make_simulation(room, setup_.simulations);
       if (!simulation)
         return fail(fmt::format("room {}: {}", room.name, simulation.error().message));
       // It has been tried before.

@@ -13,18 +13,18 @@
 #include <thread>
 #include <vector>
 
-#include "app/config.h"
 #include "app/socket_plan.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "config/config.h"
+#include "core/control_mail.h"
+#include "core/handles.h"
+#include "core/peer_mail.h"
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
-#include "server/address_limits.h"
-#include "server/core_mail.h"
-#include "server/handles.h"
-#include "server/mail.h"
-#include "server/page.h"
+#include "session/address_limits.h"
+#include "session/page.h"
 #include "uring/kernel_features.h"
 
 namespace ringcast::app {
@@ -33,7 +33,7 @@ namespace ringcast::app {
 struct CoreSetup {
   std::uint32_t index;
   int cpu;  ///< that it is kept on; -1: any
-  const Config& config;
+  const config::Config& config;
   const SocketPlan& sockets;
   const uring::Features& features;
   const SimulationRegistry& simulations;
@@ -98,8 +98,8 @@ class CoreThread {
   [[nodiscard]] Result<void> add_rooms(Made& made);
 
   CoreSetup setup_;
-  server::ControlMailbox to_core_{server::mailbox_capacity};
-  server::CoreMailbox from_core_{server::mailbox_capacity};
+  server::ControlToCoreQueue to_core_{server::control_queue_capacity};
+  server::CoreToControlQueue from_core_{server::control_queue_capacity};
   observe::CoreMetrics metrics_;
   server::NoticeQueue notices_{server::notices_max};
   io::Doorbell* doorbell_ = nullptr;  // the ring's

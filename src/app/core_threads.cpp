@@ -2,8 +2,8 @@
 
 namespace ringcast::app {
 
-CoreThreads::CoreThreads(const Config& config)
-    : room_homes_(place_rooms(config.rooms, config.core_plan.cores())) {
+CoreThreads::CoreThreads(const config::Config& config)
+    : room_homes_(config::place_rooms(config.rooms, config.core_plan.cores())) {
   for (std::size_t room = 0; room < config.rooms.size(); ++room) {
     room_metrics_.push_back(std::make_unique<observe::RoomMetrics>());
     room_metrics_view_.push_back(room_metrics_.back().get());
@@ -16,7 +16,7 @@ CoreThreads::CoreThreads(const Config& config)
 CoreThreads::~CoreThreads() = default;
 
 Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
-    const Config& config, const SocketPlan& sockets, const uring::Features& features,
+    const config::Config& config, const SocketPlan& sockets, const uring::Features& features,
     const SimulationRegistry& simulations, const Clock& clock,
     std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
     io::Doorbell& control_doorbell, std::span<const std::optional<server::SavedRoom>> saved_rooms) {
@@ -52,7 +52,7 @@ Result<void> CoreThreads::begin() {
   for (std::size_t from = 0; from < cores; ++from) {
     for (std::size_t to = 0; to < cores; ++to) {
       if (from == to) continue;
-      mailboxes_[from * cores + to] = std::make_unique<server::CoreQueue>(server::core_mails_max);
+      mailboxes_[from * cores + to] = std::make_unique<server::PeerQueue>(server::core_mails_max);
     }
   }
   for (std::size_t core = 0; core < cores; ++core) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/core_thread.h"
-#include "server/address_limits.h"
+#include "session/address_limits.h"
 
 namespace ringcast::app {
 
@@ -15,7 +15,7 @@ class CoreThreads {
   /// Starts one thread for each core of the configuration's plan, each with its listener. Blocks
   /// until all serve, or says why one can't: then none is left.
   [[nodiscard]] static Result<std::unique_ptr<CoreThreads>> start(
-      const Config& config, const SocketPlan& sockets, const uring::Features& features,
+      const config::Config& config, const SocketPlan& sockets, const uring::Features& features,
       const SimulationRegistry& simulations, const Clock& clock,
       std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
       io::Doorbell& control_doorbell,
@@ -30,7 +30,7 @@ class CoreThreads {
   [[nodiscard]] std::span<const server::RoomHandle> rooms() const { return rooms_; }
 
  private:
-  explicit CoreThreads(const Config& config);
+  explicit CoreThreads(const config::Config& config);
   [[nodiscard]] Result<void> begin();
 
   server::AddressLimits address_limits_;  // sessions and mail hold claims of it
@@ -38,7 +38,7 @@ class CoreThreads {
   std::vector<std::unique_ptr<observe::RoomMetrics>> room_metrics_;
   std::vector<observe::RoomMetrics*> room_metrics_view_;
   std::vector<server::RoomHandle> rooms_;
-  std::vector<std::unique_ptr<server::CoreQueue>> mailboxes_;  // from core by core, to core
+  std::vector<std::unique_ptr<server::PeerQueue>> mailboxes_;  // from core by core, to core
   std::vector<std::vector<server::CorePeer>> peers_;           // by core
   std::vector<server::CoreHandle> handles_;
   std::vector<std::unique_ptr<CoreThread>> threads_;

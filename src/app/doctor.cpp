@@ -23,7 +23,7 @@ std::string kibibytes(std::uint64_t bytes) {
 }
 
 /// Behind what is meant of each core; nothing when there is one.
-std::string on_cores(const Config& config) {
+std::string on_cores(const config::Config& config) {
   const std::uint32_t cores = config.core_plan.cores();
   return cores == 1 ? "" : fmt::format(" on each of {} cores", cores);
 }
@@ -50,7 +50,7 @@ void check_features(const uring::Features& features, std::vector<Finding>& findi
   }
 }
 
-Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
+Finding check_memory(const MachineFacts& facts, const config::MemoryOptions& memory) {
   if (!facts.registered_bytes) return {Mark::bad, facts.registered_bytes.error().message};
   const std::size_t wanted = std::min(memory.registered_bytes, memory.frame_memory_bytes);
   const std::string limit = facts.may_lock_any
@@ -65,7 +65,7 @@ Finding check_memory(const MachineFacts& facts, const MemoryOptions& memory) {
                                     registered, kibibytes(wanted))};
 }
 
-Finding check_open_files(const MachineFacts& facts, const Config& config) {
+Finding check_open_files(const MachineFacts& facts, const config::Config& config) {
   const SocketPlan plan =
       plan_sockets(config, facts.open_files.hard, facts.features.has(uring::direct_sockets));
   if (const auto sentence = shortage(plan, config, facts.open_files.hard)) {
@@ -92,13 +92,13 @@ Finding check_backlog(std::string_view setting, std::optional<std::uint64_t> val
                                     *value, setting, backlog)};
 }
 
-Finding describe_cores(const Config& config) {
+Finding describe_cores(const config::Config& config) {
   if (config.core_plan.cpus.front() < 0) return {Mark::good, "cores: 1, on any CPU"};
   return {Mark::good, fmt::format("cores: {}, on CPU {}", config.core_plan.cores(),
                                   fmt::join(config.core_plan.cpus, ","))};
 }
 
-Finding describe_send(const MachineFacts& facts, const Config& config) {
+Finding describe_send(const MachineFacts& facts, const config::Config& config) {
   const server::SendOptions& send = config.core.send;
   using Strategy = server::SendOptions::Strategy;
   const std::string several =
@@ -124,7 +124,7 @@ Finding describe_send(const MachineFacts& facts, const Config& config) {
                                   send.zero_copy_min_bytes, send.zero_copy_pins_max, several)};
 }
 
-Finding describe_tcp(const TcpOptions& tcp) {
+Finding describe_tcp(const config::TcpOptions& tcp) {
   return {Mark::good,
           fmt::format("tcp: nodelay {}, unsent bytes of a session in the kernel: {}",
                       tcp.nodelay ? "on" : "off",
@@ -146,7 +146,7 @@ bool may_lock_any_memory() {
   return false;
 }
 
-Result<std::size_t> try_ring(const Config& config) {
+Result<std::size_t> try_ring(const config::Config& config) {
   const SystemClock clock;
   const auto ring = uring::Ring::create(ring_options(config.memory, {}, {}, clock));
   if (!ring) return std::unexpected(ring.error());
@@ -167,7 +167,7 @@ std::string_view word(Mark mark) {
 
 }  // namespace
 
-MachineFacts examine_machine(const Config& config) {
+MachineFacts examine_machine(const config::Config& config) {
   return {.features = uring::probe_features(),
           .registered_bytes = try_ring(config),
           .open_files = open_files_limit(),
@@ -182,7 +182,7 @@ bool Diagnosis::can_serve() const {
                               [](const Finding& finding) { return finding.mark == Mark::bad; });
 }
 
-Diagnosis diagnose(const MachineFacts& facts, const Config& config) {
+Diagnosis diagnose(const MachineFacts& facts, const config::Config& config) {
   Diagnosis diagnosis;
   std::vector<Finding>& findings = diagnosis.findings;
   findings.push_back({Mark::good, "kernel: " + facts.features.kernel_release});
@@ -208,7 +208,7 @@ std::string to_text(const Diagnosis& diagnosis) {
 }
 
 int doctor(const DoctorCommand& command, const SimulationRegistry& simulations) {
-  const auto config = load_config(command.flags, simulations);
+  const auto config = config::load_config(command.flags, simulations);
   if (!config) {
     std::fputs((config.error().message + '\n').c_str(), stderr);
     return exit_mistake;

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "app/resource_limits.h"
 #include "base/result.h"
+#include "config/config.h"
 #include "uring/kernel_features.h"
 
 namespace ringcast::app {
@@ -26,7 +26,7 @@ struct MachineFacts {
   std::optional<std::uint64_t> max_syn_backlog;
 };
 
-[[nodiscard]] MachineFacts examine_machine(const Config& config);
+[[nodiscard]] MachineFacts examine_machine(const config::Config& config);
 
 struct Finding {
   enum class Mark : std::uint8_t {
@@ -43,7 +43,7 @@ struct Diagnosis {
   [[nodiscard]] bool can_serve() const;
 };
 
-[[nodiscard]] Diagnosis diagnose(const MachineFacts& facts, const Config& config);
+[[nodiscard]] Diagnosis diagnose(const MachineFacts& facts, const config::Config& config);
 
 /// A line for each finding and one that sums up.
 [[nodiscard]] std::string to_text(const Diagnosis& diagnosis);

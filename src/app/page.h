@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "server/page.h"
+#include "session/page.h"
 
 namespace ringcast::app {
 

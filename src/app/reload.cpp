@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "app/room_reader.h"
+#include "config/room_reader.h"
 
 namespace ringcast::app {
 namespace {
@@ -22,41 +22,55 @@ constexpr Nanoseconds exit_margin = std::chrono::seconds(10);
 /// clients were told them.
 struct Fixed {
   std::string_view name;
-  bool (*same)(const Config& a, const Config& b);
+  bool (*same)(const config::Config& a, const config::Config& b);
 };
-constexpr auto fixed_settings = std::to_array<Fixed>({
-    {"listen", [](const Config& a, const Config& b) { return a.listen == b.listen; }},
-    {"admin", [](const Config& a, const Config& b) { return a.admin == b.admin; }},
-    {"cores", [](const Config& a, const Config& b) { return a.core_plan == b.core_plan; }},
-    {"state_directory",
-     [](const Config& a, const Config& b) { return a.state_directory == b.state_directory; }},
-    {"resume_timeout_ms",
-     [](const Config& a, const Config& b) {
-       return a.core.resume_timeout == b.core.resume_timeout;
-     }},
-    {"page", [](const Config& a, const Config& b) { return a.page == b.page; }},
-    {"tcp", [](const Config& a, const Config& b) { return a.tcp == b.tcp; }},
-    {"memory", [](const Config& a, const Config& b) { return a.memory == b.memory; }},
-    {"core.connections_max",
-     [](const Config& a, const Config& b) {
-       return a.core.connections_max == b.core.connections_max;
-     }},
-    {"core.reliable_frames_max",
-     [](const Config& a, const Config& b) {
-       return a.core.reliable_frames_max == b.core.reliable_frames_max;
-     }},
-    {"core.flush_sends_max",
-     [](const Config& a, const Config& b) {
-       return a.core.flush_sends_max == b.core.flush_sends_max;
-     }},
-    {"core.direct_sockets",
-     [](const Config& a, const Config& b) { return a.direct_sockets == b.direct_sockets; }},
-    {"latest.acknowledge_every_ticks",
-     [](const Config& a, const Config& b) {
-       return a.core.latest.acknowledge_every_ticks == b.core.latest.acknowledge_every_ticks;
-     }},
-    {"send", [](const Config& a, const Config& b) { return a.core.send == b.core.send; }},
-});
+constexpr auto fixed_settings =
+    std::to_array<Fixed>(
+        {
+            {"listen",
+             [](const config::Config& a, const config::Config& b) { return a.listen == b.listen; }},
+            {"admin",
+             [](const config::Config& a, const config::Config& b) { return a.admin == b.admin; }},
+            {"cores", [](const config::Config& a,
+                         const config::Config& b) { return a.core_plan == b.core_plan; }},
+            {"state_directory",
+             [](const config::Config& a, const config::Config& b) {
+               return a.state_directory == b.state_directory;
+             }},
+            {"resume_timeout_ms",
+             [](const config::Config& a, const config::Config& b) {
+               return a.core.resume_timeout == b.core.resume_timeout;
+             }},
+            {"page",
+             [](const config::Config& a, const config::Config& b) { return a.page == b.page; }},
+            {"tcp",
+             [](const config::Config& a, const config::Config& b) { return a.tcp == b.tcp; }},
+            {"memory",
+             [](const config::Config& a, const config::Config& b) { return a.memory == b.memory; }},
+            {"core.connections_max",
+             [](const config::Config& a, const config::Config& b) {
+               return a.core.connections_max == b.core.connections_max;
+             }},
+            {"core.reliable_frames_max",
+             [](const config::Config& a,
+                const config::
+                    Config& b) { return a.core.reliable_frames_max == b.core.reliable_frames_max; }},
+            {"core.flush_sends_max",
+             [](const config::Config& a,
+                const config::
+                    Config& b) { return a.core.flush_sends_max == b.core.flush_sends_max; }},
+            {"core.direct_sockets",
+             [](const config::Config& a,
+                const config::
+                    Config& b) { return a.direct_sockets == b.direct_sockets; }},
+            {"latest.acknowledge_every_ticks",
+             [](const config::Config& a, const config::Config& b) {
+               return a.core.latest.acknowledge_every_ticks ==
+                      b.core.latest.acknowledge_every_ticks;
+             }},
+            {"send", [](const config::Config& a,
+                        const config::Config& b) { return a.core.send == b.core.send; }},
+        });
 
 /// A room that was opened by POST /rooms differs in how it came, too.
 bool same_settings(server::RoomOptions running, const server::RoomOptions& read) {
@@ -65,7 +79,7 @@ bool same_settings(server::RoomOptions running, const server::RoomOptions& read)
 }
 
 /// `cores`: those that there are. A room whose home is another of `read` waits for it.
-Result<void> plan_rooms(const Config& read, std::uint32_t cores,
+Result<void> plan_rooms(const config::Config& read, std::uint32_t cores,
                         std::span<const server::RoomHandle> running,
                         const SimulationRegistry& simulations, server::Reload& reload) {
   for (const server::RoomHandle& room : running) {
@@ -88,7 +102,7 @@ Result<void> plan_rooms(const Config& read, std::uint32_t cores,
       reload.at_next_start.push_back(fmt::format("room \"{}\"", room.name));
       continue;
     }
-    auto simulation = make_simulation(room, simulations);
+    auto simulation = config::make_simulation(room, simulations);
     if (!simulation)
       return fail(fmt::format("room \"{}\": {}", room.name, simulation.error().message));
     reload.opened.push_back({room, std::move(*simulation)});
@@ -103,7 +117,7 @@ Result<void> plan_rooms(const Config& read, std::uint32_t cores,
 
 /// With direct sockets a server can't tell who its clients are: what asks for that waits for the
 /// next start, which then does without them.
-void keep_without_addresses(const Config& started, const SocketPlan& sockets,
+void keep_without_addresses(const config::Config& started, const SocketPlan& sockets,
                             server::Reload& reload) {
   if (sockets.direct_sockets == 0 || !reload.core.asks_for_addresses()) return;
   const auto keep = [&](std::string_view name, auto server::CoreOptions::* setting) {
@@ -130,8 +144,9 @@ Result<void> check_can_be_read_again(const std::string& file) {
       "{}: cannot be read again: it is a pipe or a device; start the server with a file", file));
 }
 
-Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sockets,
-                                   const Config& read, std::span<const server::RoomHandle> running,
+Result<server::Reload> plan_reload(const config::Config& started, const SocketPlan& sockets,
+                                   const config::Config& read,
+                                   std::span<const server::RoomHandle> running,
                                    const SimulationRegistry& simulations) {
   const server::RateLimit& bytes = read.core.session.bytes;
   if (bytes.per_second != 0 && bytes.burst < started.memory.receive_buffer_bytes) {

@@ -4,12 +4,12 @@
 
 #include <span>
 
-#include "app/config.h"
 #include "app/socket_plan.h"
 #include "base/result.h"
+#include "config/config.h"
+#include "control/reload.h"
+#include "core/handles.h"
 #include "ringcast/simulation.h"
-#include "server/handles.h"
-#include "server/reload.h"
 
 namespace ringcast::app {
 
@@ -22,8 +22,9 @@ namespace ringcast::app {
 /// `started`: what the server was started with, as it was read, and with which `sockets`; `read`:
 /// what there is to take over. `running`: the rooms that there are; those that were opened by POST
 /// /rooms stay. The error is one sentence: then nothing of `read` is to be taken over.
-[[nodiscard]] Result<server::Reload> plan_reload(const Config& started, const SocketPlan& sockets,
-                                                 const Config& read,
+[[nodiscard]] Result<server::Reload> plan_reload(const config::Config& started,
+                                                 const SocketPlan& sockets,
+                                                 const config::Config& read,
                                                  std::span<const server::RoomHandle> running,
                                                  const SimulationRegistry& simulations);
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "app/room_reader.h"
+#include "config/room_reader.h"
 
 namespace ringcast::app {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 bool can_restore(const server::SavedRoom& saved, const server::RoomOptions& room,
                  const SimulationRegistry& simulations) {
   if (saved.origin.simulation != room.simulation) return false;
-  const auto made = make_simulation(room, simulations);
+  const auto made = config::make_simulation(room, simulations);
   return made && (*made)->restore(saved.room.state);
 }
 
@@ -41,18 +41,18 @@ void set_aside(const server::StateDirectory& directory, std::string_view room,
 }
 
 /// As when it was opened while an earlier server ran; the error is a sentence without an end.
-Result<server::RoomOptions> read_again(const server::SavedRoom& saved, const Config& config,
+Result<server::RoomOptions> read_again(const server::SavedRoom& saved, const config::Config& config,
                                        const SimulationRegistry& simulations) {
   if (config.rooms.size() >= config.rooms_max) {
     return fail(fmt::format("there are {} rooms already; raise rooms_max", config.rooms.size()));
   }
-  auto made = make_room(saved.origin.definition, simulations, config.core_plan.cores());
+  auto made = config::make_room(saved.origin.definition, simulations, config.core_plan.cores());
   if (!made) return std::unexpected(made.error());
   made->options.definition = saved.origin.definition;
   return std::move(made->options);
 }
 
-void open_again(const server::StateDirectory& directory, Config& config,
+void open_again(const server::StateDirectory& directory, config::Config& config,
                 const SimulationRegistry& simulations, const observe::Log& log) {
   const auto names = directory.names();
   if (!names) return log.write(observe::LogLevel::warning, names.error().message);
@@ -82,7 +82,7 @@ void open_again(const server::StateDirectory& directory, Config& config,
 
 }  // namespace
 
-std::optional<std::string> state_directory_path(const Config& config) {
+std::optional<std::string> state_directory_path(const config::Config& config) {
   if (config.state_directory) return config.state_directory;
   const char* const from_systemd = std::getenv("STATE_DIRECTORY");  // NOLINT(concurrency-mt-unsafe)
   if (from_systemd == nullptr || *from_systemd == '\0') return std::nullopt;
@@ -91,7 +91,7 @@ std::optional<std::string> state_directory_path(const Config& config) {
 }
 
 std::vector<std::optional<server::SavedRoom>> restore_rooms(const server::StateDirectory* directory,
-                                                            Config& config,
+                                                            config::Config& config,
                                                             const SimulationRegistry& simulations,
                                                             const observe::Log& log) {
   if (directory != nullptr) open_again(*directory, config, simulations, log);

@@ -5,23 +5,23 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
+#include "config/config.h"
+#include "control/state_directory.h"
+#include "core/saved_room.h"
 #include "observe/log.h"
 #include "ringcast/simulation.h"
-#include "server/saved_room.h"
-#include "server/state_directory.h"
 
 namespace ringcast::app {
 
 /// What the configuration names, else the first of systemd's $STATE_DIRECTORY (systemd.exec(5),
 /// which puts colons between several); nothing when neither does.
-[[nodiscard]] std::optional<std::string> state_directory_path(const Config& config);
+[[nodiscard]] std::optional<std::string> state_directory_path(const config::Config& config);
 
 /// Rooms that were opened while an earlier server ran join those of the configuration. Then one for
 /// each of them. What cannot be used is set aside with a line in the log, and its room begins anew:
 /// a server that serves is worth more than what it has forgotten.
 [[nodiscard]] std::vector<std::optional<server::SavedRoom>> restore_rooms(
-    const server::StateDirectory* directory, Config& config, const SimulationRegistry& simulations,
-    const observe::Log& log);
+    const server::StateDirectory* directory, config::Config& config,
+    const SimulationRegistry& simulations, const observe::Log& log);
 
 }  // namespace ringcast::app

@@ -3,15 +3,15 @@
 
 #include <algorithm>
 
-#include "app/config.h"
 #include "app/socket_plan.h"
 #include "base/clock.h"
+#include "config/config.h"
 #include "uring/kernel_features.h"
 #include "uring/ring.h"
 
 namespace ringcast::app {
 
-[[nodiscard]] inline uring::RingOptions ring_options(const MemoryOptions& memory,
+[[nodiscard]] inline uring::RingOptions ring_options(const config::MemoryOptions& memory,
                                                      const SocketPlan& sockets,
                                                      const uring::Features& features,
                                                      const Clock& clock) {

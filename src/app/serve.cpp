@@ -18,10 +18,10 @@
 #include "app/reload.h"
 #include "app/resource_limits.h"
 #include "app/restore.h"
-#include "app/room_reader.h"
+#include "base/version.h"
+#include "config/room_reader.h"
+#include "control/control.h"
 #include "observe/log.h"
-#include "server/control.h"
-#include "server/version.h"
 #include "uring/kernel_features.h"
 #include "uring/listener.h"
 
@@ -53,7 +53,7 @@ Result<std::vector<io::Socket>> share_out(std::vector<io::Socket> handed_in, std
   return handed_in;
 }
 
-Result<Entrance> open_entrance(const Config& config) {
+Result<Entrance> open_entrance(const config::Config& config) {
   const std::uint32_t cores = config.core_plan.cores();
   const uring::ListenOptions options{.backlog = static_cast<int>(config.tcp.backlog),
                                      .no_delay = config.tcp.nodelay,
@@ -73,7 +73,7 @@ Result<Entrance> open_entrance(const Config& config) {
   return entrance;
 }
 
-Result<io::Socket> open_admin(const Config& config) {
+Result<io::Socket> open_admin(const config::Config& config) {
   if (!config.admin) return io::Socket{};
   auto listener = uring::listen(*config.admin, {.backlog = 64});
   if (!listener) return fail(config.admin_place.text + listener.error().message);
@@ -81,7 +81,7 @@ Result<io::Socket> open_admin(const Config& config) {
 }
 
 /// Where the page shows a room. It opens `arena` by itself, and can draw simulation arena's rooms.
-std::string page_address(const Config& config, std::string_view address) {
+std::string page_address(const config::Config& config, std::string_view address) {
   if (!config.page) return "off";
   const auto opens_by_itself = [](const server::RoomOptions& room) { return room.name == "arena"; };
   const auto can_be_drawn = [](const auto& room) { return room.simulation == "arena"; };
@@ -109,8 +109,8 @@ void warn_of_open_admin(std::string_view address, const observe::Log& log) {
 }
 
 /// Less than wanted is served with, at the cost of zero-copy sends.
-void warn_of_registered_memory(const Config& config, std::span<const server::CoreHandle> cores,
-                               const observe::Log& log) {
+void warn_of_registered_memory(const config::Config& config,
+                               std::span<const server::CoreHandle> cores, const observe::Log& log) {
   const std::size_t wanted =
       std::min(config.memory.registered_bytes, config.memory.frame_memory_bytes);
   std::uint64_t least = wanted;
@@ -132,8 +132,8 @@ int failed(int code, const Error& error) {
 }
 
 /// What whoever reads the log later wants to know first.
-void say_what_runs(const observe::Log& log, const Config& config, const uring::Features& features,
-                   std::span<const server::CoreHandle> cores) {
+void say_what_runs(const observe::Log& log, const config::Config& config,
+                   const uring::Features& features, std::span<const server::CoreHandle> cores) {
   std::string found;
   for (const uring::Feature& feature : features.list) {
     if (!feature.found) continue;
@@ -157,7 +157,7 @@ void say_what_runs(const observe::Log& log, const Config& config, const uring::F
 }
 
 /// On SIGHUP: reads the configuration again, as `started` was read.
-server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
+server::Reloader make_reloader(const config::ConfigFlags& flags, const config::Config& started,
                                const SocketPlan& sockets, const SimulationRegistry& simulations,
                                observe::Log& log) {
   if (!flags.file) return {};
@@ -166,7 +166,7 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
     if (auto good = check_can_be_read_again(*flags.file); !good) {
       return std::unexpected(good.error());
     }
-    const auto read = load_config(flags, simulations);
+    const auto read = config::load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
     auto admin_token = read_admin_token(*read);
     if (!admin_token) return std::unexpected(admin_token.error());
@@ -179,7 +179,8 @@ server::Reloader make_reloader(const ConfigFlags& flags, const Config& started,
   };
 }
 
-int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simulations) {
+int run(config::Config config, const config::ConfigFlags& flags,
+        const SimulationRegistry& simulations) {
   raise_open_files_limit();
   std::signal(SIGPIPE, SIG_IGN);
   // A state file that may not grow is an error to be told, not the end.
@@ -220,21 +221,21 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
   const server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
   const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
 
-  const auto control =
-      server::Control::create({.admin = *admin,
-                               .admin_token = *admin_token,
-                               .shutdown_code = entrance->handed_in ? ws::CloseCode::service_restart
-                                                                    : ws::CloseCode::going_away,
-                               .make_room =
-                                   [&](std::string_view json) {
-                                     return make_room(json, simulations, config.core_plan.cores());
-                                   },
-                               .rooms_max = config.rooms_max,
-                               .state_directory = kept_in,
-                               .reload = reload,
-                               .service_manager = std::move(*service_manager),
-                               .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
-                              log, clock);
+  const auto control = server::Control::create(
+      {.admin = *admin,
+       .admin_token = *admin_token,
+       .shutdown_code =
+           entrance->handed_in ? ws::CloseCode::service_restart : ws::CloseCode::going_away,
+       .make_room =
+           [&](std::string_view json) {
+             return config::make_room(json, simulations, config.core_plan.cores());
+           },
+       .rooms_max = config.rooms_max,
+       .state_directory = kept_in,
+       .reload = reload,
+       .service_manager = std::move(*service_manager),
+       .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
+      log, clock);
   if (!control) return failed(exit_failed, control.error());
 
   const auto cores =
@@ -262,7 +263,7 @@ int run(Config config, const ConfigFlags& flags, const SimulationRegistry& simul
 
 int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   if (command.flags.file && !command.check_config) server::Control::hold_reloads();
-  auto config = load_config(command.flags, simulations);
+  auto config = config::load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) {
     const auto admin_token = read_admin_token(*config);

@@ -20,15 +20,15 @@ std::uint32_t at_least_one(std::uint64_t places) {
 
 }  // namespace
 
-SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_direct) {
+SocketPlan plan_sockets(const config::Config& config, std::uint64_t limit, bool has_direct) {
   const std::uint64_t cores = config.core_plan.cores();
   const std::uint64_t own = own_files + own_files_of_a_core * cores;
   const std::uint64_t connections = cores * config.core.slots();
   const bool fits = connections + own <= limit;
   // The addresses of their peers can't be had.
   const bool direct = has_direct && !config.core.asks_for_addresses() &&
-                      (config.direct_sockets == DirectSockets::on ||
-                       (config.direct_sockets == DirectSockets::when_needed && !fits));
+                      (config.direct_sockets == config::DirectSockets::on ||
+                       (config.direct_sockets == config::DirectSockets::when_needed && !fits));
   SocketPlan plan;
   if (direct) {
     // The kernel refuses a table larger than the limit.
@@ -43,7 +43,7 @@ SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_dire
   return plan;
 }
 
-std::optional<std::string> shortage(const SocketPlan& plan, const Config& config,
+std::optional<std::string> shortage(const SocketPlan& plan, const config::Config& config,
                                     std::uint64_t limit) {
   if (!plan.connections_cut_to) return std::nullopt;
   const std::uint32_t cores = config.core_plan.cores();

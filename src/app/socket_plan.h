@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "app/config.h"
 #include "app/resource_limits.h"
+#include "config/config.h"
 
 namespace ringcast::app {
 
@@ -22,10 +22,12 @@ struct SocketPlan {
 
 /// `limit` of open files (RLIMIT_NOFILE): no process has more descriptors, and no ring a larger
 /// table. `has_direct`: the kernel has direct sockets.
-[[nodiscard]] SocketPlan plan_sockets(const Config& config, std::uint64_t limit, bool has_direct);
+[[nodiscard]] SocketPlan plan_sockets(const config::Config& config, std::uint64_t limit,
+                                      bool has_direct);
 
 /// One sentence of what is cut, what it takes and how to get it; nothing when all can be had.
-[[nodiscard]] std::optional<std::string> shortage(const SocketPlan& plan, const Config& config,
+[[nodiscard]] std::optional<std::string> shortage(const SocketPlan& plan,
+                                                  const config::Config& config,
                                                   std::uint64_t limit);
 
 }  // namespace ringcast::app

@@ -17,8 +17,8 @@
 #include <utility>
 
 #include "app/commands.h"
+#include "control/admin_token.h"
 #include "load/target.h"
-#include "server/admin_token.h"
 
 namespace ringcast::app {
 namespace {

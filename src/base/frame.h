@@ -69,7 +69,6 @@ class FrameRef {
   [[nodiscard]] bool memory_is_short() const;
   /// What tells this frame from all others while it has holders.
   [[nodiscard]] const void* identity() const { return block_; }
-  [[nodiscard]] bool same_frame(const FrameRef& other) const { return block_ == other.block_; }
 
  private:
   friend class FrameBuffer;

@@ -114,7 +114,6 @@ class Outbox {
     return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && latest_);
   }
   [[nodiscard]] bool has_latest() const { return static_cast<bool>(latest_); }
-  [[nodiscard]] bool has_goodbye() const { return static_cast<bool>(goodbye_); }
   [[nodiscard]] bool has_reliable() const { return reliable_count_ != 0; }
   [[nodiscard]] Backlog backlog() const;
 

@@ -56,7 +56,6 @@ class Room {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Encoding encoding() const { return encoding_; }
   [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
-  [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
   /// Whether admit() may be called. Members who are awaited after a restart have theirs.

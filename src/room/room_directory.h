@@ -34,7 +34,6 @@ class RoomDirectory {
   void remove(RoomId room) {
     std::erase_if(rooms_, [room](const auto& entry) { return entry.second.room == room; });
   }
-  [[nodiscard]] std::size_t size() const { return rooms_.size(); }
 
  private:
   std::map<std::string, RoomAddress, std::less<>> rooms_;

@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/socket_address.h"
+
 namespace ringcast::uring {
 namespace {
 
@@ -23,12 +25,6 @@ constexpr int bind_attempts = 10;
 constexpr auto bind_pause = std::chrono::milliseconds(5);
 
 constexpr int first_handed_in_descriptor = 3;  // SD_LISTEN_FDS_START
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  bool both_families = false;
-};
 
 /// Closes unless kept.
 class Descriptor {
@@ -50,41 +46,6 @@ std::string reason(int error) {
   return std::strerror(error);
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return port;
-}
-
-std::optional<Address> parse(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::optional<std::uint16_t> port = parse_port(text.substr(colon + 1));
-  if (!port) return std::nullopt;
-  std::string host(text.substr(0, colon));
-
-  Address address;
-  if (!host.empty() && host.front() != '[') {
-    auto& ipv4 = reinterpret_cast<sockaddr_in&>(address.storage);
-    ipv4.sin_family = AF_INET;
-    ipv4.sin_port = htons(*port);
-    address.size = sizeof ipv4;
-    if (::inet_pton(AF_INET, host.c_str(), &ipv4.sin_addr) != 1) return std::nullopt;
-    return address;
-  }
-  address.both_families = host.empty();
-  if (host.empty()) host = "[::]";
-  if (host.size() < 2 || host.back() != ']') return std::nullopt;
-  host = host.substr(1, host.size() - 2);
-  auto& ipv6 = reinterpret_cast<sockaddr_in6&>(address.storage);
-  ipv6.sin6_family = AF_INET6;
-  ipv6.sin6_port = htons(*port);
-  address.size = sizeof ipv6;
-  if (::inet_pton(AF_INET6, host.c_str(), &ipv6.sin6_addr) != 1) return std::nullopt;
-  return address;
-}
-
 bool set_option(int descriptor, int level, int name, int value) {
   return ::setsockopt(descriptor, level, name, &value, sizeof value) == 0;
 }
@@ -96,7 +57,7 @@ bool set_inherited_options(int descriptor, const ListenOptions& options) {
           set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent_bytes));
 }
 
-int bind_patiently(int descriptor, const Address& address) {
+int bind_patiently(int descriptor, const SocketAddress& address) {
   const auto* raw = reinterpret_cast<const sockaddr*>(&address.storage);
   for (int attempt = 1; ::bind(descriptor, raw, address.size) != 0; ++attempt) {
     if (errno != EADDRINUSE || attempt == bind_attempts) return errno;
@@ -157,17 +118,11 @@ Result<io::Socket> adopt(int descriptor, const ListenOptions& options) {
 
 }  // namespace
 
-Result<void> check_address(std::string_view address) {
-  if (parse(address)) return {};
-  return fail("'" + std::string(address) +
-              "' is not an address to listen on; write ADDRESS:PORT, such as 127.0.0.1:9000, "
-              "[::1]:9000 or :9000");
-}
-
 Result<io::Socket> listen(std::string_view address, const ListenOptions& options) {
   const std::string name(address);
-  if (auto checked = check_address(address); !checked) return std::unexpected(checked.error());
-  const std::optional<Address> parsed = parse(address);
+  if (auto checked = check_listen_address(address); !checked)
+    return std::unexpected(checked.error());
+  const std::optional<SocketAddress> parsed = SocketAddress::parse(address);
   Descriptor descriptor(
       ::socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (descriptor.get() < 0) {

@@ -22,9 +22,8 @@ struct ListenOptions {
   std::uint32_t not_sent_bytes_max = 16'384;
 };
 
-/// Listens on "127.0.0.1:9000", "[::1]:9000" or ":9000" (every address of both families); port 0
-/// lets the kernel choose. The caller owns the socket. A port still held by the armed accept of a
-/// process that has just ended is waited for, about 50 ms.
+/// Listens on an address as SocketAddress::parse() takes it. The caller owns the socket. A port
+/// still held by the armed accept of a process that has just ended is waited for, about 50 ms.
 [[nodiscard]] Result<io::Socket> listen(std::string_view address, const ListenOptions& options);
 
 /// Several listeners on one address, one a core: the kernel spreads the connections over them
@@ -35,9 +34,6 @@ struct ListenOptions {
 
 /// Another descriptor of the same listener, for another core to accept from.
 [[nodiscard]] Result<io::Socket> share(io::Socket listener);
-
-/// Whether listen() can read this address: the same sentence when it can't. Opens nothing.
-[[nodiscard]] Result<void> check_address(std::string_view address);
 
 /// The sockets that a service manager handed to this process, in its order; none when there are
 /// none. Each must be a listening TCP socket; it gets the same options. Takes LISTEN_PID and

@@ -45,14 +45,14 @@ class Folders {
 };
 
 bool read_is(const char* token) {
-  const auto read = read_admin_token(Config{});
+  const auto read = read_admin_token(config::Config{});
   REQUIRE(read);
   return *read == server::AdminToken::parse(token).value();
 }
 
 TEST_CASE("without folders of systemd there is no admin token") {
   const Folders folders;
-  const auto read = read_admin_token(Config{});
+  const auto read = read_admin_token(config::Config{});
   REQUIRE(read);
   CHECK_FALSE(*read);
 }
@@ -89,7 +89,7 @@ TEST_CASE("a token that can't be read in one runtime directory is not passed ove
   const std::string first = folders.folder("first");
   std::filesystem::create_symlink("nowhere", std::filesystem::path(first) / "admin-token");
   Folders::set("RUNTIME_DIRECTORY", first + ':' + folders.folder("second", "two"));
-  const auto read = read_admin_token(Config{});
+  const auto read = read_admin_token(config::Config{});
   REQUIRE_FALSE(read);
   CHECK(read.error().message.starts_with(first + "/admin-token: cannot be read: "));
 }

@@ -22,7 +22,7 @@ MachineFacts good_machine() {
                                  .required = false,
                                  .found = true}},
                        .no_ring_because = ""},
-          .registered_bytes = Config{}.memory.registered_bytes,
+          .registered_bytes = config::Config{}.memory.registered_bytes,
           .open_files = {.soft = 1'024, .hard = 1'048'576},
           .memory_lock = {.soft = 8U << 20, .hard = 8U << 20},
           .may_lock_any = false,
@@ -31,7 +31,7 @@ MachineFacts good_machine() {
 }
 
 /// The only finding that is not good; fails when there are more or none.
-Finding complaint(const MachineFacts& facts, const Config& config = {}) {
+Finding complaint(const MachineFacts& facts, const config::Config& config = {}) {
   const Diagnosis diagnosis = diagnose(facts, config);
   const auto not_good = [](const Finding& finding) { return finding.mark != Finding::Mark::good; };
   INFO(to_text(diagnosis));
@@ -80,7 +80,7 @@ TEST_CASE("too few open files for the configured connections are told with the n
   CHECK(complaint(facts).sentence ==
         "connections: 16383 instead of core.connections_max = 16384, since the limit of open files "
         "is 16467; raise LimitNOFILE= (ulimit -Hn) to 16468 or lower core.connections_max");
-  Config fewer;
+  config::Config fewer;
   fewer.core.connections_max = 16'383;
   CHECK(diagnose(facts, fewer).can_serve());
   facts.open_files = {.soft = unlimited, .hard = unlimited};
@@ -88,7 +88,7 @@ TEST_CASE("too few open files for the configured connections are told with the n
 }
 
 TEST_CASE("connections are direct sockets when they would not fit into the open files") {
-  Config config;
+  config::Config config;
   config.core.connections_max = 19'000;
   config.core_plan.cpus = {0, 1};
   CHECK(plan_sockets(config, 40'000, true).direct_sockets == 0);
@@ -106,9 +106,9 @@ TEST_CASE("connections are direct sockets when they would not fit into the open 
   CHECK(plain.direct_sockets == 0);
   CHECK(plain.connections_cut_to == 9'948);
   config.core.address = {};
-  config.direct_sockets = DirectSockets::off;
+  config.direct_sockets = config::DirectSockets::off;
   CHECK(plan_sockets(config, 20'000, true).direct_sockets == 0);
-  config.direct_sockets = DirectSockets::on;
+  config.direct_sockets = config::DirectSockets::on;
   CHECK(plan_sockets(config, 40'000, true).direct_sockets == 19'016);
   // No table is larger than the limit.
   const SocketPlan cut = plan_sockets(config, 4'096, true);

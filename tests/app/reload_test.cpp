@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/nothing.h"
+#include "nothing.h"
 #include "catch.h"
 
 namespace ringcast::app {
@@ -25,17 +25,17 @@ SimulationRegistry simulations() {
   return {{"arena", make}, {"echo", make}};
 }
 
-Config read(std::string_view toml) {
-  ConfigFlags flags;
+config::Config read(std::string_view toml) {
+  config::ConfigFlags flags;
   flags.file = "r.toml";
-  auto config = parse_config(toml, flags, simulations());
+  auto config = config::parse_config(toml, flags, simulations());
   INFO((config ? "" : config.error().message));
   REQUIRE(config);
   return std::move(*config);
 }
 
 /// The rooms of a configuration as they run.
-std::vector<server::RoomHandle> running_rooms(const Config& config) {
+std::vector<server::RoomHandle> running_rooms(const config::Config& config) {
   std::vector<server::RoomHandle> rooms;
   for (const server::RoomOptions& room : config.rooms) {
     rooms.push_back({room::RoomId{static_cast<std::uint32_t>(rooms.size())}, &room, 0, nullptr});
@@ -44,7 +44,7 @@ std::vector<server::RoomHandle> running_rooms(const Config& config) {
 }
 
 /// Of a server whose connections are descriptors unless said otherwise.
-Result<server::Reload> plan(const Config& started, const Config& now,
+Result<server::Reload> plan(const config::Config& started, const config::Config& now,
                             const SocketPlan& sockets = {}) {
   return plan_reload(started, sockets, now, running_rooms(started), simulations());
 }
@@ -119,8 +119,8 @@ const std::map<std::string_view, Changed> changed_settings{
 };
 
 TEST_CASE("every setting is either taken over or named as waiting for the next start") {
-  const Config started = read("");
-  const std::vector<std::string> keys = config_keys();
+  const config::Config started = read("");
+  const std::vector<std::string> keys = config::config_keys();
   for (const std::string& key : keys) {
     const bool is_table = std::ranges::any_of(
         keys, [&](const std::string& other) { return other.starts_with(key + "."); });
@@ -128,7 +128,7 @@ TEST_CASE("every setting is either taken over or named as waiting for the next s
     INFO(key);
     REQUIRE(changed_settings.contains(key));
     const Changed& changed = changed_settings.at(key);
-    const Config now = read(key + " = " + std::string(changed.value));
+    const config::Config now = read(key + " = " + std::string(changed.value));
     REQUIRE_FALSE(now == started);
     const auto reload = plan(started, now);
     REQUIRE(reload);
@@ -148,8 +148,8 @@ TEST_CASE("every setting is either taken over or named as waiting for the next s
 TEST_CASE("with direct sockets, what asks for clients' addresses waits for the next start") {
   const SocketPlan direct{
       .direct_sockets = 16, .open_files_needed = 0, .connections_cut_to = std::nullopt};
-  const Config started = read("");
-  const Config now = read(
+  const config::Config started = read("");
+  const config::Config now = read(
       "proxy_from = ['127.0.0.1']\nrooms_max = 5\n[address]\nconnections_max = 4\n[session]\n"
       "messages_per_s = 7\n");
   const auto waits = plan(started, now, direct);
@@ -165,15 +165,15 @@ TEST_CASE("with direct sockets, what asks for clients' addresses waits for the n
 }
 
 TEST_CASE("a reload knows how long a shutdown may take from then on") {
-  const Config now = read("drain_window_ms = 2000\ndrain_timeout_ms = 3000");
+  const config::Config now = read("drain_window_ms = 2000\ndrain_timeout_ms = 3000");
   CHECK(plan(read(""), now)->shutdown_takes_at_most == milliseconds(15'000));
 }
 
 TEST_CASE("rooms that are new are opened, rooms that have left are closed, changed ones wait") {
-  const Config started = read(R"(
+  const config::Config started = read(R"(
     room = [{name = "a", simulation = "arena"}, {name = "b", simulation = "arena"},
             {name = "c", simulation = "echo"}])");
-  const Config now = read(R"(
+  const config::Config now = read(R"(
     room = [{name = "d", simulation = "echo"}, {name = "c", simulation = "echo", rate_hz = 30},
             {name = "a", simulation = "arena"}])");
   const auto reload = plan(started, now);
@@ -185,8 +185,8 @@ TEST_CASE("rooms that are new are opened, rooms that have left are closed, chang
 }
 
 TEST_CASE("a new room whose home is a core of the next start waits for it") {
-  const Config started = read("cores = 1");
-  Config now = read(R"(
+  const config::Config started = read("cores = 1");
+  config::Config now = read(R"(
     room = [{name = "arena", simulation = "arena"}, {name = "b", simulation = "echo", core = 0},
             {name = "c", simulation = "echo"}])");
   // As a machine with two CPUs reads it.
@@ -199,10 +199,10 @@ TEST_CASE("a new room whose home is a core of the next start waits for it") {
 }
 
 TEST_CASE("a room that was opened while the server ran stays, whatever the file says") {
-  const Config started = read("");
-  Config with_posted = started;
+  const config::Config started = read("");
+  config::Config with_posted = started;
   with_posted.rooms.front().definition = "{}";
-  const Config now = read("[[room]]\nname = \"b\"\nsimulation = \"echo\"");
+  const config::Config now = read("[[room]]\nname = \"b\"\nsimulation = \"echo\"");
   const auto reload = plan_reload(started, {}, now, running_rooms(with_posted), simulations());
   REQUIRE(reload);
   CHECK(reload->closed.empty());
@@ -212,7 +212,7 @@ TEST_CASE("a room that was opened while the server ran stays, whatever the file 
   CHECK(same->at_next_start.empty());
 }
 
-std::string refusal(const Config& started, const Config& now) {
+std::string refusal(const config::Config& started, const config::Config& now) {
   const auto reload = plan(started, now);
   return reload ? "no error" : reload.error().message;
 }
@@ -223,7 +223,7 @@ TEST_CASE("what only this server can't take over is one sentence") {
         "session.bytes_burst must be at least 4096, or a full receive could never pass: the server "
         "was started with such a memory.receive_buffer_bytes");
 
-  Config started = read("");
+  config::Config started = read("");
   started.rooms.front().definition = "{}";
   started.rooms.front().name = "posted";
   CHECK(refusal(started, read("rooms_max = 1")) ==
@@ -231,8 +231,8 @@ TEST_CASE("what only this server can't take over is one sentence") {
         "them, or raise rooms_max above 1");
 
   const SimulationRegistry registry = simulations();
-  ConfigFlags flags;
-  const auto now = parse_config(
+  config::ConfigFlags flags;
+  const auto now = config::parse_config(
       "room = [{name = \"b\", simulation = \"echo\", parameters = {once = 1}}]", flags, registry);
   REQUIRE(now);
   const auto reload = plan_reload(read(""), {}, *now, running_rooms(read("")), registry);

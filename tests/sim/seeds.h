@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/prng.h"
-#include "server/options.h"
+#include "session/options.h"
 
 namespace ringcast::sim {
 

@@ -19,8 +19,8 @@ struct World::Node {
   io::Socket listener;
   SimIo io;
   observe::CoreMetrics metrics;
-  server::ControlMailbox from_control{server::mailbox_capacity};
-  server::CoreMailbox to_control{server::mailbox_capacity};
+  server::ControlToCoreQueue from_control{server::control_queue_capacity};
+  server::CoreToControlQueue to_control{server::control_queue_capacity};
   std::vector<CorePeer> peers;
   server::NoticeQueue notices{server::notices_max};
   std::unique_ptr<server::Core> core;
@@ -41,7 +41,7 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
     nodes_.push_back(std::make_unique<Node>(network_, its_io));
   }
   for (std::uint32_t pair = 0; pair < shape.cores * shape.cores; ++pair) {
-    queues_.push_back(std::make_unique<server::CoreQueue>(shape.mails_max));
+    queues_.push_back(std::make_unique<server::PeerQueue>(shape.mails_max));
   }
   for (std::uint32_t index = 0; index < shape.cores; ++index) {
     Node& node = *nodes_[index];

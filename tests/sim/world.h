@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "server/address_limits.h"
-#include "server/core.h"
+#include "core/core.h"
+#include "session/address_limits.h"
 #include "sim/scripted_simulation.h"
 #include "sim/sim_client.h"
 #include "sim/sim_io.h"
@@ -94,7 +94,7 @@ class World {
   std::uint32_t room_ = 1;
   std::uint64_t kept_ = 0;
   server::AddressLimits address_limits_;                    // sessions and mail hold claims of it
-  std::vector<std::unique_ptr<server::CoreQueue>> queues_;  // from core by core, to core
+  std::vector<std::unique_ptr<server::PeerQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };

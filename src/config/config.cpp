@@ -1,0 +1,429 @@
+#include "config/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <ranges>
+#include <utility>
+
+#include "base/frame.h"
+#include "base/socket_address.h"
+#include "config/room_flag.h"
+#include "config/room_reader.h"
+#include "config/toml_reader.h"
+
+namespace ringcast::config {
+namespace {
+
+constexpr std::uint64_t kibi = 1'024;
+constexpr std::uint64_t mebi = kibi * kibi;
+constexpr std::uint64_t gibi = kibi * mebi;
+/// Enough for as many rooms as there may be, and read in a moment: a reload has a watchdog behind
+/// it.
+constexpr std::size_t config_bytes_max = 16 * mebi;
+constexpr Range any_uint32{.min = 0, .max = UINT32_MAX};
+constexpr Range up_to_a_minute_ms{.min = 1, .max = 60'000};
+constexpr Range up_to_an_hour_ms{.min = 1, .max = 3'600'000};
+
+using Word = std::string_view;
+constexpr auto log_levels = std::to_array<std::pair<Word, observe::LogLevel>>({
+    {"debug", observe::LogLevel::debug},
+    {"info", observe::LogLevel::info},
+    {"warning", observe::LogLevel::warning},
+    {"error", observe::LogLevel::error},
+});
+constexpr auto log_formats = std::to_array<std::pair<Word, observe::LogFormat>>({
+    {"text", observe::LogFormat::text},
+    {"json", observe::LogFormat::json},
+});
+constexpr auto direct_sockets_words = std::to_array<std::pair<Word, DirectSockets>>({
+    {"auto", DirectSockets::when_needed},
+    {"on", DirectSockets::on},
+    {"off", DirectSockets::off},
+});
+using server::SendOptions;
+constexpr auto send_strategies = std::to_array<std::pair<Word, SendOptions::Strategy>>({
+    {"auto", SendOptions::Strategy::automatic},
+    {"plain", SendOptions::Strategy::plain},
+    {"zero_copy", SendOptions::Strategy::zero_copy},
+});
+constexpr auto several_frames_words = std::to_array<std::pair<Word, SendOptions::SeveralFrames>>({
+    {"gathered", SendOptions::SeveralFrames::gathered},
+    {"chain", SendOptions::SeveralFrames::chain},
+});
+constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolicy>>({
+    {"replace_waiting", room::LatestPolicy::replace_waiting},
+    {"keep_waiting", room::LatestPolicy::keep_waiting},
+});
+
+/// An origin as a browser sends it: scheme://host[:port] (RFC 6454 section 6.2).
+bool is_origin(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  return scheme != 0 && scheme != std::string_view::npos && text.size() > scheme + 3 &&
+         text.find('/', scheme + 3) == std::string_view::npos;
+}
+
+/// `admin = "off"` is none.
+std::optional<std::string> none_if_off(std::string text) {
+  return text == "off" ? std::nullopt : std::optional(std::move(text));
+}
+
+void read_addresses(TomlTable& document, Config& config) {
+  document.read("listen", config.listen);
+  config.listen_place.text = document.place_of("listen");
+  if (auto good = check_listen_address(config.listen); !good) {
+    document.problem("listen", good.error().message);
+  }
+  std::string admin = *config.admin;
+  document.read("admin", admin);
+  config.admin_place.text = document.place_of("admin");
+  config.admin = none_if_off(std::move(admin));
+  if (!config.admin) return;
+  if (auto good = check_listen_address(*config.admin); !good) {
+    document.problem("admin", good.error().message + "; or \"off\"");
+  }
+}
+
+void read_proxies(TomlTable& document, std::vector<IpNetwork>& proxy_from) {
+  std::vector<std::string> texts;
+  document.read("proxy_from", texts);
+  for (const std::string& text : texts) {
+    const auto network = IpNetwork::parse(text);
+    if (network) {
+      proxy_from.push_back(*network);
+    } else {
+      document.problem("proxy_from", network.error().message);
+    }
+  }
+}
+
+void read_log(TomlTable table, observe::LogOptions& log) {
+  table.read("level", log.level, log_levels);
+  table.read("format", log.format, log_formats);
+  table.refuse_other_keys();
+}
+
+void read_tcp(TomlTable table, TcpOptions& tcp) {
+  table.read("nodelay", tcp.nodelay);
+  table.read("notsent_lowat_bytes", tcp.notsent_lowat_bytes, {.min = 0, .max = INT32_MAX});
+  table.read("backlog", tcp.backlog, {.min = 1, .max = 65'535});
+  table.refuse_other_keys();
+}
+
+void read_memory(TomlTable table, MemoryOptions& memory) {
+  table.read("frame_memory_bytes", memory.frame_memory_bytes,
+             {.min = FrameSlab::block_bytes_max, .max = 64 * gibi});
+  table.read("registered_bytes", memory.registered_bytes, {.min = 0, .max = 64 * gibi});
+  table.read("receive_buffers", memory.receive_buffers, {.min = 16, .max = 32'768});
+  table.read("receive_buffer_bytes", memory.receive_buffer_bytes, {.min = 512, .max = mebi});
+  table.refuse_other_keys();
+  if (memory.frame_memory_bytes % FrameSlab::block_bytes_max != 0) {
+    table.problem("frame_memory_bytes", "must be a multiple of 1048576 (1 MiB)");
+  }
+  if (memory.registered_bytes > memory.frame_memory_bytes) {
+    table.conflict("registered_bytes", "frame_memory_bytes",
+                   "must be at most memory.frame_memory_bytes, of which it is a part");
+  }
+  if (!std::has_single_bit(memory.receive_buffers)) {
+    table.problem("receive_buffers", "must be a power of two");
+  }
+}
+
+void read_core(TomlTable table, Config& config) {
+  server::CoreOptions& core = config.core;
+  table.read("connections_max", core.connections_max, {.min = 1, .max = 1'048'576});
+  table.read("reliable_frames_max", core.reliable_frames_max, {.min = 1, .max = 16'777'216});
+  table.read("flush_sends_max", core.flush_sends_max, {.min = 1, .max = 1'024});
+  table.read("direct_sockets", config.direct_sockets, direct_sockets_words);
+  table.refuse_other_keys();
+}
+
+void read_session(TomlTable table, server::SessionOptions& session,
+                  std::uint32_t receive_buffer_bytes) {
+  table.read("header_bytes_max", session.header_bytes_max, {.min = 512, .max = 65'536});
+  table.read_milliseconds("header_timeout_ms", session.header_timeout, up_to_a_minute_ms);
+  table.read_milliseconds("heartbeat_interval_ms", session.heartbeat_interval, up_to_an_hour_ms);
+  table.read_milliseconds("heartbeat_timeout_ms", session.heartbeat_timeout, up_to_an_hour_ms);
+  table.read_milliseconds("close_timeout_ms", session.close_timeout, up_to_a_minute_ms);
+  table.read("message_bytes_max", session.message_bytes_max,
+             {.min = 125, .max = FrameSlab::payload_bytes_max});
+  table.read("messages_per_s", session.messages.per_second, any_uint32);
+  table.read("messages_burst", session.messages.burst, {.min = 1, .max = UINT32_MAX});
+  table.read("bytes_per_s", session.bytes.per_second, any_uint32);
+  table.read("bytes_burst", session.bytes.burst, {.min = 1, .max = UINT32_MAX});
+  table.read("dropped_messages_max", session.dropped_messages_max, {.min = 1, .max = UINT32_MAX});
+  table.read_milliseconds("dropped_messages_window_ms", session.dropped_messages_window,
+                          up_to_an_hour_ms);
+  table.read("reliable_frames_max", session.outbox.reliable_frames_max, {.min = 1, .max = 65'536});
+  table.read("reliable_bytes_max", session.outbox.reliable_bytes_max,
+             {.min = 4 * kibi, .max = gibi});
+  table.refuse_other_keys();
+  if (session.bytes.per_second != 0 && session.bytes.burst < session.message_bytes_max) {
+    table.conflict("bytes_burst", "message_bytes_max",
+                   "must be at least session.message_bytes_max, or the largest message could never "
+                   "pass");
+  }
+  if (session.bytes.per_second != 0 && session.bytes.burst < receive_buffer_bytes) {
+    table.conflict("bytes_burst", "message_bytes_max",
+                   "must be at least memory.receive_buffer_bytes, or a full receive could never "
+                   "pass");
+  }
+  if (session.outbox.reliable_bytes_max < session.message_bytes_max) {
+    table.conflict(
+        "reliable_bytes_max", "message_bytes_max",
+        "must be at least session.message_bytes_max, or the largest message could not be "
+        "echoed");
+  }
+}
+
+void read_address(TomlTable table, server::AddressOptions& address) {
+  table.read("connections_max", address.connections_max, any_uint32);
+  table.read("connections_per_s", address.connections.per_second, any_uint32);
+  table.read("connections_burst", address.connections.burst, {.min = 1, .max = UINT32_MAX});
+  table.refuse_other_keys();
+}
+
+void read_send(TomlTable table, SendOptions& send) {
+  table.read("strategy", send.strategy, send_strategies);
+  table.read("zero_copy_min_bytes", send.zero_copy_min_bytes,
+             {.min = 1, .max = FrameSlab::block_bytes_max});
+  table.read("zero_copy_pins_max", send.zero_copy_pins_max, {.min = 1, .max = 1'024});
+  table.read("zero_copy_copied_max", send.zero_copy_copied_max, {.min = 0, .max = 1'024});
+  table.read("several_frames", send.several_frames, several_frames_words);
+  table.refuse_other_keys();
+}
+
+void read_link(TomlTable table, std::uint64_t& bits_per_s) {
+  table.read("bits_per_s", bits_per_s, {.min = 0, .max = 1'000'000'000'000});
+  if (bits_per_s != 0 && bits_per_s < 1'000'000) {
+    table.problem("bits_per_s",
+                  "must be 0 or at least 1000000: bits, not megabits; 1 Gbit/s is 1000000000");
+  }
+  table.refuse_other_keys();
+}
+
+void read_latest(TomlTable table, server::CoreOptions& core) {
+  server::LatestOptions& latest = core.latest;
+  table.read("policy", core.session.outbox.latest_policy, latest_policies);
+  table.read("unacknowledged_ticks_max", latest.unacknowledged_ticks_max,
+             {.min = 0, .max = 14'400});
+  table.read("acknowledge_every_ticks", latest.acknowledge_every_ticks, {.min = 1, .max = 240});
+  table.refuse_other_keys();
+}
+
+void read_rooms(TomlTable& document, std::vector<server::RoomOptions>& rooms,
+                const SimulationRegistry& simulations) {
+  std::vector<Line> lines;
+  for (TomlTable& table : document.tables("room")) {
+    server::RoomOptions room = read_room(table, simulations);
+    const auto first = std::ranges::find(rooms, room.name, &server::RoomOptions::name);
+    if (first != rooms.end()) {
+      const Line line = lines[static_cast<std::size_t>(first - rooms.begin())];
+      document.report().problem(
+          table.line_of("name"),
+          fmt::format("room \"{}\" is already defined on line {}", room.name, line));
+    }
+    lines.push_back(table.line_of("name"));
+    rooms.push_back(std::move(room));
+  }
+}
+
+void read_document(TomlTable document, Config& config, const SimulationRegistry& simulations) {
+  read_addresses(document, config);
+  document.read_text_or_number("cores", config.cores.text);
+  config.cores_place.text = document.place_of("cores");
+  std::string admin_token_file;
+  document.read("admin_token_file", admin_token_file);
+  if (!admin_token_file.empty()) config.admin_token_file = std::move(admin_token_file);
+  std::string state_directory;
+  document.read("state_directory", state_directory);
+  if (!state_directory.empty()) config.state_directory = std::move(state_directory);
+  document.read("page", config.page);
+  document.read("origins_allowed", config.core.origins_allowed);
+  for (const std::string& origin : config.core.origins_allowed) {
+    if (is_origin(origin)) continue;
+    document.problem(
+        "origins_allowed",
+        fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
+  }
+  read_proxies(document, config.core.proxy_from);
+  document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
+  document.read_milliseconds("drain_window_ms", config.core.drain_window,
+                             {.min = 0, .max = 3'600'000});
+  document.read_milliseconds("resume_timeout_ms", config.core.resume_timeout, up_to_an_hour_ms);
+  document.read_milliseconds("drain_timeout_ms", config.core.drain_timeout, up_to_an_hour_ms);
+  document.read_milliseconds("reconnect_delay_max_ms", config.core.reconnect_delay_max,
+                             {.min = 0, .max = 3'600'000});
+  read_log(document.table("log"), config.log);
+  read_tcp(document.table("tcp"), config.tcp);
+  read_memory(document.table("memory"), config.memory);
+  read_core(document.table("core"), config);
+  read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
+  read_address(document.table("address"), config.core.address);
+  read_latest(document.table("latest"), config.core);
+  read_send(document.table("send"), config.core.send);
+  read_link(document.table("link"), config.core.link_bits_per_s);
+  read_rooms(document, config.rooms, simulations);
+  document.refuse_other_keys();
+  if (config.direct_sockets == DirectSockets::on && config.core.asks_for_addresses()) {
+    document.table("core").problem("direct_sockets",
+                                   "must not be \"on\" with proxy_from or a limit of [address], "
+                                   "since the kernel does not tell "
+                                   "the address of a direct socket's peer; use \"auto\"");
+  }
+}
+
+Result<void> apply_room_flags(const ConfigFlags& flags, std::vector<server::RoomOptions>& rooms,
+                              const SimulationRegistry& simulations) {
+  if (!flags.rooms.empty()) rooms.clear();
+  for (const std::string& flag : flags.rooms) {
+    auto room = parse_room_flag(flag);
+    if (!room) return std::unexpected(room.error());
+    if (const auto problem = check_room(*room, simulations)) {
+      return fail(fmt::format("--room {}: {}", flag, problem->sentence));
+    }
+    if (std::ranges::find(rooms, room->name, &server::RoomOptions::name) != rooms.end()) {
+      return fail(fmt::format("--room {}: room \"{}\" is given twice", flag, room->name));
+    }
+    rooms.push_back(std::move(*room));
+  }
+  return {};
+}
+
+Result<void> apply_flags(const ConfigFlags& flags, Config& config,
+                         const SimulationRegistry& simulations) {
+  if (flags.listen) {
+    config.listen = *flags.listen;
+    config.listen_place.text = "--listen: ";
+    if (auto good = check_listen_address(config.listen); !good) {
+      return fail("--listen " + good.error().message);
+    }
+  }
+  if (flags.admin) {
+    config.admin = none_if_off(*flags.admin);
+    config.admin_place.text = "--admin: ";
+  }
+  if (flags.admin && config.admin) {
+    if (auto good = check_listen_address(*config.admin); !good) {
+      return fail("--admin " + good.error().message + "; or off");
+    }
+  }
+  if (flags.cores) {
+    config.cores.text = *flags.cores;
+    config.cores_place.text = "--cores: ";
+  }
+  if (flags.state_directory) config.state_directory = flags.state_directory;
+  return apply_room_flags(flags, config.rooms, simulations);
+}
+
+/// Behind the flags, likewise.
+Result<void> plan(Config& config) {
+  const std::vector<int> usable = usable_cpus();
+  auto planned = plan_cores(config.cores, usable);
+  if (!planned) return fail(config.cores_place.text + "cores " + planned.error().message);
+  config.core_plan = std::move(*planned);
+  const std::uint32_t cores = config.core_plan.cores();
+  for (const server::RoomOptions& room : config.rooms) {
+    if (!room.core || *room.core < cores) continue;
+    return fail(fmt::format(
+        "{}room \"{}\" is at home on core {}, but there {}; raise cores or "
+        "name another core",
+        config.cores_place.text, room.name, *room.core,
+        cores == 1 ? "is only core 0" : fmt::format("are only cores 0 to {}", cores - 1)));
+  }
+  return {};
+}
+
+/// Behind the flags: one of them may be the mistake, or what avoids it.
+Result<void> check_addresses_differ(const Config& config) {
+  // Of port 0 each gets its own.
+  if (config.admin != config.listen || config.listen.ends_with(":0")) return {};
+  const Place& place = config.listen_place.text.empty() ? config.admin_place : config.listen_place;
+  return fail(fmt::format("{}listen and admin must not both be {}", place.text, config.listen));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const auto cannot = [&](std::string_view why) {
+    return fail(fmt::format("{}: cannot be read: {}", path, why));
+  };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return cannot(std::strerror(EISDIR));
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return cannot(std::strerror(errno));
+  std::string text;
+  std::array<char, 64 * kibi> piece{};
+  while (file && text.size() <= config_bytes_max) {
+    file.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  // What came before a failure may be a configuration as well, but not the one that was meant.
+  if (file.bad()) return cannot(std::strerror(errno));
+  if (text.size() > config_bytes_max) {
+    return cannot(fmt::format("it is larger than {} bytes", config_bytes_max));
+  }
+  return text;
+}
+
+Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,
+                           const SimulationRegistry& simulations) {
+  const std::string file = flags.file.value_or("(no file)");
+  const auto document = parse_toml(toml, file);
+  if (!document) return std::unexpected(document.error());
+  Config config;
+  TomlReport report(file);
+  read_document(TomlTable(*document, "", report), config, simulations);
+  if (report.has_problem()) return std::unexpected(report.error());
+  if (auto applied = apply_flags(flags, config, simulations); !applied) {
+    return std::unexpected(applied.error());
+  }
+  if (auto differ = check_addresses_differ(config); !differ) {
+    return std::unexpected(differ.error());
+  }
+  if (auto planned = plan(config); !planned) return std::unexpected(planned.error());
+  if (config.rooms.empty()) {
+    server::RoomOptions& arena = config.rooms.emplace_back();
+    arena.name = arena.simulation = "arena";
+  }
+  return config;
+}
+
+/// A mistake is one line, whatever it quotes from a file or a flag.
+Error on_one_line(Error error) {
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  std::ranges::replace_if(error.message, is_control, '?');
+  return error;
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
+                            const SimulationRegistry& simulations) {
+  auto config = read_config(toml, flags, simulations);
+  if (!config) return std::unexpected(on_one_line(config.error()));
+  return config;
+}
+
+Result<Config> load_config(const ConfigFlags& flags, const SimulationRegistry& simulations) {
+  if (!flags.file) return parse_config("", flags, simulations);
+  const auto text = read_file(*flags.file);
+  if (!text) return std::unexpected(on_one_line(text.error()));
+  return parse_config(*text, flags, simulations);
+}
+
+std::vector<std::string> config_keys() {
+  const auto document = parse_toml("[[room]]", "");
+  Config config;
+  TomlReport report("");
+  read_document(TomlTable(*document, "", report), config, {});
+  return report.known_keys();
+}
+
+}  // namespace ringcast::config

@@ -1,0 +1,104 @@
+#include "config/room_reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ranges>
+#include <utility>
+
+#include "config/json_table.h"
+#include "config/room_flag.h"
+#include "ws/upgrade.h"
+
+namespace ringcast::config {
+namespace {
+
+constexpr std::uint64_t kibi = 1'024;
+constexpr std::uint64_t gibi = kibi * kibi * kibi;
+
+}  // namespace
+
+std::optional<RoomProblem> check_room(const server::RoomOptions& room,
+                                      const SimulationRegistry& simulations) {
+  if (!ws::is_room_name(room.name)) {
+    return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
+                                           "'_' and '-', at most {}",
+                                           room.name, ws::room_name_bytes_max)};
+  }
+  const auto found = simulations.find(room.simulation);
+  if (found == simulations.end()) {
+    return RoomProblem{"simulation",
+                       fmt::format("there is no simulation \"{}\", only {}", room.simulation,
+                                   fmt::join(std::views::keys(simulations), ", "))};
+  }
+  const SimulationOptions options{
+      .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
+  const auto made = found->second(options);
+  if (!made) return RoomProblem{"parameters", made.error()};
+  if (room.spread && (*made)->encoding() == Encoding::raw) {
+    return RoomProblem{"spread",
+                       fmt::format("simulation {} sends raw messages, and only rooms with "
+                                   "the envelope can be spread; leave spread out",
+                                   room.simulation)};
+  }
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& room,
+                                                    const SimulationRegistry& simulations) {
+  auto made =
+      simulations.find(room.simulation)
+          ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+  if (!made) return fail(made.error());
+  return std::move(*made);
+}
+
+server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simulations) {
+  server::RoomOptions room;
+  table.read("name", room.name);
+  table.read("simulation", room.simulation);
+  table.read("rate_hz", room.rate_hz, rate_hz_range);
+  table.read("seed", room.seed, seed_range);
+  std::string core = "auto";
+  table.read_text_or_number("core", core);
+  if (const std::string problem = parse_home(core, room.core); !problem.empty()) {
+    table.report().problem(table.line_of("core"), "room." + problem);
+  }
+  table.read("spread", room.spread, spreads);
+  table.read("members_max", room.members_max, members_max_range);
+  table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
+  table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
+  for (auto& [key, value] : table.table("parameters").texts()) {
+    room.parameters.emplace(std::move(key), std::move(value));
+  }
+  table.refuse_other_keys();
+  for (const std::string_view needed : {"name", "simulation"}) {
+    if (!table.has(needed)) {
+      table.report().problem(table.line_of(needed), fmt::format("a room needs a {}", needed));
+    }
+  }
+  if (const auto problem = check_room(room, simulations)) {
+    table.report().problem(table.line_of(problem->key), problem->sentence);
+  }
+  return room;
+}
+
+Result<server::MadeRoom> make_room(std::string_view json, const SimulationRegistry& simulations,
+                                   std::uint32_t cores) {
+  const auto object = parse_json(json);
+  if (!object) return std::unexpected(object.error());
+  TomlReport report("");
+  TomlTable table(*object, "", report);
+  server::MadeRoom made{read_room(table, simulations), nullptr};
+  if (report.has_problem()) return fail(report.sentence() + ".");
+  server::RoomOptions& options = made.options;
+  if (options.core && *options.core >= cores) {
+    return fail(fmt::format("core must be 0 to {} or auto, not {}.", cores - 1, *options.core));
+  }
+  auto simulation = make_simulation(options, simulations);
+  if (!simulation) return std::unexpected(simulation.error());
+  made.simulation = std::move(*simulation);
+  return made;
+}
+
+}  // namespace ringcast::config

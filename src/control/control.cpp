@@ -1,0 +1,362 @@
+#include "control/control.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cassert>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "control/admin.h"
+#include "control/core_watch.h"
+#include "control/notice_log.h"
+
+namespace ringcast::server {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+/// An eventfd (eventfd(2)) that the io_context watches: rings merge, and ringing never blocks.
+class ControlDoorbell final : public io::Doorbell {
+ public:
+  ControlDoorbell(asio::io_context& context, int descriptor) : descriptor_(context, descriptor) {}
+
+  void ring() noexcept override {
+    const std::uint64_t one = 1;
+    // Fails only when 2^64 - 2 rings wait: then it is ringing anyway.
+    const ssize_t written = ::write(descriptor_.native_handle(), &one, sizeof one);
+    static_cast<void>(written);
+  }
+
+  /// Calls `rung` after each ring or some of them, for as long as the io_context runs.
+  void watch(std::function<void()> rung) {
+    descriptor_.async_read_some(asio::buffer(&count_, sizeof count_),
+                                [this, rung = std::move(rung)](error_code error, std::size_t) {
+                                  if (error) return;
+                                  rung();
+                                  watch(rung);
+                                });
+  }
+
+ private:
+  asio::posix::stream_descriptor descriptor_;
+  std::uint64_t count_ = 0;
+};
+
+sigset_t heard_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+std::string_view name_of(int signal) {
+  switch (signal) {
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "SIGINT";
+  }
+}
+
+/// The service manager hears that the process lives this often within its timeout: a look that
+/// comes late, or a core that is busy for the length of one, is no reason to be killed.
+constexpr int looks_in_watchdog_timeout = 4;
+
+/// Signals as something to read (signalfd(2)): one that comes early waits, and none interrupts.
+class SignalReader {
+ public:
+  SignalReader(asio::io_context& context, int descriptor) : descriptor_(context, descriptor) {}
+
+  /// Calls `heard` with each signal's number, for as long as the io_context runs.
+  void watch(std::function<void(int)> heard) {
+    descriptor_.async_read_some(asio::buffer(&read_, sizeof read_),
+                                [this, heard = std::move(heard)](error_code error, std::size_t) {
+                                  if (error) return;
+                                  heard(static_cast<int>(read_.ssi_signo));
+                                  watch(heard);
+                                });
+  }
+
+  /// From here on a signal does what it does by default.
+  static void let_go() {
+    const sigset_t signals = heard_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  }
+
+ private:
+  asio::posix::stream_descriptor descriptor_;
+  signalfd_siginfo read_{};
+};
+
+}  // namespace
+
+struct Control::Impl {
+  Impl(ControlOptions its_options, const observe::Log& its_log, const Clock& its_clock,
+       int event_descriptor, int signal_descriptor)
+      : log(its_log),
+        options(std::move(its_options)),
+        clock(its_clock),
+        room_manager(view, log, clock, options.make_room, options.rooms_max,
+                     options.state_directory),
+        reloading(room_manager, log),
+        signals(context, signal_descriptor),
+        look_at_cores(context),
+        doorbell(context, event_descriptor) {
+    view.token = options.admin_token;
+    view.metrics = &metrics;
+    if (options.admin)
+      admin.emplace(context, options.admin, view, metrics, room_manager, log, clock);
+  }
+
+  void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+           const std::function<void()>& serving) {
+    view.cores = cores;
+    view.rooms.assign(rooms.begin(), rooms.end());
+    on_serving = serving;
+    signals.watch([this](int signal) { heard(signal); });
+    doorbell.watch([this] { read_mail(); });
+    // Cores may have written before anybody watched.
+    read_mail();
+    context.run();
+  }
+
+  void heard(int signal) {
+    if (signal == SIGHUP && options.reload) return reload();
+    const std::string_view name = name_of(signal);
+    if (view.readiness != Readiness::draining) {
+      log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
+      view.readiness = Readiness::draining;
+      reloading.give_up();
+      room_manager.give_up();
+      options.service_manager.stopping(options.shutdown_takes_at_most);
+      mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
+    } else {
+      log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
+      mail_all(ShutdownNow{});
+      SignalReader::let_go();
+    }
+  }
+
+  void reload() {
+    if (view.readiness == Readiness::draining) return;
+    if (view.readiness == Readiness::starting || reloading.under_way()) {
+      reload_again = true;
+      return;
+    }
+    log.write(observe::LogLevel::info, "reading the configuration again", {{"signal", "SIGHUP"}});
+    options.service_manager.reloading(clock.now());
+    auto read = options.reload(view.rooms);
+    if (!read) {
+      log.write(observe::LogLevel::error,
+                "not reloaded, and the server goes on as it was: " + read.error().message);
+      return reload_over("serving; the last reload was refused: " + read.error().message);
+    }
+    options.shutdown_takes_at_most = read->shutdown_takes_at_most;
+    if (view.token != read->admin_token) {
+      view.token = read->admin_token;
+      if (admin) admin->token_changed();
+    }
+    std::string status = "serving";
+    if (!read->at_next_start.empty()) {
+      status += fmt::format("; these hold from the next start on: {}",
+                            fmt::join(read->at_next_start, ", "));
+    }
+    reloading.begin(std::move(*read), view.cores,
+                    [this, status = std::move(status)] { reload_over(status); });
+  }
+
+  void reload_over(std::string_view status) {
+    options.service_manager.ready(status);
+    if (std::exchange(reload_again, false)) reload();
+  }
+
+  // Not inlined: GCC 12 would see parts of other alternatives that "may be used uninitialized".
+  [[gnu::noinline]] static void mail(const CoreHandle& core, ControlToCore&& message) {
+    const bool posted = core.to_core->push(std::move(message));
+    assert(posted && "room changes leave room for two more mails");
+    static_cast<void>(posted);
+    core.doorbell->ring();
+  }
+
+  template <class Mail>
+  void mail_all(const Mail& message) {
+    for (const CoreHandle& core : view.cores) mail(core, message);
+  }
+
+  void read_mail() {
+    for (const CoreHandle& core : view.cores) {
+      while (core.notices != nullptr) {
+        const auto notice = core.notices->pop();
+        if (!notice) break;
+        const auto index = static_cast<std::uint32_t>(&core - view.cores.data());
+        log_notice(log, index, *notice, view.rooms);
+      }
+      while (const auto mail = core.from_core->pop()) {
+        if (std::holds_alternative<Ready>(*mail)) {
+          if (++ready == view.cores.size()) all_ready();
+        } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
+          room_manager.changed(changed->room);
+        } else if (std::holds_alternative<Reconfigured>(*mail)) {
+          reloading.reconfigured();
+        } else {
+          if (core_watch) core_watch->forget(static_cast<std::uint32_t>(&core - view.cores.data()));
+          save(std::get<Drained>(*mail));
+          if (++drained == view.cores.size()) all_drained();
+        }
+      }
+    }
+  }
+
+  void all_ready() {
+    on_serving();
+    if (view.readiness == Readiness::starting) {
+      view.readiness = Readiness::serving;
+      options.service_manager.ready("serving");
+      if (std::exchange(reload_again, false)) reload();
+    }
+    if (const auto timeout = options.service_manager.watchdog_timeout()) {
+      watch_cores(*timeout / looks_in_watchdog_timeout);
+    }
+  }
+
+  void watch_cores(Nanoseconds interval) {
+    core_watch.emplace(view.cores);
+    look_later(interval);
+  }
+
+  void look_later(Nanoseconds interval) {
+    look_at_cores.expires_after(interval);
+    look_at_cores.async_wait([this, interval](error_code error) {
+      if (error) return;
+      const std::span<const std::uint32_t> standing = core_watch->look();
+      if (standing.empty()) options.service_manager.alive();
+      for (const std::uint32_t core : standing) {
+        log.write(
+            observe::LogLevel::error,
+            "a core's loop stands still; if that lasts, the service manager restarts the server",
+            {{"core", static_cast<std::int64_t>(core)}});
+      }
+      look_later(interval);
+    });
+  }
+
+  std::optional<ResumeKey> resume_key() {
+    if (options.state_directory == nullptr) return std::nullopt;
+    const auto key = make_resume_key();
+    if (!key) {
+      saved = false;
+      log.write(observe::LogLevel::error, "rooms are not saved: the kernel gives no random key");
+    }
+    return key;
+  }
+
+  void save(const Drained& mail) {
+    for (const SavedRoom& room : mail.rooms) {
+      // Disks may be slow, and this thread looks at no core meanwhile.
+      options.service_manager.alive();
+      if (const auto done = options.state_directory->save(room); !done) {
+        saved = false;
+        log.write(observe::LogLevel::error, done.error().message);
+      } else {
+        log.write(observe::LogLevel::info, "room saved",
+                  {{"room", room.name},
+                   {"members", static_cast<std::int64_t>(room.room.members.size())},
+                   {"bytes", static_cast<std::int64_t>(room.room.state.size())}});
+      }
+    }
+  }
+
+  void all_drained() {
+    log.write(observe::LogLevel::info, "drained");
+    context.stop();
+  }
+
+  const observe::Log& log;
+  ControlOptions options;
+  bool saved = true;
+  const Clock& clock;
+  observe::ControlMetrics metrics;
+  AdminView view;
+  RoomManager room_manager;
+  Reloading reloading;
+  bool reload_again = false;  ///< asked for when it could not be
+  std::function<void()> on_serving;
+  std::size_t ready = 0;
+  std::size_t drained = 0;
+  asio::io_context context{1};
+  SignalReader signals;
+  std::optional<CoreWatch> core_watch;
+  asio::steady_timer look_at_cores;
+  ControlDoorbell doorbell;
+  std::optional<AdminEndpoint> admin;
+};
+
+Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Control::~Control() = default;
+
+Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const observe::Log& log,
+                                                 const Clock& clock) {
+  const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (descriptor < 0) {
+    return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
+  }
+  const sigset_t signals = heard_signals();
+  // A blocked signal waits to be read, whichever moment it comes at.
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_descriptor < 0) {
+    const int error = errno;
+    ::close(descriptor);
+    return fail(std::string("cannot make the control thread's signalfd: ") + std::strerror(error));
+  }
+  try {
+    return std::unique_ptr<Control>(new Control(
+        std::make_unique<Impl>(std::move(options), log, clock, descriptor, signal_descriptor)));
+  } catch (const boost::system::system_error& error) {
+    return fail(std::string("cannot set up the control thread: ") + error.what());
+  }
+}
+
+void Control::hold_reloads() {
+  sigset_t reloads;
+  ::sigemptyset(&reloads);
+  ::sigaddset(&reloads, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &reloads, nullptr);
+}
+
+bool Control::saved() const {
+  return impl_->saved;
+}
+
+io::Doorbell& Control::doorbell() {
+  return impl_->doorbell;
+}
+
+void Control::run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+                  const std::function<void()>& serving) {
+  impl_->run(cores, rooms, serving);
+}
+
+}  // namespace ringcast::server

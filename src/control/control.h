@@ -1,0 +1,74 @@
+// The control thread: the one that may block. It hears signals and the admin endpoint's requests,
+// reaches the cores by mail, and is over when every core has drained.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "control/admin_token.h"
+#include "control/reload.h"
+#include "control/room_manager.h"
+#include "control/service_manager.h"
+#include "control/state_directory.h"
+#include "core/handles.h"
+#include "io/io.h"
+#include "observe/log.h"
+#include "ws/close_code.h"
+
+namespace ringcast::server {
+
+struct ControlOptions {
+  io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
+  std::optional<AdminToken> admin_token = std::nullopt;  ///< that it asks for; none: it asks nobody
+  /// What sessions are closed with at a shutdown.
+  ws::CloseCode shutdown_code = ws::CloseCode::going_away;
+  RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened
+  std::uint32_t rooms_max = 1'024;
+  /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
+  const StateDirectory* state_directory = nullptr;
+  Reloader reload = {};  ///< on SIGHUP; none: that is one more signal to end
+  ServiceManager service_manager = {};
+  Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
+};
+
+class Control {
+ public:
+  /// From here on SIGHUP waits for a Control: by default it ends a server that is still starting,
+  /// perhaps with rooms to restore. Call it before there are other threads.
+  static void hold_reloads();
+  /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and so in those it starts: call it
+  /// before there are others. From here on they wait to be heard by run(). `log` and `clock`
+  /// outlive the Control.
+  [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
+                                                               const observe::Log& log,
+                                                               const Clock& clock);
+  ~Control();
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  /// Rung by cores behind their mail.
+  [[nodiscard]] io::Doorbell& doorbell();
+
+  /// Blocks until every core has drained. `serving` is called once all of them are ready, before
+  /// /readyz says so. SIGHUP has the configuration read again, once the server is ready and no
+  /// earlier reload is under way. A first SIGTERM or SIGINT begins the shutdown, a second one ends
+  /// the drain, a third one ends the process.
+  void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+           const std::function<void()>& serving);
+
+  /// After run(): whether every room that can be saved has been, if any was to be. What went wrong
+  /// is in the log.
+  [[nodiscard]] bool saved() const;
+
+ private:
+  struct Impl;
+  explicit Control(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,76 @@
+#include "control/notice_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace ringcast::server {
+namespace {
+
+using observe::LogLevel;
+
+/// A room that has been closed meanwhile has no name any more, but still a number.
+std::string room_name(room::RoomId id, std::span<const RoomHandle> rooms) {
+  const auto found = std::ranges::find(rooms, id, &RoomHandle::id);
+  return found == rooms.end() ? fmt::format("#{}", static_cast<std::uint32_t>(id))
+                              : found->options->name;
+}
+
+std::int64_t number(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+
+}  // namespace
+
+void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notice,
+                std::span<const RoomHandle> rooms) {
+  const std::string room = room_name(notice.room, rooms);
+  const std::string session = fmt::format("{}.{}", notice.session.slot, notice.session.generation);
+  const auto member = static_cast<std::int64_t>(notice.member);
+  const std::string address = notice.address ? notice.address->text() : "unknown";
+  switch (notice.kind) {
+    case Notice::Kind::session_closed:
+      return log.write(LogLevel::warning, "session closed",
+                       {{"core", std::int64_t{core}},
+                        {"session", session},
+                        {"room", room},
+                        {"member", member},
+                        {"code", static_cast<std::int64_t>(notice.code)},
+                        {"reason", notice.reason()}},
+                       notice.suppressed);
+    case Notice::Kind::heartbeat_missed:
+      return log.write(
+          LogLevel::info, "session lost: it did not answer a ping",
+          {{"core", std::int64_t{core}}, {"session", session}, {"room", room}, {"member", member}},
+          notice.suppressed);
+    case Notice::Kind::ticks_overrun:
+      return log.write(
+          LogLevel::warning, "ticks left out: their time had passed",
+          {{"core", std::int64_t{core}}, {"room", room}, {"ticks", number(notice.count)}},
+          notice.suppressed);
+    case Notice::Kind::frame_memory_exhausted:
+      return log.write(LogLevel::error, "frame memory exhausted; raise memory.frame_memory_bytes",
+                       {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
+    case Notice::Kind::accept_failed:
+      return log.write(
+          LogLevel::error, "cannot accept a connection",
+          {{"core", std::int64_t{core}}, {"error", std::strerror(static_cast<int>(notice.count))}},
+          notice.suppressed);
+    case Notice::Kind::proxy_header_malformed:
+      return log.write(
+          LogLevel::warning, "PROXY header refused",
+          {{"core", std::int64_t{core}}, {"proxy", address}, {"reason", notice.reason()}},
+          notice.suppressed);
+    case Notice::Kind::address_over_limit:
+      return log.write(
+          LogLevel::warning, "connection refused: its address is over a limit",
+          {{"core", std::int64_t{core}}, {"address", address}, {"limit", notice.reason()}},
+          notice.suppressed);
+    case Notice::Kind::end:
+      return;
+  }
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,18 @@
+// A core's notices as lines of the log. On the control thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/handles.h"
+#include "observe/log.h"
+#include "session/notices.h"
+
+namespace ringcast::server {
+
+/// One line: what happened, with the core, and the session (SLOT.GENERATION on its core), room and
+/// member that it concerns.
+void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notice,
+                std::span<const RoomHandle> rooms);
+
+}  // namespace ringcast::server

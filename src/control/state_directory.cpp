@@ -1,0 +1,229 @@
+#include "control/state_directory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/little_endian.h"
+#include "ws/upgrade.h"
+
+namespace ringcast::server {
+namespace {
+
+constexpr std::string_view magic = "ringcast";
+constexpr std::string_view file_prefix = "room-";
+constexpr std::string_view file_suffix = ".state";
+constexpr std::uint32_t format_version = 1;
+/// Far above what any room saves; a larger file is none of ours.
+constexpr std::size_t file_bytes_max = std::size_t{256} << 20;
+
+using Checksum = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+
+Checksum checksum(std::span<const std::byte> bytes) {
+  Checksum sum{};
+  ::SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), sum.data());
+  return sum;
+}
+
+/// Closes the descriptor, where nobody else has.
+class File {
+ public:
+  explicit File(int descriptor) : descriptor_(descriptor) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int get() const { return descriptor_; }
+  explicit operator bool() const { return descriptor_ >= 0; }
+
+ private:
+  int descriptor_;
+};
+
+bool write_all(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+bool write_file(const std::string& path, std::span<const std::byte> bytes) {
+  // The key of the resume tokens is in it: nobody else may read it.
+  const File file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return file && write_all(file.get(), bytes) && ::fsync(file.get()) == 0;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const SavedRoom& room) {
+  LittleEndianWriter body;
+  body.put_text(room.name);
+  body.put_text(room.origin.simulation);
+  body.put_text(room.origin.definition);
+  body.put(std::span<const std::byte>(room.key));
+  body.put(static_cast<std::uint8_t>(room.has_state ? 1 : 0));
+  body.put(room.room.tick);
+  body.put(room.room.member_ids_end);
+  body.put(static_cast<std::uint32_t>(room.room.members.size()));
+  for (const MemberId member : room.room.members) body.put(std::to_underlying(member));
+  body.put(static_cast<std::uint64_t>(room.room.state.size()));
+  body.put(std::span<const std::byte>(room.room.state));
+
+  LittleEndianWriter out;
+  out.put(std::as_bytes(std::span(magic)));
+  out.put(format_version);
+  const Checksum sum = checksum(body.bytes());
+  out.put(std::as_bytes(std::span(sum)));
+  out.put(body.bytes());
+  return out.take();
+}
+
+Result<SavedRoom> decode_saved_room(std::span<const std::byte> bytes) {
+  LittleEndianReader in(bytes);
+  if (!std::ranges::equal(in.bytes(magic.size()), std::as_bytes(std::span(magic)))) {
+    return fail("is not a saved room");
+  }
+  const auto version = in.number<std::uint32_t>();
+  if (!in.failed() && version > format_version) {
+    return fail(fmt::format("is of format version {}, and this ringcast reads {} at most", version,
+                            format_version));
+  }
+  const std::span<const std::byte> sum = in.bytes(sizeof(Checksum));
+  const std::span<const std::byte> body = in.bytes(in.left());
+  const Checksum right = checksum(body);
+  if (version != format_version || !std::ranges::equal(sum, std::as_bytes(std::span(right)))) {
+    return fail("is damaged or cut short: its checksum does not match");
+  }
+  in = LittleEndianReader(body);
+  SavedRoom room;
+  room.name = in.text();
+  room.origin.simulation = in.text();
+  room.origin.definition = in.text();
+  std::ranges::copy(in.bytes(room.key.size()), room.key.begin());
+  room.has_state = in.number<std::uint8_t>() != 0;
+  room.room.tick = in.number<std::uint64_t>();
+  room.room.member_ids_end = in.number<std::uint32_t>();
+  const auto members = in.number<std::uint32_t>();
+  if (members > in.left() / sizeof(std::uint32_t)) return fail("contradicts itself");
+  for (std::uint32_t left = members; left > 0; --left) {
+    room.room.members.push_back(MemberId{in.number<std::uint32_t>()});
+  }
+  const auto state = in.bytes(static_cast<std::size_t>(in.number<std::uint64_t>()));
+  room.room.state.assign(state.begin(), state.end());
+  if (!in.is_at_end()) return fail("contradicts itself");
+  return room;
+}
+
+Result<StateDirectory> StateDirectory::open(std::string path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) {
+    return fail(fmt::format("the state directory {} cannot be used: {}; make it, or name another",
+                            path, std::strerror(errno)));
+  }
+  if (!S_ISDIR(status.st_mode) || ::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
+    return fail(
+        fmt::format("the state directory {} is not a directory that this user may write to", path));
+  }
+  return StateDirectory(std::move(path));
+}
+
+// A room's name has no slash in it, and the dot before it would matter only without the prefix.
+std::string StateDirectory::file(std::string_view room) const {
+  return fmt::format("{}/{}{}{}", path_, file_prefix, room, file_suffix);
+}
+
+Result<std::vector<std::string>> StateDirectory::names() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(path_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string file = entry->path().filename();
+    if (!file.starts_with(file_prefix) || !file.ends_with(file_suffix)) continue;
+    const std::size_t around = file_prefix.size() + file_suffix.size();
+    if (file.size() <= around) continue;
+    std::string name = file.substr(file_prefix.size(), file.size() - around);
+    if (ws::is_room_name(name)) names.push_back(std::move(name));
+  }
+  if (error) {
+    return fail(fmt::format("the state directory {} cannot be read: {}", path_, error.message()));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<void> StateDirectory::remove(std::string_view room) const {
+  const std::string path = file(room);
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return fail(fmt::format("{} cannot be removed: {}", path, std::strerror(errno)));
+}
+
+Result<void> StateDirectory::save(const SavedRoom& room) const {
+  const std::string final_path = file(room.name);
+  const std::string temporary = final_path + ".new";
+  if (!write_file(temporary, encode(room)) ||
+      ::rename(temporary.c_str(), final_path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return fail(
+        fmt::format("room {} could not be saved to {}: {}; what was saved there before is "
+                    "untouched",
+                    room.name, final_path, std::strerror(error)));
+  }
+  // The new name lasts only with the directory.
+  const File directory(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) {
+    return fail(fmt::format("room {} is saved, but {} could not be made durable: {}", room.name,
+                            path_, std::strerror(errno)));
+  }
+  return {};
+}
+
+Result<std::optional<SavedRoom>> StateDirectory::load(std::string_view room) const {
+  const std::string path = file(room);
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file && errno == ENOENT) return std::optional<SavedRoom>{};
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) {
+    return fail(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+  }
+  if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > file_bytes_max) {
+    return fail(fmt::format("{} is not a saved room", path));
+  }
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  auto saved = decode_saved_room(std::span(bytes).first(filled));
+  if (!saved) return fail(fmt::format("{} {}", path, saved.error().message));
+  if (saved->name != room) return fail(fmt::format("{} is of room {}", path, saved->name));
+  return std::optional(std::move(*saved));
+}
+
+Result<void> StateDirectory::set_aside(std::string_view room) const {
+  const std::string path = file(room);
+  if (::rename(path.c_str(), (path + ".bad").c_str()) == 0) return {};
+  return fail(fmt::format("{} cannot be renamed: {}", path, std::strerror(errno)));
+}
+
+}  // namespace ringcast::server

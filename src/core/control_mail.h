@@ -1,0 +1,68 @@
+// Mail between a core and the control thread: a bounded queue each way, one producer, one consumer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/queue.h"
+#include "core/rooms.h"
+#include "core/saved_room.h"
+#include "room/room_directory.h"
+#include "session/options.h"
+#include "ws/close_code.h"
+
+namespace ringcast::server {
+
+/// Stop accepting, close every session with `code`, drain, report Drained.
+struct Shutdown {
+  ws::CloseCode code = ws::CloseCode::going_away;
+  /// Rooms are to be saved: members are told to come back with tokens made with this.
+  std::optional<ResumeKey> resume_key = std::nullopt;
+};
+/// Don't wait for the drain any longer.
+struct ShutdownNow {};
+/// To its home: the room is there from now on.
+struct OpenRoom {
+  std::unique_ptr<HomeRoom> room;
+  room::RoomAddress address;
+};
+/// To any other core, once it is there: where the room is.
+struct LearnOfRoom {
+  ElsewhereRoom room;
+};
+/// Nobody joins the room any more; at its home, its sessions end. To its home; also to the other
+/// cores, unless it is spread: then they hear it from its home, behind what it had to say.
+struct CloseRoom {
+  room::RoomId room{};
+};
+/// The configuration was read again: from here on this is what holds (see reloaded()).
+struct Reconfigure {
+  std::unique_ptr<const CoreOptions> options;
+};
+using ControlToCore =
+    std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom, Reconfigure>;
+
+/// The listener is armed and the rooms tick.
+struct Ready {};
+/// Every session has ended, every frame and buffer is home; the core's loop is over.
+struct Drained {
+  /// Of its home rooms those that can be saved; none when the Shutdown had no key.
+  std::vector<SavedRoom> rooms = {};
+};
+/// What was said of the room has been done; also when a branch has been closed, as its home said.
+struct RoomChanged {
+  room::RoomId room{};
+};
+/// A Reconfigure holds.
+struct Reconfigured {};
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, Reconfigured>;
+
+using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
+                                                      ///< core's doorbell behind it
+using CoreToControlQueue = SpscQueue<CoreToControl>;  ///< written by the core
+inline constexpr std::size_t control_queue_capacity = 64;
+
+}  // namespace ringcast::server

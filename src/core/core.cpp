@@ -1,0 +1,489 @@
+#include "core/core.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/session_sample.h"
+#include "observe/probes.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+using observe::Level;
+
+namespace {
+
+constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+/// For the last notifications of zero-copy sends, when every session has ended.
+constexpr Nanoseconds pins_timeout = std::chrono::milliseconds(200);
+/// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
+constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
+
+}  // namespace
+
+Core::Core(const CoreWiring& wiring)
+    : wiring_(wiring),
+      context_(wiring.io, wiring.clock, wiring.options, wiring.metrics),
+      sender_(context_),
+      sessions_(context_, sender_),
+      answers_(context_, sessions_, sender_),
+      fan_out_(context_, sessions_, sender_, answers_),
+      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_,
+            [this](room::RoomId room) { post(RoomChanged{room}); }),
+      broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
+      reader_(context_, sessions_, sender_, answers_),
+      acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
+                post_.outlets(), wiring.address_limits),
+      link_share_(context_.metrics, wiring.peers) {
+  post_.attach(acceptor_);
+  sender_.attach(sessions_);
+  context_.notices.attach(wiring.notices, wiring.control_doorbell);
+  context_.frames.watch_releases(
+      [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
+  context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
+  context_.metrics[Level::zero_copy_min_bytes].set(sender_.zero_copy_min_bytes());
+  context_.metrics[Level::chains_enabled].set(
+      wiring.options.send.several_frames == SendOptions::SeveralFrames::chain ? 1 : 0);
+  context_.metrics[Level::frame_memory_registered_bytes].set(wiring.io.registered_bytes());
+}
+
+bool Core::add_room(room::RoomId id, const RoomOptions& options,
+                    std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics,
+                    const SavedRoom* saved) {
+  const auto cores = static_cast<std::uint32_t>(post_.outlets().size());
+  auto room = std::make_unique<HomeRoom>(
+      id, options.name, std::move(simulation), options.rate_hz, wiring_.index, options.spread,
+      room::RoomLimits{.cores = cores,
+                       .members_max = options.members_max,
+                       .inbox_inputs_max = options.inbox_inputs_max,
+                       .inbox_bytes_max = options.inbox_bytes_max},
+      context_.clock.now(), metrics);
+  room->origin = {options.simulation, options.definition};
+  if (saved != nullptr) {
+    room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
+  }
+  return rooms_.add_home(std::move(room),
+                         {.room = id, .core = wiring_.index, .spread = options.spread});
+}
+
+bool Core::add_elsewhere(const ElsewhereRoom& room) {
+  if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
+  const Outlets& outlets = post_.outlets();
+  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, wiring_.index,
+                                         static_cast<std::uint32_t>(outlets.size()),
+                                         *outlets[room.address.core]);
+  away->branch().begin_ids_at(room.member_ids_begin);
+  return rooms_.add_away(std::move(away), room.address);
+}
+
+void Core::start() {
+  context_.now = context_.clock.now();
+  sample_at_ = context_.now;
+  limit_link();
+  wiring_.io.watch_doorbell(CoreContext::token(Operation::doorbell));
+  acceptor_.start();
+  post(Ready{});
+}
+
+void Core::turn() {
+  const std::span<io::Completion> completions = wait_for_completions();
+  context_.now = context_.clock.now();
+  sender_.settle(completions);
+  receive(completions);
+  read_control_mail();
+  post_.read();
+  tick_due_rooms();
+  sessions_.run_deadlines(
+      [this](Handle handle, Session& session) { acceptor_.too_slow(handle, session); });
+  acceptor_.run_deadline();
+  sender_.flush();
+  post_.flush();
+  note_handed_over();
+  sample_levels();
+  advance_shutdown();
+  context_.metrics[Count::turns].add();
+  const Nanoseconds busy = context_.clock.now() - busy_since_;
+  context_.metrics.busy_ns.add(static_cast<std::uint64_t>(busy.count()));
+  RINGCAST_PROBE(core_turn, wiring_.index, busy, waited_, completions.size());
+}
+
+// With sends to hand over there is no waiting: one submit hands them over and says what became of
+// them, and what else has come in meanwhile gets its turn before the next chunk.
+// Handing over is work, and counts as busy; waiting is not.
+std::span<io::Completion> Core::wait_for_completions() {
+  const Instant start = busy_since_ = context_.clock.now();
+  waited_ = {};
+  if (sender_.busy()) {
+    const std::span<io::Completion> completions = wiring_.io.submit();
+    context_.metrics.submit_duration.record(context_.clock.now() - start);
+    return completions;
+  }
+  const std::span<io::Completion> completions = wiring_.io.wait(next_deadline());
+  busy_since_ = context_.clock.now();
+  waited_ = busy_since_ - start;
+  return completions;
+}
+
+Instant Core::next_deadline() const {
+  Instant deadline = std::min(
+      {sessions_.next_deadline(), acceptor_.next_deadline(), sender_.link_opens_at(), sample_at_});
+  if (!departures_.empty()) deadline = std::min(deadline, departures_.back().at);
+  for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
+  if (post_.is_waiting() || post_.has_ended()) {
+    deadline = std::min(deadline, context_.now + mailbox_interval);
+  }
+  return deadline;
+}
+
+void Core::receive(std::span<io::Completion> completions) {
+  for (io::Completion& completion : completions) dispatch(completion);
+}
+
+void Core::dispatch(io::Completion& completion) {
+  const auto operation = static_cast<Operation>(completion.token.kind);
+  switch (operation) {
+    case Operation::accept:
+      acceptor_.accepted(completion);
+      return;
+    case Operation::accept_cancel:
+      acceptor_.accept_cancelled();
+      return;
+    case Operation::doorbell:    // the mail is read in every turn
+    case Operation::send_quiet:  // settled before
+    case Operation::close_unwanted:
+    case Operation::receive_cancel:
+      return;
+    case Operation::send_zero_copy:
+      sender_.zero_copy_over(completion);
+      return;
+    case Operation::receive:
+    case Operation::send_chain:
+    case Operation::send_whole:
+    case Operation::send_answer:
+    case Operation::writable:
+    case Operation::close:
+    case Operation::hand_over:
+      break;
+  }
+  const Handle handle{completion.token.slot, completion.token.generation};
+  if (Session* session = sessions_.find(handle)) {
+    session_completion(operation, handle, *session, completion);
+  }
+}
+
+void Core::session_completion(Operation operation, Handle handle, Session& session,
+                              io::Completion& completion) {
+  switch (operation) {
+    case Operation::receive:
+      received(handle, session, completion);
+      break;
+    case Operation::send_chain:
+      sender_.chain_over(handle, session, completion.result);
+      break;
+    case Operation::send_whole:
+      sender_.whole_send_over(handle, session, completion.result);
+      break;
+    case Operation::send_answer:
+      if (acceptor_.answered(handle, session, completion.result)) opened(handle, session);
+      break;
+    case Operation::writable:
+      sender_.writable(handle, session);
+      break;
+    case Operation::close:
+      sessions_.closed(handle);
+      break;
+    case Operation::hand_over:
+      acceptor_.handed_over(handle, session, completion.result);
+      break;
+    default:
+      break;
+  }
+}
+
+void Core::received(Handle handle, Session& session, io::Completion& completion) {
+  session.receiving = completion.more;
+  if (session.phase == Phase::ending) {
+    sessions_.operation_over(handle, session);
+    return;
+  }
+  if (session.deaf && completion.result == -ECANCELED) return;
+  if (completion.result == -ENOBUFS) {
+    context_.metrics[Count::receive_buffers_exhausted].add();
+    RINGCAST_PROBE(receive_buffers_exhausted, handle.slot);
+    if (!session.receiving && !session.deaf) {
+      sessions_.receive(
+          handle, session,
+          session.phase == Phase::upgrading ? io::ReceiveMode::once : io::ReceiveMode::many);
+    }
+    return;
+  }
+  // Who ends the stream right behind a close frame may still read what answers it.
+  if (completion.result == 0 && session.peer_closed && !session.goodbye_sent) return;
+  if (completion.result <= 0) {
+    sessions_.peer_gone(handle);
+    return;
+  }
+  context_.metrics[Count::receives].add();
+  RINGCAST_PROBE(receive, handle.slot, completion.result);
+  context_.metrics[Count::bytes_received].add(static_cast<std::uint64_t>(completion.result));
+  if (session.phase == Phase::upgrading) {
+    acceptor_.received(handle, session, completion.buffer.bytes());
+  } else if (session.discarding) {
+    sessions_.discard(handle, session, completion.buffer.bytes().size());
+  } else {
+    reader_.received(handle, session, completion.buffer.bytes());
+  }
+  completion.buffer.reset();
+  // A multishot receive may end with data in hand (the completion queue was full): arm it again.
+  const Session* still = sessions_.find(handle);
+  if (still != nullptr && !still->receiving && !still->deaf &&
+      (still->phase == Phase::open || still->phase == Phase::closing)) {
+    sessions_.receive(handle, session, io::ReceiveMode::many);
+  }
+}
+
+// Frames that came in one piece with the request head.
+void Core::opened(Handle handle, Session& session) {
+  const std::unique_ptr<Handshake> handshake = std::move(session.handshake);
+  if (!handshake->parser.leftover().empty()) {
+    reader_.received(handle, session, handshake->parser.leftover());
+  }
+}
+
+void Core::read_control_mail() {
+  while (auto mail = wiring_.from_control.pop()) {
+    std::visit([this](auto& which) { act_on(which); }, *mail);
+  }
+}
+
+void Core::act_on(const Shutdown& mail) {
+  begin_shutdown(mail);
+}
+
+void Core::act_on(const ShutdownNow& /*mail*/) {
+  begin_shutdown({});
+  for (Departure& departure : departures_) departure.at = context_.now;
+  window_until_ = drain_until_ = context_.now;
+}
+
+// The control thread lets no two rooms have one name.
+void Core::act_on(OpenRoom& mail) {
+  const room::RoomId id = mail.room->id();
+  static_cast<void>(rooms_.add_home(std::move(mail.room), mail.address));
+  post(RoomChanged{id});
+}
+
+void Core::act_on(LearnOfRoom& mail) {
+  static_cast<void>(add_elsewhere(mail.room));
+  post(RoomChanged{mail.room.address.room});
+}
+
+void Core::act_on(const CloseRoom& mail) {
+  if (HomeRoom* home = rooms_.home(mail.room)) close_home(*home);
+  rooms_.remove(mail.room);
+  post(RoomChanged{mail.room});
+}
+
+void Core::act_on(const Reconfigure& mail) {
+  context_.options = reloaded(context_.options, *mail.options);
+  reader_.options_changed();
+  limit_link();
+  post(Reconfigured{});
+}
+
+void Core::close_home(HomeRoom& home) {
+  const room::RoomId id = home.id();
+  broadcast_.begin(home, context_.clock.unix_now());
+  home.room.close(broadcast_);
+  fan_out_.close_room(home.branch());
+  for (const auto& outlet : post_.outlets()) {
+    if (!outlet || !home.is_spread()) continue;
+    outlet->forget(id);
+    outlet->control(RoomClosedMail{id});
+  }
+}
+
+void Core::tick_due_rooms() {
+  for (const auto& home : rooms_.homes()) {
+    if (home->room.next_tick() <= context_.now) tick(*home);
+  }
+}
+
+void Core::tick(HomeRoom& home) {
+  observe::RoomMetrics& metrics = home.room.metrics();
+  const Instant began = context_.now = context_.clock.now();
+  RINGCAST_PROBE(tick_start, home.name(), home.room.tick_number() + 1, home.room.members(),
+                 began - home.room.next_tick());
+  home.tick_began = began;
+  home.handing_over = true;
+  broadcast_.begin(home, context_.clock.unix_now());
+  const std::uint64_t overrun = metrics.ticks_overrun.value();
+  home.room.tick(began, broadcast_);
+  const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
+  // A room is made before its core runs: what that took is nobody's trouble.
+  if (more != 0 && home.room.tick_number() > 1) {
+    context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
+                         began);
+  }
+  sessions_.close_answered(home);
+  const Nanoseconds duration = context_.clock.now() - began;
+  RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
+  metrics.tick_duration.record(duration);
+  metrics.step_duration.record(duration - broadcast_.spent());
+  metrics.broadcast_duration.record(broadcast_.spent_distributing());
+}
+
+void Core::note_handed_over() {
+  if (sender_.busy()) return;
+  for (const auto& home : rooms_.homes()) {
+    if (!home->handing_over) continue;
+    home->handing_over = false;
+    const Nanoseconds took = context_.clock.now() - home->tick_began;
+    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
+    home->room.metrics().tick_handed_over.record(took);
+  }
+}
+
+void Core::begin_shutdown(const Shutdown& shutdown) {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  shutdown_ = shutdown;
+  window_until_ = context_.now + context_.options.drain_window;
+  drain_until_ = window_until_ + context_.options.drain_timeout;
+  acceptor_.stop(shutdown.code);
+  for (const auto& home : rooms_.homes()) {
+    home->room.begin_shutdown(shutdown.resume_key.has_value());
+  }
+  sessions_.for_each([&](Handle handle, Session& session) {
+    if (session.phase == Phase::upgrading) {
+      acceptor_.turn_away(handle, session);
+    } else if (session.phase == Phase::open) {
+      departures_.push_back({context_.now, handle});
+    }
+  });
+  // The first at once, the last when the window ends.
+  const Nanoseconds window = context_.options.drain_window;
+  const auto count = static_cast<std::int64_t>(departures_.size());
+  for (std::int64_t index = 0; index < count; ++index) {
+    departures_[static_cast<std::size_t>(count - 1 - index)].at += window * index / count;
+  }
+  send_off_due();
+}
+
+void Core::send_off_due() {
+  while (!departures_.empty() && departures_.back().at <= context_.now) {
+    const Handle handle = departures_.back().session;
+    departures_.pop_back();
+    send_off(handle);
+  }
+}
+
+void Core::send_off(Handle handle) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  say_going_away(handle, *session);
+  sessions_.close(handle, shutdown_.code, "the server is shutting down", Farewell::after_reliable,
+                  LeaveReason::shutdown);
+  // What waits before the goodbye has until then.
+  if (session->phase == Phase::closing) sessions_.set_deadline(handle, *session, drain_until_);
+}
+
+Drained Core::save_rooms() {
+  if (!shutdown_.resume_key) return {};
+  Drained drained;
+  for (const auto& home : rooms_.homes()) {
+    auto kept = home->keep();
+    // A room that was opened while this server ran is opened again, be it anew.
+    if (!kept && home->origin.definition.empty()) continue;
+    drained.rooms.push_back({.name = home->name(),
+                             .origin = home->origin,
+                             .key = *shutdown_.resume_key,
+                             .has_state = kept.has_value(),
+                             .room = kept ? std::move(*kept) : room::KeptRoom{}});
+  }
+  return drained;
+}
+
+void Core::say_going_away(Handle handle, Session& session) {
+  if (session.room->encoding() == Encoding::raw) return;
+  const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
+                                                    std::chrono::milliseconds(1));
+  ResumeToken token{};
+  if (shutdown_.resume_key) {
+    token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
+  }
+  // Before the window's end nobody is there to come back to.
+  const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
+  const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
+                     context_.prng.below(delay_max + 1);
+  auto buffer =
+      wire::encode(context_.frames, FrameUse::control,
+                   wire::GoingAway{static_cast<std::uint32_t>(delay),
+                                   shutdown_.resume_key ? std::span<const std::byte>(token)
+                                                        : std::span<const std::byte>{}});
+  if (!buffer) return;  // the close frame says the same, without the hint
+  static_cast<void>(sender_.put_reliable(
+      handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
+}
+
+void Core::advance_shutdown() {
+  if (!shutting_down_) return;
+  send_off_due();
+  if (context_.now >= drain_until_) {
+    drain_until_ = never;
+    sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
+  }
+  if (sessions_.size() != 0 || !acceptor_.over() || sender_.busy()) return;
+  if (!post_.has_ended()) {
+    post_.end();
+    post_.flush();
+  }
+  if (!post_.is_over()) return;
+  // What peers have yet to acknowledge is waited for a little: they may be gone.
+  if (pins_until_ == never) pins_until_ = context_.now + pins_timeout;
+  if (sender_.pinned() != 0 && context_.now < pins_until_) return;
+  sender_.forget_pins();
+  done_ = true;
+  sample_at_ = context_.now;
+  sample_levels();
+  post(save_rooms());
+}
+
+// Levels are looked at once a second rather than kept at each change.
+void Core::sample_levels() {
+  if (context_.now < sample_at_) return;
+  sample_at_ = context_.now + sample_interval;
+  const SessionSample sample = sample_sessions(context_, sessions_, rooms_);
+  observe::CoreMetrics& metrics = context_.metrics;
+  metrics[Level::connections].set(sessions_.size());
+  metrics[Level::sessions].set(sample.open);
+  metrics[Level::rooms].set(rooms_.homes().size());
+  metrics[Level::backlog_frames].set(sample.backlog.frames);
+  metrics[Level::backlog_bytes].set(sample.backlog.bytes);
+  metrics[Level::sends_in_flight].set(sender_.in_flight());
+  metrics[Level::operations_in_flight].set(sample.operations);
+  metrics[Level::zero_copy_pins].set(sender_.pinned());
+  metrics[Level::frame_memory_used_bytes].set(context_.frames.used_bytes());
+  metrics[Count::allocations].set(observe::allocations_of_this_thread());
+  metrics.slow_sessions.write(sample.slowest.rows());
+  link_share_.look();
+  limit_link();
+}
+
+void Core::limit_link() {
+  const double rate = link_share_.bytes_per_s(context_.options.link_bits_per_s);
+  sender_.set_link_bytes_per_s(rate);
+  context_.metrics[Level::link_bytes_per_second].set(static_cast<std::uint64_t>(rate));
+}
+
+void Core::post(CoreToControl mail) {
+  if (!wiring_.to_control.push(std::move(mail))) {
+    context_.metrics[Count::mailbox_full].add();
+    RINGCAST_PROBE(mailbox_full, 3, control_queue_capacity);
+  } else if (wiring_.control_doorbell != nullptr) {
+    wiring_.control_doorbell->ring();
+  }
+}
+
+}  // namespace ringcast::server

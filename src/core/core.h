@@ -1,0 +1,136 @@
+// A core: one thread, one Io, its sessions and the rooms that call it home. It shares nothing and
+// is reached only by mail, from the control thread and from the other cores. Core::turn is the
+// whole server, one line a step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "core/acceptor.h"
+#include "core/broadcast.h"
+#include "core/control_mail.h"
+#include "core/core_post.h"
+#include "core/fan_out.h"
+#include "core/link_share.h"
+#include "core/peer_mail.h"
+#include "core/rooms.h"
+#include "io/io.h"
+#include "observe/metrics.h"
+#include "ringcast/simulation.h"
+#include "room/room_directory.h"
+#include "session/address_limits.h"
+#include "session/answers.h"
+#include "session/core_context.h"
+#include "session/page.h"
+#include "session/reader.h"
+#include "session/sender.h"
+#include "session/sessions.h"
+
+namespace ringcast::server {
+
+/// What a core is given; all of it outlives the core.
+struct CoreWiring {
+  std::uint32_t index;  ///< of this core, from 0
+  io::Io& io;
+  const Clock& clock;
+  const CoreOptions& options;
+  observe::CoreMetrics& metrics;
+  io::Socket listener;
+  std::span<const PageFile> page;
+  ControlToCoreQueue& from_control;
+  CoreToControlQueue& to_control;
+  io::Doorbell* control_doorbell;        ///< rung behind mail to the control thread; may be nullptr
+  std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
+  NoticeQueue* notices = nullptr;        ///< what is to be logged; may be nullptr
+  AddressLimits* address_limits = nullptr;  ///< that all cores share; none: nobody is limited
+};
+
+class Core {
+ public:
+  explicit Core(const CoreWiring& wiring);
+
+  /// Before start(). The room's ticks begin now. False when the name is taken.
+  /// `saved`: what the simulation has been restored from, if it has.
+  [[nodiscard]] bool add_room(room::RoomId id, const RoomOptions& options,
+                              std::unique_ptr<Simulation> simulation, observe::RoomMetrics& metrics,
+                              const SavedRoom* saved = nullptr);
+  /// Before start(). The same of a room that is at home on another core: this one has a branch of
+  /// it when it is spread, and sends its connections there when it is not.
+  [[nodiscard]] bool add_elsewhere(const ElsewhereRoom& room);
+  /// Arms the listener and the doorbell. From here on everything on the thread that made the Io.
+  void start();
+  void turn();
+  /// After a Shutdown: everything has come home.
+  [[nodiscard]] bool done() const { return done_; }
+  void run() {
+    start();
+    while (!done_) turn();
+  }
+
+  [[nodiscard]] Sessions& sessions() { return sessions_; }
+  [[nodiscard]] CoreContext& context() { return context_; }
+
+ private:
+  [[nodiscard]] std::span<io::Completion> wait_for_completions();
+  void receive(std::span<io::Completion> completions);
+  void dispatch(io::Completion& completion);
+  void session_completion(Operation operation, Handle handle, Session& session,
+                          io::Completion& completion);
+  void received(Handle handle, Session& session, io::Completion& completion);
+  void opened(Handle handle, Session& session);
+  void read_control_mail();
+  void act_on(const Shutdown& mail);
+  void act_on(const ShutdownNow& mail);
+  void act_on(OpenRoom& mail);
+  void act_on(LearnOfRoom& mail);
+  void act_on(const CloseRoom& mail);
+  void act_on(const Reconfigure& mail);
+  void close_home(HomeRoom& home);
+  void tick_due_rooms();
+  void tick(HomeRoom& home);
+  void note_handed_over();
+  void begin_shutdown(const Shutdown& shutdown);
+  void send_off_due();
+  void send_off(Handle handle);
+  [[nodiscard]] Drained save_rooms();
+  void say_going_away(Handle handle, Session& session);
+  void advance_shutdown();
+  void sample_levels();
+  void limit_link();
+  void post(CoreToControl mail);
+  [[nodiscard]] Instant next_deadline() const;
+
+  CoreWiring wiring_;
+  CoreContext context_;
+  Sender sender_;
+  Sessions sessions_;
+  Answers answers_;
+  FanOut fan_out_;
+  Rooms rooms_;
+  CorePost post_;
+  Broadcast broadcast_;
+  Reader reader_;
+  Acceptor acceptor_;
+  LinkShare link_share_;
+  Instant sample_at_{};
+  Instant busy_since_{};
+  Nanoseconds waited_{};  ///< in this turn
+  /// Whose turn to be told to go comes when, the last first.
+  struct Departure {
+    Instant at;
+    Handle session;
+  };
+  std::vector<Departure> departures_;
+  Shutdown shutdown_;
+  Instant window_until_{};
+  Instant drain_until_ = never;
+  Instant pins_until_ = never;
+  bool shutting_down_ = false;
+  bool done_ = false;
+};
+
+}  // namespace ringcast::server

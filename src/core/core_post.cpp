@@ -1,0 +1,175 @@
+#include "core/core_post.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "core/acceptor.h"
+#include "core/fan_out.h"
+#include "core/rooms.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+
+CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers,
+                   Rooms& rooms, FanOut& fan_out, std::function<void(room::RoomId)> closed)
+    : context_(context),
+      peers_(peers),
+      rooms_(rooms),
+      fan_out_(fan_out),
+      closed_(std::move(closed)) {
+  for (std::uint32_t index = 0; index < peers.size(); ++index) {
+    const bool other = index != core;
+    outlets_.push_back(other ? std::make_unique<Outlet>(context, *peers[index].to) : nullptr);
+    others_writing_ += other ? 1 : 0;
+  }
+  if (outlets_.empty()) outlets_.emplace_back();  // alone
+}
+
+// As much as a mailbox holds: a core that writes faster than this one reads can't keep it here.
+void CorePost::read() {
+  for (std::uint32_t from = 0; from < peers_.size(); ++from) {
+    if (peers_[from].from == nullptr) continue;
+    PeerQueue& queue = *peers_[from].from;
+    for (std::size_t left = queue.capacity(); left > 0; --left) {
+      PeerMail* mail = queue.front();
+      if (mail == nullptr) break;
+      act_on(from, *mail);
+      queue.drop_front();
+    }
+  }
+}
+
+void CorePost::flush() {
+  for (std::uint32_t to = 0; to < outlets_.size(); ++to) {
+    if (outlets_[to] && outlets_[to]->flush()) context_.io.wake(peers_[to].ring);
+  }
+}
+
+bool CorePost::is_waiting() const {
+  return std::ranges::any_of(
+      outlets_, [](const auto& outlet) { return outlet != nullptr && outlet->is_waiting(); });
+}
+
+void CorePost::end() {
+  ended_ = true;
+  for (const auto& outlet : outlets_) {
+    if (outlet) outlet->end();
+  }
+}
+
+bool CorePost::is_over() {
+  return others_writing_ == 0 && std::ranges::all_of(outlets_, [](const auto& outlet) {
+           return outlet == nullptr || outlet->is_quiet();
+         });
+}
+
+FrameRef CorePost::copy(Loan loan, FrameUse use, std::uint64_t tick, Instant made) {
+  if (loan.empty()) return {};
+  FrameRef frame = context_.encoder.copy(context_.frames, loan, use, tick, made);
+  if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
+  return frame;
+}
+
+void CorePost::act_on(std::uint32_t from, PeerMail& mail) {
+  std::visit([&](auto& which) { act_on(from, which); }, mail);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, ConnectionMoved& mail) {
+  acceptor_->moved_here(mail);
+}
+
+// From here on: rooms that are not there have been closed meanwhile, and their mail means nothing.
+
+void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  room->heard_of(mail.tick);
+  const FrameRef frame = copy(mail.frame, FrameUse::latest, mail.tick, mail.made);
+  if (frame) fan_out_.snapshot(*room, mail.to, frame);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  fan_out_.event(room->branch(), mail.to, copy(mail.frame, FrameUse::reliable));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  room->heard_of(mail.tick);
+  fan_out_.welcome(*room, mail.member, mail.tick, copy(mail.frame, FrameUse::reliable));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  fan_out_.full_state(room->branch(), copy(mail.frame, FrameUse::reliable));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const GoodbyeMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  fan_out_.goodbye(room->branch(), mail.member, copy(mail.frame, FrameUse::control), mail.code,
+                   mail.reason);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const MalformedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room))
+    fan_out_.malformed_input(room->branch(), mail.member);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const InputDroppedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.dropped_input(room->branch(), mail.member);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(room->branch(), mail.newest);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) {
+    fan_out_.close_room(room->branch());
+    rooms_.remove(mail.room);
+  }
+  closed_(mail.room);
+}
+
+void CorePost::act_on(std::uint32_t from, const JoinMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home == nullptr) return;
+  home->newest[from] = mail.member;
+  if (home->room.has_place()) {
+    home->room.admit(mail.member, from);
+    return;
+  }
+  FrameRef goodbye =
+      context_.encoder.close(context_.frames, ws::CloseCode::try_again_later, "the room is full");
+  const Loan loan = goodbye ? goodbye.bytes() : Loan{};
+  outlets_[from]->reliable(mail.room, mail.member,
+                           GoodbyeMail{mail.room, mail.member, ws::CloseCode::try_again_later,
+                                       LeaveReason::disconnected, loan},
+                           std::move(goodbye));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const LeaveMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  // One for whom the room was full was never there.
+  if (home != nullptr && home->room.has(mail.member)) home->room.depart(mail.member, mail.reason);
+}
+
+void CorePost::act_on(std::uint32_t from, const InputMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home == nullptr || !home->room.has(mail.member)) return;
+  if (home->room.input(mail.member, mail.payload, mail.type)) return;
+  context_.metrics[Count::inputs_inbox_full].add();
+  outlets_[from]->droppable(InputDroppedMail{mail.room, mail.member});
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const EndingMail& /*mail*/) {
+  --others_writing_;
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,74 @@
+// A core's mail with the other cores: reads what has come and acts on it, and brings what this core
+// has to say.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "core/outlet.h"
+#include "core/peer_mail.h"
+#include "session/core_context.h"
+
+namespace ringcast::server {
+
+class Acceptor;
+class AwayRoom;
+class FanOut;
+class Rooms;
+
+class CorePost {
+ public:
+  /// `peers` by core; that of this core, `core`, is empty. They outlive the core.
+  /// `closed` is told of each branch whose room has been closed at its home.
+  CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers, Rooms& rooms,
+           FanOut& fan_out, std::function<void(room::RoomId)> closed);
+  /// Who takes the connections that come. Before the first read().
+  void attach(Acceptor& acceptor) { acceptor_ = &acceptor; }
+
+  [[nodiscard]] const Outlets& outlets() const { return outlets_; }
+
+  /// Acts on the mail that has come.
+  void read();
+  /// Puts what waits into the mailboxes, and wakes who got any.
+  void flush();
+  /// Something waits for room in a mailbox: come back soon.
+  [[nodiscard]] bool is_waiting() const;
+
+  /// This core writes no more.
+  void end();
+  [[nodiscard]] bool has_ended() const { return ended_; }
+  /// No other core writes any more, and each has let go of what this one wrote.
+  [[nodiscard]] bool is_over();
+
+ private:
+  void act_on(std::uint32_t from, PeerMail& mail);
+  void act_on(std::uint32_t from, ConnectionMoved& mail);
+  void act_on(std::uint32_t from, const SnapshotMail& mail);
+  void act_on(std::uint32_t from, const EventMail& mail);
+  void act_on(std::uint32_t from, const WelcomeMail& mail);
+  void act_on(std::uint32_t from, const FullStateMail& mail);
+  void act_on(std::uint32_t from, const GoodbyeMail& mail);
+  void act_on(std::uint32_t from, const MalformedMail& mail);
+  void act_on(std::uint32_t from, const InputDroppedMail& mail);
+  void act_on(std::uint32_t from, const CutOffMail& mail);
+  void act_on(std::uint32_t from, const RoomClosedMail& mail);
+  void act_on(std::uint32_t from, const JoinMail& mail);
+  void act_on(std::uint32_t from, const LeaveMail& mail);
+  void act_on(std::uint32_t from, const InputMail& mail);
+  void act_on(std::uint32_t from, const EndingMail& mail);
+  /// This core's own copy; empty for an empty loan, and when frame memory has run out.
+  [[nodiscard]] FrameRef copy(Loan loan, FrameUse use, std::uint64_t tick = 0, Instant made = {});
+
+  CoreContext& context_;
+  std::span<const CorePeer> peers_;
+  Rooms& rooms_;
+  FanOut& fan_out_;
+  std::function<void(room::RoomId)> closed_;
+  Acceptor* acceptor_ = nullptr;
+  Outlets outlets_;
+  std::uint32_t others_writing_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace ringcast::server

@@ -1,0 +1,79 @@
+// A room on its home core: the room itself, its branch there, and what its broadcasts need to know.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/saved_room.h"
+#include "room/room.h"
+#include "session/local_room.h"
+
+namespace ringcast::server {
+
+class HomeRoom final : public LocalRoom {
+ public:
+  HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
+           std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits,
+           Instant start, observe::RoomMetrics& metrics)
+      : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
+        room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
+        newest(limits.cores),
+        core_(core),
+        spread_(spread) {}
+
+  [[nodiscard]] bool is_spread() const { return spread_; }
+
+  [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
+  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+    if (!room.has_place()) return std::nullopt;
+    const MemberId member = branch().admit(session);
+    room.admit(member, core_);
+    return member;
+  }
+  [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token) override {
+    if (token.empty() || !resume_key_) return std::nullopt;
+    const auto member = read_resume_token(*resume_key_, name(), token);
+    if (!member || !room.claim(*member)) return std::nullopt;
+    branch().readmit(*member, session);
+    room.admit(*member, core_);
+    return member;
+  }
+  /// Before its first tick: goes on from where another server left off, whose members may come back
+  /// until `until`.
+  void resume(const SavedRoom& saved, Instant until) {
+    resume_key_ = saved.key;
+    branch().begin_ids_at(saved.room.member_ids_end);
+    room.resume(saved.room, until);
+  }
+  /// Once all sessions are gone; see room::Room::keep.
+  [[nodiscard]] std::optional<room::KeptRoom> keep() {
+    std::uint32_t end = branch().ids_end();
+    for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
+    return room.keep(end);
+  }
+  void depart(MemberId member, LeaveReason reason) override {
+    branch().remove(member);
+    room.depart(member, reason);
+  }
+  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload,
+                           MessageType type) override {
+    return room.input(member, payload, type);
+  }
+
+  room::Room room;
+  std::vector<MemberId> newest;  ///< of each core, who asked to join last
+  std::uint64_t event_sequence = 0;
+  Instant tick_began{};
+  RoomOrigin origin;
+  bool handing_over = false;  ///< sends of its newest tick have not all been handed over
+
+ private:
+  std::optional<ResumeKey> resume_key_;
+  std::uint32_t core_;
+  bool spread_;
+};
+
+}  // namespace ringcast::server

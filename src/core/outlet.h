@@ -1,0 +1,106 @@
+// What a core has for one other core: the mailbox, and what waits while the mailbox is full. Each
+// class of mail has its own answer to that (design decision 6):
+// - a snapshot to everyone is replaced by the next one. At most one of a room is in the mailbox and
+//   one waits, so a core that lags is never more than that behind;
+// - events, welcomes and goodbyes wait in order. When too many do, the room's are given up and a
+//   CutOffMail takes their place: nobody sees a gap;
+// - joins, leaves and moved connections wait in order, always: who makes one asks has_room() first,
+//   and each session's leave is reserved by its join;
+// - inputs are refused, and the sender is told;
+// - that an input was dropped at the room's home is not told.
+// Frames stay held until the reader has let go of the mail that lends them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/frame.h"
+#include "base/queue.h"
+#include "core/peer_mail.h"
+#include "session/core_context.h"
+
+namespace ringcast::server {
+
+class Outlet {
+ public:
+  /// `to` outlives it, and what it lends must not be gone before is_quiet().
+  Outlet(CoreContext& context, PeerQueue& to);
+  Outlet(const Outlet&) = delete;
+  Outlet& operator=(const Outlet&) = delete;
+
+  /// Joins, leaves and moved connections may come.
+  [[nodiscard]] bool has_room() const { return waiting_.size() < controls_max_ / 2; }
+  /// A join, leave, moved connection, or the end: never refused.
+  void control(PeerMail mail) { put(std::move(mail), {}, {}, {}); }
+  /// The last: what waits still goes, snapshots don't, and what comes afterwards means nothing.
+  void end() {
+    latest_.clear();
+    control(EndingMail{});
+    ended_ = true;
+  }
+  /// An event, welcome, full state, goodbye...: what must not be lost for one member of `room`
+  /// alone. `newest` is the member of that core who asked to join last.
+  void reliable(room::RoomId room, MemberId newest, PeerMail mail, FrameRef frame);
+  void snapshot(const SnapshotMail& mail, FrameRef frame);
+  /// A snapshot that waits is older than what newcomers are about to get.
+  void drop_snapshot(room::RoomId room);
+  /// The room is gone: the place of its snapshots is free again.
+  void forget(room::RoomId room);
+  /// Goes while the mailbox is at most half full, and is lost otherwise.
+  void droppable(PeerMail mail);
+  /// False when the mailbox is full.
+  [[nodiscard]] bool input(InputMail mail, std::span<const std::byte> payload);
+
+  /// Puts into the mailbox what waits, as far as there is room, and takes back what was lent. True
+  /// when anything was put since the last flush: the reader is to be woken.
+  [[nodiscard]] bool flush();
+  /// Something waits for room in the mailbox.
+  [[nodiscard]] bool is_waiting() const { return !waiting_.empty(); }
+  /// Nothing waits, and the reader has let go of everything.
+  [[nodiscard]] bool is_quiet();
+
+ private:
+  struct Waiting {
+    PeerMail mail;
+    FrameRef frame;
+    room::RoomId room{};
+    bool reliable = false;  ///< of `room`; may be given up
+  };
+  struct Lent {
+    std::size_t index;  ///< of its mail: back once the queue has consumed more
+    FrameRef frame;
+  };
+  struct Latest {
+    SnapshotMail mail;
+    FrameRef frame;
+    std::size_t in_mailbox = 0;  ///< the queue's count behind the last one put
+  };
+
+  void put(PeerMail&& mail, FrameRef&& frame, room::RoomId room, std::optional<MemberId> newest);
+  /// Moves from both when there is room, and from neither when there is not.
+  [[nodiscard]] bool push(PeerMail& mail, FrameRef& frame);
+  void cut_off(room::RoomId room, MemberId newest);
+  void take_back();
+  [[nodiscard]] Latest& latest_of(room::RoomId room);
+
+  CoreContext& context_;
+  PeerQueue& queue_;
+  std::size_t controls_max_;
+  std::deque<Waiting> waiting_;
+  std::size_t reliable_waiting_ = 0;
+  FixedQueue<Lent> lent_;
+  std::vector<Latest> latest_;  ///< one a room
+  bool put_since_flush_ = false;
+  bool ended_ = false;
+};
+
+/// By core; nullptr for one's own.
+using Outlets = std::vector<std::unique_ptr<Outlet>>;
+
+}  // namespace ringcast::server

@@ -1,0 +1,133 @@
+// Mail between two cores: one bounded queue each way, one writer, one reader, no lock and no
+// read-modify-write (design decision 6). A mail may lend bytes of the writer's frame memory: the
+// reader copies what it needs before it lets the mail go, and the queue's own index then tells the
+// writer that the bytes are its again. Nothing else is shared.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <variant>
+
+#include "base/clock.h"
+#include "base/queue.h"
+#include "io/io.h"
+#include "observe/metrics.h"
+#include "ringcast/simulation.h"
+#include "room/room_directory.h"
+#include "session/address_limits.h"
+#include "session/session.h"
+#include "ws/close_code.h"
+
+namespace ringcast::server {
+
+/// Bytes of the writer's, there until the mail is let go. Of a frame: none stand for one that
+/// there was no memory for.
+using Loan = std::span<const std::byte>;
+
+/// A connection whose room is at home on the reader's core, before its answer: with its request and
+/// all that came behind it. The socket is the reader's to close.
+struct ConnectionMoved {
+  io::Socket socket;
+  std::unique_ptr<Handshake> handshake;
+  Instant deadline;
+  AddressLimits::Claim address_claim;
+};
+
+// From a room's home core to a core that members of it are on, which makes one copy of each frame
+// and hands it to its own members.
+
+/// `to`: a member, or everyone.
+struct SnapshotMail {
+  room::RoomId room{};
+  MemberId to{};
+  std::uint64_t tick = 0;
+  Instant made{};
+  Loan frame;
+};
+struct EventMail {
+  room::RoomId room{};
+  MemberId to{};
+  Loan frame;
+};
+/// The member's first message: from here on it is reached by what is said to everyone.
+struct WelcomeMail {
+  room::RoomId room{};
+  MemberId member{};
+  std::uint64_t tick = 0;
+  Loan frame;
+};
+/// To those who were welcomed in the same tick.
+struct FullStateMail {
+  room::RoomId room{};
+  Loan frame;
+};
+/// The member's session ends behind what was sent to it; `frame` is the close frame. The member
+/// leaves for `reason`.
+struct GoodbyeMail {
+  room::RoomId room{};
+  MemberId member{};
+  ws::CloseCode code{};
+  LeaveReason reason{};
+  Loan frame;
+};
+/// The member's input could not be read.
+struct MalformedMail {
+  room::RoomId room{};
+  MemberId member{};
+};
+/// The member's input found the inbox full: it was dropped. Lost itself when the mailbox is busy.
+struct InputDroppedMail {
+  room::RoomId room{};
+  MemberId member{};
+};
+/// The reader has fallen behind and events were given up: every member up to `newest`, who may miss
+/// one, is disconnected with 1013. Ids of one core rise in the order of joining.
+struct CutOffMail {
+  room::RoomId room{};
+  MemberId newest{};
+};
+/// The room is no more: its sessions end behind what was sent to them.
+struct RoomClosedMail {
+  room::RoomId room{};
+};
+
+// From a member's core to the room's home.
+
+struct JoinMail {
+  room::RoomId room{};
+  MemberId member{};
+};
+struct LeaveMail {
+  room::RoomId room{};
+  MemberId member{};
+  LeaveReason reason{};
+};
+struct InputMail {
+  room::RoomId room{};
+  MemberId member{};
+  MessageType type{};
+  Loan payload;
+};
+
+/// The writer's last: it writes no more.
+struct EndingMail {};
+
+using PeerMail = std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail,
+                              FullStateMail, GoodbyeMail, MalformedMail, InputDroppedMail,
+                              CutOffMail, RoomClosedMail, JoinMail, LeaveMail, InputMail>;
+using PeerQueue = SpscQueue<PeerMail>;
+
+/// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,
+/// with room for what else a turn says. 72 bytes each.
+inline constexpr std::size_t core_mails_max = 4'096;
+
+/// Another core as one reaches it. All of it outlives the core.
+struct CorePeer {
+  PeerQueue* to = nullptr;
+  PeerQueue* from = nullptr;
+  io::RingName ring;  ///< woken behind mail to it
+  const observe::CoreMetrics* metrics = nullptr;
+};
+
+}  // namespace ringcast::server

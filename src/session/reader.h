@@ -1,0 +1,53 @@
+// What a session's bytes mean: decodes frames, keeps the inbound limits, answers what the server
+// itself is asked, takes acknowledgements, and puts inputs into the room's inbox.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "session/core_context.h"
+#include "session/session.h"
+#include "wire/envelope.h"
+#include "ws/frame_decoder.h"
+
+namespace ringcast::server {
+
+class Answers;
+class Sender;
+class Sessions;
+
+class Reader final : private ws::DecoderEvents {
+ public:
+  Reader(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers);
+
+  /// Bytes of a session that is open or closing.
+  void received(Handle handle, Session& session, std::span<const std::byte> bytes);
+  /// The context has other options than before.
+  void options_changed();
+
+ private:
+  bool on_message(ws::Opcode opcode, std::span<const std::byte> payload) override;
+  bool on_ping(std::span<const std::byte> payload) override;
+  bool on_pong(std::span<const std::byte> payload) override;
+  void on_close(ws::CloseCode code, std::string_view reason) override;
+  void on_violation(ws::CloseCode code, std::string_view reason) override;
+
+  bool on_envelope(std::span<const std::byte> payload, bool within_limits);
+  bool input(std::span<const std::byte> payload, MessageType type);
+  [[nodiscard]] bool take_token();
+  bool drop_over_limit();
+
+  CoreContext& context_;
+  Sessions& sessions_;
+  Sender& sender_;
+  Answers& answers_;
+  ws::FrameDecoder decoder_;
+  // The session whose bytes are being decoded.
+  Handle handle_;
+  Session* session_ = nullptr;
+  bool within_bytes_ = true;  ///< the bytes being decoded came no faster than the limit
+  bool dropped_ = false;      ///< something of them was over a limit, and has been counted
+};
+
+}  // namespace ringcast::server

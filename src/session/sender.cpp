@@ -1,0 +1,441 @@
+#include "session/sender.h"
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "observe/probes.h"
+#include "session/sessions.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+using room::Lane;
+using room::Outbox;
+
+namespace {
+
+/// Address space is all that it costs until it is used.
+constexpr std::uint32_t pins_max = 65'536;
+
+/// What of the configured strategy this Io can do; 0: no zero-copy sends.
+std::size_t zero_copy_from(const SendOptions& options, io::ZeroCopy possible) {
+  const bool wanted = options.strategy == SendOptions::Strategy::zero_copy
+                          ? possible != io::ZeroCopy::none
+                          : options.strategy == SendOptions::Strategy::automatic &&
+                                possible == io::ZeroCopy::reported;
+  return wanted ? options.zero_copy_min_bytes : 0;
+}
+
+/// Whether the snapshot among the pieces, if there is one, has left none of its bytes.
+bool latest_stayed(std::span<const room::Piece> pieces, std::size_t taken) {
+  std::size_t ahead = 0;
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return taken <= ahead;
+    ahead += piece.frame.bytes().size();
+  }
+  return false;
+}
+
+}  // namespace
+
+Sender::Sender(CoreContext& context)
+    : context_(context),
+      queue_(context.options.slots()),
+      queued_(context.options.slots()),
+      paced_(context.options.slots()),
+      record_of_slot_(context.options.slots()),
+      pieces_(context.options.flush_sends_max + room::batch_pieces_max),
+      zero_copy_min_bytes_(zero_copy_from(context.options.send, context.io.zero_copy())),
+      held_(context.options.slots()),
+      pins_(pins_max) {
+  records_.reserve(context.options.flush_sends_max);
+}
+
+// A slot stands in the queue at most once, whoever lives in it: the queue cannot overflow.
+void Sender::enqueue_slot(std::uint32_t slot) {
+  if (queued_[slot] != 0) return;
+  queued_[slot] = 1;
+  static_cast<void>(queue_.push(std::uint32_t{slot}));
+}
+
+void Sender::pace(std::uint32_t slot, Session& session) {
+  session.queued_at = {};
+  if (paced_.add(slot)) context_.metrics[Count::frames_held_for_link].add();
+}
+
+void Sender::note_due(const FrameRef& frame) {
+  if (!budget_.limits()) return;
+  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.bytes().size()));
+}
+
+void Sender::spend(bool on_snapshot, std::size_t bytes) {
+  if (on_snapshot) {
+    budget_.spend_on_snapshot(bytes);
+  } else {
+    budget_.spend(bytes);
+  }
+}
+
+bool Sender::may_send_latest(const Session& session) const {
+  return session.acknowledgement.may_send(context_.options.latest.bound());
+}
+
+void Sender::put_latest(Handle handle, Session& session, const FrameRef& frame) {
+  switch (session.outbox.put_latest(frame, context_.options.session.outbox.latest_policy)) {
+    case Outbox::Put::queued:
+      break;
+    case Outbox::Put::replaced:
+      context_.metrics[Count::frames_replaced_latest].add();
+      break;
+    case Outbox::Put::dropped:
+      context_.metrics[Count::frames_dropped_latest].add();
+      break;
+    case Outbox::Put::overflow:
+      break;
+  }
+  note_due(frame);
+  if (may_send_latest(session)) {
+    enqueue(handle, session);
+  } else {
+    context_.metrics[Count::frames_held_for_acknowledgement].add();
+  }
+}
+
+bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
+  if (!frame) return false;
+  note_due(frame);
+  if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
+      Outbox::Put::overflow) {
+    return false;
+  }
+  enqueue(handle, session);
+  return true;
+}
+
+bool Sender::has_room_for_sends() const {
+  return records_.size() < context_.options.flush_sends_max &&
+         pieces_used_ + room::batch_pieces_max <= pieces_.size();
+}
+
+bool Sender::is_in_this_flush(std::uint32_t slot) const {
+  const std::uint32_t record = record_of_slot_[slot];
+  return record < records_.size() && records_[record].session.slot == slot;
+}
+
+void Sender::flush() {
+  flushed_at_ = context_.now;
+  budget_.refill(context_.now);
+  // One round over what is queued now: a session that has more to send than one batch stands in the
+  // queue again, and a second send of it must not follow before the first is settled.
+  std::size_t round = queue_.size();
+  // Whose snapshot waits for the link gets its turn before who has come since; a newer snapshot
+  // keeps the place of the older one.
+  while (!paced_.empty() && budget_.is_open() && has_room_for_sends()) {
+    flush_slot(paced_.next(), true);
+  }
+  for (; round > 0 && has_room_for_sends(); --round) {
+    const std::uint32_t slot = *queue_.pop();
+    queued_[slot] = 0;
+    if (is_in_this_flush(slot)) {
+      enqueue_slot(slot);
+    } else {
+      flush_slot(slot, paced_.empty());
+    }
+  }
+}
+
+// `its_turn`: no snapshot waits for the link longer.
+void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
+  const Handle handle = sessions_->handle_at(slot);
+  Session* session = sessions_->find(handle);
+  if (session == nullptr || session->send_state != SendState::idle) return;
+  if (session->phase != Phase::open && session->phase != Phase::closing) return;
+  if (session->queued_at == Instant{}) session->queued_at = context_.now;  // its turn has come
+  const bool link_open = its_turn && budget_.is_open();
+  if (link_open || session->outbox.has_work(false)) {
+    flush_one(handle, *session, link_open);
+  } else if (session->outbox.has_latest() && may_send_latest(*session)) {
+    pace(slot, *session);
+  } else {
+    session->queued_at = {};
+  }
+}
+
+void Sender::flush_one(Handle handle, Session& session, bool link_open) {
+  Outbox& outbox = session.outbox;
+  if (outbox.begun()) {
+    session.send_state = SendState::finishing;
+    ++in_flight_;
+    spend(outbox.begun_lane() == Lane::latest, outbox.remainder().size());
+    context_.io.send(session.socket, outbox.remainder(), io::SendMode::whole,
+                     CoreContext::token(Operation::send_whole, handle));
+    return;
+  }
+  const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
+                                                             room::batch_pieces_max);
+  const bool latest_allowed = link_open && may_send_latest(session);
+  const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
+  if (count == 0) {
+    session.queued_at = {};
+    return;
+  }
+
+  std::uint32_t bytes = 0;
+  bool has_latest = false;
+  std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
+  for (std::uint32_t index = 0; index < count; ++index) {
+    const room::Piece& piece = batch[index];
+    spans[index] = piece.frame.bytes();
+    bytes += static_cast<std::uint32_t>(spans[index].size());
+    if (piece.lane != Lane::latest) continue;
+    has_latest = true;
+    session.acknowledgement.sent(piece.frame.tick());
+  }
+  spend(has_latest, bytes);
+  if (count == 1 && goes_without_copy(session, batch[0].frame)) {
+    const Handle pin = pins_.emplace(handle, batch[0].frame);
+    ++session.pins;
+    hold(session, batch.first(1), bytes);
+    context_.metrics[Count::sends_zero_copy].add();
+    context_.io.send_zero_copy(session.socket, spans[0],
+                               CoreContext::token(Operation::send_zero_copy, pin));
+    return;
+  }
+  if (count > 1 && context_.options.send.several_frames == SendOptions::SeveralFrames::chain) {
+    hold(session, batch.first(count), bytes);
+    context_.metrics[Count::sends_chained].add();
+    context_.io.send_chain(session.socket, std::span(spans).first(count),
+                           CoreContext::token(Operation::send_chain, handle));
+    return;
+  }
+  record_of_slot_[handle.slot] = static_cast<std::uint32_t>(records_.size());
+  records_.push_back(
+      {handle, pieces_used_, count, bytes, false, std::exchange(session.queued_at, Instant{})});
+  pieces_used_ += count;
+
+  const io::Token token = CoreContext::token(Operation::send_quiet, handle);
+  if (count == 1) {
+    context_.io.send(session.socket, spans[0], io::SendMode::quiet, token);
+  } else {
+    context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
+                              token);
+  }
+  if (outbox.has_work(latest_allowed)) {
+    enqueue(handle, session);
+  } else if (!link_open && outbox.has_latest()) {
+    pace(handle.slot, session);
+  }
+}
+
+void Sender::settle(std::span<io::Completion> completions) {
+  if (records_.empty()) return;
+  for (const io::Completion& completion : completions) {
+    if (completion.token.kind != static_cast<std::uint8_t>(Operation::send_quiet)) continue;
+    quiet_send_over(records_[record_of_slot_[completion.token.slot]], completion.result);
+  }
+  for (const Record& record : records_) {
+    if (record.settled) continue;
+    context_.metrics.write_duration.record(context_.now - record.queued_at);
+    handed_over(record.session, pieces_of(record), record.bytes);
+  }
+  records_.clear();
+  pieces_used_ = 0;
+}
+
+// A snapshot has been on its way since its tick began, whatever else leaves with it.
+Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
+  for (const room::Piece& piece : pieces) {
+    if (piece.lane == Lane::latest) return piece.frame.made();
+  }
+  return flushed_at_;
+}
+
+void Sender::quiet_send_over(Record& record, std::int32_t result) {
+  record.settled = true;
+  Session& session = *sessions_->find(record.session);
+  session.queued_at = record.queued_at;  // it goes on waiting
+  came_back(record.session, session, pieces_of(record), record.bytes, result);
+}
+
+// All of it, or what was not taken: back into the lanes.
+void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
+                       std::uint32_t bytes, std::int32_t result) {
+  const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
+  if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
+  budget_.give_back(bytes - taken);
+  const Instant queued = queued_at(pieces);
+  const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
+  context_.metrics[Count::bytes_sent].add(taken);
+  if (result < 0 && result != -EAGAIN) {
+    sessions_->peer_gone(handle);
+  } else if (!all_came_back) {
+    context_.metrics[Count::reliable_overflows].add();
+    sessions_->close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
+                     Farewell::at_once, LeaveReason::overflow);
+    enqueue(handle, session);
+  } else if (session.outbox.begun()) {
+    context_.metrics[Count::sends_short].add();
+    RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
+    enqueue_slot(handle.slot);
+  } else {
+    context_.metrics[Count::sends_blocked].add();
+    RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
+    session.send_state = SendState::waiting;
+    context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
+  }
+}
+
+bool Sender::goes_without_copy(const Session& session, const FrameRef& frame) const {
+  const std::span<const std::byte> bytes = frame.bytes();
+  if (zero_copy_min_bytes_ == 0 || bytes.size() < zero_copy_min_bytes_ || session.copies ||
+      session.pins >= context_.options.send.zero_copy_pins_max ||
+      pins_.size() == pins_.capacity()) {
+    return false;
+  }
+  const std::byte* registered_end =
+      context_.io.frame_memory().data() + context_.io.registered_bytes();
+  return bytes.data() + bytes.size() <= registered_end;
+}
+
+void Sender::hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes) {
+  session.held = held_.emplace();
+  Held& held = held_[session.held];  // there is one for each session
+  for (room::Piece& piece : batch) held.pieces[held.count++] = std::move(piece);
+  held.bytes = bytes;
+  session.send_state = SendState::held;
+  ++in_flight_;
+}
+
+void Sender::chain_over(Handle handle, Session& session, std::int32_t result) {
+  held_over(handle, session, result);
+}
+
+void Sender::held_over(Handle handle, Session& session, std::int32_t result) {
+  session.send_state = SendState::idle;
+  --in_flight_;
+  const Handle held_handle = std::exchange(session.held, {});
+  Held& held = held_[held_handle];
+  if (session.phase == Phase::ending) {
+    held_.erase(held_handle);
+    sessions_->operation_over(handle, session);
+    return;
+  }
+  if (result >= 0 && static_cast<std::uint32_t>(result) == held.bytes) {
+    context_.metrics.write_duration.record(context_.now -
+                                           std::exchange(session.queued_at, Instant{}));
+    handed_over(handle, held.all(), held.bytes);
+    held_.erase(held_handle);
+    enqueue(handle, session);
+    return;
+  }
+  came_back(handle, session, held.all(), held.bytes, result);
+  held_.erase(held_handle);
+}
+
+void Sender::zero_copy_over(const io::Completion& completion) {
+  const Handle pin_handle{completion.token.slot, completion.token.generation};
+  Pin* pin = pins_.find(pin_handle);
+  if (pin == nullptr) return;
+  const Handle handle = pin->session;
+  Session* session = sessions_->find(handle);
+  if (completion.notification) {
+    note_usage(*pin, session, completion.result);
+  } else {
+    pin->taken = completion.result > 0;
+  }
+  if (!completion.more) {
+    pins_.erase(pin_handle);
+    if (session != nullptr) --session->pins;
+  }
+  // The session is there until its send is over, and it is over at the first completion.
+  if (!completion.notification) held_over(handle, *session, completion.result);
+}
+
+// Of a send that failed the kernel says "copied" as well, and of one that it did not copy now and
+// then (docs/kernels.md): several in a row are believed.
+void Sender::note_usage(const Pin& pin, Session* session, std::int32_t usage) {
+  if (!pin.taken) return;
+  const bool copied = usage == io::zero_copy_copied;
+  RINGCAST_PROBE(zero_copy_notified, pin.session.slot, pin.frame.bytes().size(), copied);
+  if (copied) context_.metrics[Count::zero_copy_copied].add();
+  if (session == nullptr || session->copies) return;
+  session->copied = copied ? static_cast<std::uint16_t>(session->copied + 1) : std::uint16_t{0};
+  const std::uint32_t copied_max = context_.options.send.zero_copy_copied_max;
+  if (copied_max == 0 || session->copied < copied_max) return;
+  session->copies = true;
+  context_.metrics[Count::zero_copy_fallbacks].add();
+}
+
+void Sender::forget_pins() {
+  pins_.for_each([this](Handle handle, Pin&) { pins_.erase(handle); });
+}
+
+void Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes) {
+  RINGCAST_PROBE(send_done, handle.slot, bytes, context_.now - queued_at(pieces),
+                 pieces.back().lane);
+  bool goodbye = false;
+  for (room::Piece& piece : pieces) {
+    count_sent(piece.lane);
+    if (piece.lane == Lane::latest) {
+      context_.metrics.send_age.record(context_.now - piece.frame.made());
+    }
+    goodbye = goodbye || piece.lane == Lane::goodbye;
+    piece.frame.reset();
+  }
+  context_.metrics[Count::bytes_sent].add(bytes);
+  if (!goodbye) return;
+  if (Session* session = sessions_->find(handle)) sessions_->goodbye_handed_over(handle, *session);
+}
+
+void Sender::count_sent(Lane lane) {
+  switch (lane) {
+    case Lane::latest:
+      context_.metrics[Count::frames_sent_latest].add();
+      break;
+    case Lane::reliable:
+      context_.metrics[Count::frames_sent_reliable].add();
+      break;
+    case Lane::pong:
+    case Lane::goodbye:
+      context_.metrics[Count::frames_sent_control].add();
+      break;
+  }
+}
+
+void Sender::whole_send_over(Handle handle, Session& session, std::int32_t result) {
+  session.send_state = SendState::idle;
+  --in_flight_;
+  const std::size_t expected = session.outbox.remainder().size();
+  const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
+  const Lane lane = session.outbox.begun_lane();
+  const Instant made = session.outbox.begun_made();
+  session.outbox.finish_begun();
+  if (session.phase == Phase::ending) {
+    sessions_->operation_over(handle, session);
+    return;
+  }
+  if (!complete) {
+    sessions_->peer_gone(handle);
+    return;
+  }
+  RINGCAST_PROBE(send_done, handle.slot, expected,
+                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
+  count_sent(lane);
+  context_.metrics[Count::bytes_sent].add(expected);
+  context_.metrics.write_duration.record(context_.now -
+                                         std::exchange(session.queued_at, Instant{}));
+  if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);
+  enqueue(handle, session);
+}
+
+void Sender::writable(Handle handle, Session& session) {
+  session.send_state = SendState::idle;
+  if (session.phase == Phase::ending) {
+    sessions_->operation_over(handle, session);
+  } else {
+    enqueue_slot(handle.slot);
+  }
+}
+
+}  // namespace ringcast::server

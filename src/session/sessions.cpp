@@ -1,0 +1,310 @@
+#include "session/sessions.h"
+
+#include <utility>
+
+#include "observe/probes.h"
+#include "session/local_room.h"
+#include "session/sender.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+
+namespace {
+
+/// What a peer may still send once nothing of it counts: more than what is on its way when our
+/// goodbye reaches it, and too little to keep a core busy.
+constexpr std::uint32_t discarded_bytes_max = 256U << 10;
+
+/// Whoever runs the server may want to know why.
+bool means_trouble(ws::CloseCode code) {
+  return code != ws::CloseCode::normal && code != ws::CloseCode::going_away &&
+         code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
+}
+
+/// About an open session; one that found its room full knows the room by its handshake only.
+Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
+  Notice notice{.kind = kind, .session = handle, .member = session.member};
+  if (session.room != nullptr) {
+    notice.room = session.room->id();
+  } else if (session.handshake != nullptr) {
+    notice.room = session.handshake->room;
+  }
+  return notice;
+}
+
+}  // namespace
+
+// 100 ms by 1,024 slots: a horizon of 102 s, above every default timeout.
+Sessions::Sessions(CoreContext& context, Sender& sender)
+    : context_(context),
+      sender_(sender),
+      slab_(context.options.slots()),
+      wheel_(context.now, std::chrono::milliseconds(100), 1'024, context.options.slots()) {}
+
+Handle Sessions::open(io::Socket socket) {
+  const Handle handle = slab_.emplace(socket);
+  if (!handle) return handle;
+  Session& session = slab_[handle];
+  const SessionOptions& options = context_.options.session;
+  session.handshake = std::make_unique<Handshake>(options.header_bytes_max);
+  set_deadline(handle, session, context_.now + options.header_timeout);
+  receive(handle, session, io::ReceiveMode::once);
+  return handle;
+}
+
+Handle Sessions::adopt(io::Socket socket, std::unique_ptr<Handshake> handshake, Instant deadline) {
+  const Handle handle = slab_.emplace(socket);
+  if (!handle) return handle;
+  Session& session = slab_[handle];
+  session.handshake = std::move(handshake);
+  set_deadline(handle, session, deadline);
+  return handle;
+}
+
+void Sessions::moved_away(Handle handle) {
+  wheel_.disarm(handle.slot);
+  slab_.erase(handle);
+}
+
+void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
+  session.receiving = true;
+  context_.io.receive(session.socket, mode, CoreContext::token(Operation::receive, handle));
+}
+
+void Sessions::leave_room(Session& session, LeaveReason reason) {
+  if (session.room == nullptr) return;
+  std::exchange(session.room, nullptr)->depart(session.member, reason);
+}
+
+void Sessions::count_close(ws::CloseCode code) {
+  const auto counted = [code] {
+    switch (code) {
+      case ws::CloseCode::normal:
+        return Count::sessions_closed_1000;
+      case ws::CloseCode::going_away:
+        return Count::sessions_closed_1001;
+      case ws::CloseCode::protocol_error:
+        return Count::sessions_closed_1002;
+      case ws::CloseCode::unsupported_data:
+        return Count::sessions_closed_1003;
+      case ws::CloseCode::invalid_payload:
+        return Count::sessions_closed_1007;
+      case ws::CloseCode::policy_violation:
+        return Count::sessions_closed_1008;
+      case ws::CloseCode::message_too_big:
+        return Count::sessions_closed_1009;
+      case ws::CloseCode::internal_error:
+        return Count::sessions_closed_1011;
+      case ws::CloseCode::service_restart:
+        return Count::sessions_closed_1012;
+      case ws::CloseCode::try_again_later:
+        return Count::sessions_closed_1013;
+      case ws::CloseCode::no_status:
+        return Count::sessions_closed_without_status;
+      case ws::CloseCode::abnormal:
+        break;
+    }
+    return Count::sessions_closed_other;  // the client's own
+  };
+  context_.metrics[counted()].add();
+}
+
+void Sessions::close(Handle handle, ws::CloseCode code, std::string_view reason, Farewell farewell,
+                     LeaveReason leave) {
+  const Session* session = find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  if (!reason.empty() && means_trouble(code)) {  // the peer's own close has no reason of ours
+    Notice notice = notice_of(Notice::Kind::session_closed, handle, *session);
+    notice.code = code;
+    notice.set_reason(reason);
+    context_.notices.say(notice, context_.now);
+  }
+  close_with(handle, context_.encoder.close(context_.frames, code, reason), code, farewell, leave);
+}
+
+void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, Farewell farewell,
+                          LeaveReason leave) {
+  Session* session = find(handle);
+  if (session == nullptr || session->phase != Phase::open) return;
+  leave_room(*session, leave);
+  count_close(code);
+  RINGCAST_PROBE(close, handle.slot, code);
+  if (farewell == Farewell::at_once) {
+    session->outbox.drop_waiting(context_.nodes);
+  } else {
+    session->outbox.drop_latest();
+  }
+  if (!goodbye) {
+    end(handle);
+    return;
+  }
+  session->outbox.put_goodbye(std::move(goodbye));
+  session->phase = Phase::closing;
+  set_deadline(handle, *session, context_.now + context_.options.session.close_timeout);
+  sender_.enqueue(handle, *session);
+}
+
+void Sessions::fail(Handle handle, ws::CloseCode code, std::string_view reason) {
+  Session* session = find(handle);
+  if (session == nullptr) return;
+  session->discarding = true;
+  close(handle, code, reason, Farewell::at_once);
+  // Already closing: the peer's stream means nothing any more, and our goodbye may have left.
+  session = find(handle);
+  if (session != nullptr && session->goodbye_sent) goodbye_handed_over(handle, *session);
+}
+
+void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
+  Session* session = find(handle);
+  if (session == nullptr) return;
+  session->peer_closed = true;
+  session->discarding = true;
+  if (session->phase == Phase::open) {
+    // In a room of raw messages what was said before the goodbye is answered before it, too (RFC
+    // 6455 section 5.5.1 lets a close frame wait for that).
+    if (session->room->encoding() == Encoding::raw) {
+      awaiting_answers_.push_back({handle, code});
+    } else {
+      close(handle, code, {}, Farewell::after_reliable, LeaveReason::left);
+    }
+  } else if (session->goodbye_sent) {
+    goodbye_handed_over(handle, *session);
+  }
+}
+
+void Sessions::close_answered(const LocalRoom& room) {
+  std::erase_if(awaiting_answers_, [&](const Leaving& leaving) {
+    const Session* session = find(leaving.session);
+    if (session == nullptr || session->phase != Phase::open) return true;
+    if (session->room != &room) return false;
+    close(leaving.session, leaving.code, {}, Farewell::after_reliable, LeaveReason::left);
+    return true;
+  });
+}
+
+void Sessions::discard(Handle handle, Session& session, std::size_t bytes) {
+  session.discarded_bytes += static_cast<std::uint32_t>(bytes);
+  if (session.discarded_bytes <= discarded_bytes_max || session.deaf) return;
+  session.deaf = true;
+  if (!session.receiving) return;
+  context_.io.cancel(CoreContext::token(Operation::receive, handle),
+                     CoreContext::token(Operation::receive_cancel));
+}
+
+void Sessions::peer_gone(Handle handle) {
+  Session* session = find(handle);
+  if (session == nullptr) return;
+  if (session->phase == Phase::open && !session->peer_closed) {
+    context_.metrics[Count::sessions_lost].add();
+    RINGCAST_PROBE(close, handle.slot, ws::CloseCode::abnormal);
+  }
+  end(handle);
+}
+
+// RFC 6455 section 7.1.1: the server closes the connection first, once both close frames are
+// through. Only our half: closing with unread bytes would reset it under our own goodbye.
+void Sessions::goodbye_handed_over(Handle handle, Session& session) {
+  if (!session.goodbye_sent) {
+    // From here on it is the peer's turn, however long what came before the goodbye has taken.
+    set_deadline(handle, session, context_.now + context_.options.session.close_timeout);
+  }
+  session.goodbye_sent = true;
+  if (!session.discarding) return;
+  if (session.receiving || session.deaf) {
+    context_.io.shutdown(session.socket, io::ShutdownHow::write);
+  } else {
+    end(handle);
+  }
+}
+
+void Sessions::answer_handed_over(Handle handle, Session& session) {
+  session.phase = Phase::closing;
+  session.discarding = true;
+  set_deadline(handle, session, context_.now + context_.options.session.close_timeout);
+  if (!session.receiving) receive(handle, session, io::ReceiveMode::many);
+  context_.io.shutdown(session.socket, io::ShutdownHow::write);
+}
+
+void Sessions::end(Handle handle) {
+  Session* session = find(handle);
+  // One that is moving ends where it comes to.
+  if (session == nullptr || session->phase == Phase::ending || session->phase == Phase::closed ||
+      session->phase == Phase::moving) {
+    return;
+  }
+  leave_room(*session, LeaveReason::disconnected);
+  session->phase = Phase::ending;
+  session->outbox.drop_waiting(context_.nodes);
+  wheel_.disarm(handle.slot);
+  context_.io.shutdown(session->socket, io::ShutdownHow::both);
+  operation_over(handle, *session);
+}
+
+void Sessions::operation_over(Handle handle, Session& session) {
+  if (session.phase != Phase::ending || !session.kernel_holds_nothing()) return;
+  session.phase = Phase::closed;
+  session.outbox.clear(context_.nodes);
+  session.handshake.reset();
+  context_.io.close(session.socket, CoreContext::token(Operation::close, handle));
+}
+
+void Sessions::closed(Handle handle) {
+  if (find(handle) != nullptr) slab_.erase(handle);
+}
+
+void Sessions::run_deadlines(const TooSlow& too_slow) {
+  wheel_.advance(context_.now, [&](std::uint32_t slot) {
+    const Handle handle = slab_.handle_at(slot);
+    Session* session = find(handle);
+    if (session == nullptr) return;
+    if (session->deadline > context_.now) {
+      wheel_.arm(slot, session->deadline);
+    } else {
+      deadline_due(handle, *session, too_slow);
+    }
+  });
+}
+
+void Sessions::deadline_due(Handle handle, Session& session, const TooSlow& too_slow) {
+  switch (session.phase) {
+    case Phase::open:
+      heartbeat(handle, session);
+      break;
+    case Phase::upgrading:
+      too_slow(handle, session);
+      break;
+    case Phase::answering:
+    case Phase::closing:
+      end(handle);
+      break;
+    case Phase::moving:
+    case Phase::ending:
+    case Phase::closed:
+      break;
+  }
+}
+
+// The deadline is not moved whenever something is heard: it is looked at when it comes up.
+void Sessions::heartbeat(Handle handle, Session& session) {
+  const SessionOptions& options = context_.options.session;
+  if (session.pinged > session.last_heard) {
+    context_.metrics[Count::heartbeat_timeouts].add();
+    context_.notices.say(notice_of(Notice::Kind::heartbeat_missed, handle, session), context_.now);
+    peer_gone(handle);
+    return;
+  }
+  const Instant ping_due = session.last_heard + options.heartbeat_interval;
+  if (ping_due > context_.now) {
+    set_deadline(handle, session, ping_due);
+    return;
+  }
+  set_deadline(handle, session, context_.now + options.heartbeat_timeout);
+  // Without room for the ping nothing was asked, and no answer is missed.
+  if (sender_.put_reliable(handle, session,
+                           context_.encoder.control(context_.frames, ws::Opcode::ping, {}))) {
+    session.pinged = context_.now;
+  }
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,213 @@
+#include "control/room_manager.h"
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch.h"
+#include "sim/scripted_simulation.h"
+#include "sim/sim_clock.h"
+#include "temporary_directory.h"
+
+namespace ringcast::server {
+namespace {
+
+/// A core's end of the mail, which the test reads and answers.
+struct FakeCore final : io::Doorbell {
+  void ring() noexcept override { ++rings; }
+  [[nodiscard]] CoreHandle handle() { return {&to_core, &from_core, this, &metrics}; }
+
+  ControlToCoreQueue to_core{control_queue_capacity};
+  CoreToControlQueue from_core{control_queue_capacity};
+  observe::CoreMetrics metrics;
+  int rings = 0;
+};
+
+/// `body` is the room's name; "bad" is refused.
+sim::Tally tally;
+
+Result<MadeRoom> make(std::string_view body) {
+  if (body == "bad") return fail("rate_hz must be 1 to 240, not 0.");
+  MadeRoom made{{}, std::make_unique<sim::ScriptedSimulation>(1, tally)};
+  made.options.name = body;
+  made.options.simulation = "scripted";
+  made.options.spread = body == "giant";
+  return made;
+}
+
+struct Fixture {
+  explicit Fixture(const StateDirectory* directory = nullptr) : state_directory(directory) {}
+
+  const StateDirectory* state_directory;
+  std::array<FakeCore, 3> cores;
+  std::array<CoreHandle, 3> handles{cores[0].handle(), cores[1].handle(), cores[2].handle()};
+  AdminView view{.readiness = Readiness::serving, .cores = handles, .rooms = {}};
+  sim::SimClock clock;
+  RoomMaker maker = make;
+  const observe::Log log{{.level = observe::LogLevel::error}, clock};
+  RoomManager rooms{view, log, clock, maker, 3, state_directory};
+
+  std::optional<AdminAnswer> answered;
+  RoomChanges::Answered answer() {
+    return [this](AdminAnswer its_answer) { answered = std::move(its_answer); };
+  }
+  void open(std::string_view name) {
+    answered.reset();
+    rooms.open(name, answer());
+  }
+  void close(std::string_view name) {
+    answered.reset();
+    rooms.close(name, answer());
+  }
+  template <class Mail>
+  Mail take(std::size_t core) {
+    auto mail = cores[core].to_core.pop();
+    REQUIRE(mail);
+    REQUIRE(std::holds_alternative<Mail>(*mail));
+    return std::move(std::get<Mail>(*mail));
+  }
+  [[nodiscard]] bool has_mail(std::size_t core) { return cores[core].to_core.front() != nullptr; }
+  /// Opens a room and lets all cores do what they are told.
+  room::RoomId opened(std::string_view name) {
+    open(name);
+    room::RoomId id{};
+    for (auto& core : cores) {
+      if (auto mail = core.to_core.pop()) id = std::get<OpenRoom>(*mail).address.room;
+    }
+    rooms.changed(id);
+    for (auto& core : cores) {
+      if (core.to_core.pop()) rooms.changed(id);
+    }
+    REQUIRE(answered->status == 201);
+    return id;
+  }
+};
+
+TEST_CASE("a room is opened at its home first, then told to the others, then answered") {
+  Fixture f;
+  f.cores[0].metrics[observe::Level::sessions].set(5);
+  f.cores[2].metrics[observe::Level::sessions].set(5);
+  f.open("lobby");
+  const auto mail = f.take<OpenRoom>(1);  // where the fewest sessions are
+  REQUIRE(f.cores[1].rings == 1);
+  REQUIRE(mail.room->name() == "lobby");
+  REQUIRE(mail.address.core == 1);
+  REQUIRE_FALSE(f.has_mail(0));
+  f.rooms.changed(mail.address.room);
+  REQUIRE_FALSE(f.answered);
+  REQUIRE(f.take<LearnOfRoom>(0).room.address == mail.address);
+  REQUIRE(f.take<LearnOfRoom>(2).room.name == "lobby");
+  f.rooms.changed(mail.address.room);
+  REQUIRE_FALSE(f.answered);
+  REQUIRE(f.view.rooms.empty());
+  f.rooms.changed(mail.address.room);
+  REQUIRE(f.answered->status == 201);
+  REQUIRE(f.answered->location == "/rooms/lobby");
+  REQUIRE(f.answered->body.starts_with(R"({"name":"lobby","simulation":"scripted",)"));
+  REQUIRE(f.view.rooms.size() == 1);
+}
+
+TEST_CASE("a room is closed when every core has done so, and its id is never used again") {
+  Fixture f;
+  const room::RoomId id = f.opened("lobby");
+  f.close("lobby");
+  REQUIRE(f.view.rooms.empty());
+  for (std::size_t core = 0; core < 3; ++core) {
+    REQUIRE(f.take<CloseRoom>(core).room == id);
+    REQUIRE_FALSE(f.answered);
+    f.rooms.changed(id);
+  }
+  REQUIRE(f.answered->status == 204);
+  REQUIRE(f.opened("lobby") != id);
+}
+
+TEST_CASE("a closed room is not to come back: its file goes, and one that can't go is told") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  const auto close_all = [&f](room::RoomId id) {
+    f.close("lobby");
+    for (std::size_t core = 0; core < 3; ++core) {
+      REQUIRE(f.take<CloseRoom>(core).room == id);
+      f.rooms.changed(id);
+    }
+  };
+  SavedRoom saved;
+  saved.name = "lobby";
+  REQUIRE(directory->save(saved).has_value());
+  close_all(f.opened("lobby"));
+  CHECK(f.answered->status == 204);
+  CHECK_FALSE(std::filesystem::exists(directory->file("lobby")));
+
+  std::filesystem::create_directory(directory->file("lobby"));
+  close_all(f.opened("lobby"));
+  CHECK(f.answered->status == 500);
+  CHECK(f.answered->body == "The room is closed, but " + directory->file("lobby") +
+                                " cannot be removed: Is a directory; remove it, or the next server "
+                                "begins with what is in it.\n");
+}
+
+TEST_CASE("what a room was opened with is kept with it, for the next server") {
+  Fixture f;
+  f.open("lobby");
+  for (auto& core : f.cores) {
+    if (auto mail = core.to_core.pop()) {
+      const RoomOrigin& origin = std::get<OpenRoom>(*mail).room->origin;
+      CHECK(origin == RoomOrigin{.simulation = "scripted", .definition = "lobby"});
+    }
+  }
+}
+
+TEST_CASE("of a spread room only the home is told to close: the branches hear it from there") {
+  Fixture f;
+  const room::RoomId id = f.opened("giant");
+  const std::uint32_t home = f.view.rooms.front().core;
+  f.close("giant");
+  for (std::uint32_t core = 0; core < 3; ++core) REQUIRE(f.has_mail(core) == (core == home));
+  f.rooms.changed(id);
+  f.rooms.changed(id);
+  REQUIRE_FALSE(f.answered);
+  f.rooms.changed(id);
+  REQUIRE(f.answered->status == 204);
+}
+
+TEST_CASE("what can't be done is refused in one sentence") {
+  Fixture f;
+  f.open("bad");
+  CHECK(f.answered->status == 400);
+  CHECK(f.answered->body == "rate_hz must be 1 to 240, not 0.\n");
+  f.close("lobby");
+  CHECK(f.answered->status == 404);
+  f.open("lobby");
+  f.open("lobby");
+  CHECK(f.answered->status == 409);
+  CHECK(f.answered->body == "There is a room lobby already.\n");
+  f.close("lobby");
+  CHECK(f.answered->status == 409);
+  CHECK(f.answered->body == "Room lobby is changing already.\n");
+  f.open("b");
+  f.open("c");
+  f.open("d");
+  CHECK(f.answered->status == 409);
+  CHECK(f.answered->body == "There are 3 rooms already; close one, or raise rooms_max.\n");
+  f.view.readiness = Readiness::draining;
+  f.open("e");
+  CHECK(f.answered->status == 503);
+  CHECK(f.answered->body == "The server is shutting down.\n");
+}
+
+TEST_CASE("a change that a shutdown overtakes is answered") {
+  Fixture f;
+  f.open("lobby");
+  f.rooms.give_up();
+  REQUIRE(f.answered->status == 503);
+  f.rooms.changed(room::RoomId{0});  // the core did it nevertheless
+  REQUIRE(f.view.rooms.empty());
+}
+
+}  // namespace
+}  // namespace ringcast::server

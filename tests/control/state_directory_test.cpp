@@ -1,0 +1,158 @@
+#include "control/state_directory.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "catch.h"
+#include "session/resume_token.h"
+#include "temporary_directory.h"
+
+namespace ringcast::server {
+namespace {
+
+SavedRoom some_room() {
+  SavedRoom room{.name = "lobby",
+                 .origin = {.simulation = "arena", .definition = R"({"name":"lobby"})"},
+                 .key = {},
+                 .room = {}};
+  room.key[3] = std::byte{7};
+  room.room = {.tick = 812,
+               .member_ids_end = 9,
+               .members = {MemberId{2}, MemberId{8}},
+               .state = {std::byte{1}, std::byte{2}}};
+  return room;
+}
+
+std::string hexadecimal(const ResumeToken& token) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : token) {
+    text += digits[std::to_integer<unsigned>(byte) >> 4];
+    text += digits[std::to_integer<unsigned>(byte) & 15];
+  }
+  return text;
+}
+
+TEST_CASE("A saved room is read as it was written") {
+  const auto read = decode_saved_room(encode(some_room()));
+  REQUIRE(read.has_value());
+  CHECK(*read == some_room());
+}
+
+TEST_CASE("A saved room that is cut short anywhere, or of which a bit has changed, is refused") {
+  const auto bytes = encode(some_room());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(decode_saved_room(std::span(bytes).first(size)).has_value());
+    auto changed = bytes;
+    changed[size] ^= std::byte{1};
+    CHECK_FALSE(decode_saved_room(changed).has_value());
+  }
+}
+
+TEST_CASE("A saved room of a later format says so") {
+  auto bytes = encode(some_room());
+  bytes[8] = std::byte{2};
+  const auto read = decode_saved_room(bytes);
+  REQUIRE_FALSE(read.has_value());
+  CHECK(read.error().message == "is of format version 2, and this ringcast reads 1 at most");
+}
+
+std::optional<SavedRoom> loaded(const StateDirectory& directory, std::string_view room) {
+  auto saved = directory.load(room);
+  if (!saved) FAIL(saved.error().message);
+  return std::move(*saved);
+}
+
+TEST_CASE("A saved room is found under its name until it is removed") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->names().value() == std::vector<std::string>{});
+  REQUIRE(directory->save(some_room()).has_value());
+  SavedRoom other = some_room();
+  other.name = "arena.2";
+  REQUIRE(directory->save(other).has_value());
+  std::ofstream(temporary.path + "/room-lobby.state.new") << "half of";
+  std::ofstream(temporary.path + "/notes.txt") << "of somebody else";
+  CHECK(directory->names().value() == std::vector<std::string>{"arena.2", "lobby"});
+  CHECK(loaded(*directory, "lobby") == some_room());
+  REQUIRE(directory->remove("lobby").has_value());
+  REQUIRE(directory->remove("lobby").has_value());
+  CHECK_FALSE(loaded(*directory, "lobby").has_value());
+  CHECK(directory->names().value() == std::vector<std::string>{"arena.2"});
+}
+
+TEST_CASE("A file that may not grow to its size leaves the one before as it was") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->save(some_room()).has_value());
+  SavedRoom larger = some_room();
+  larger.room.state.resize(100'000);
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
+  const rlimit small{.rlim_cur = 4'096, .rlim_max = limit.rlim_max};
+  auto* const before = std::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto saved = directory->save(larger);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  std::signal(SIGXFSZ, before);
+  REQUIRE_FALSE(saved.has_value());
+  CHECK(saved.error().message == "room lobby could not be saved to " + directory->file("lobby") +
+                                     ": File too large; what was saved there before is untouched");
+  CHECK(loaded(*directory, "lobby") == some_room());
+  CHECK_FALSE(std::filesystem::exists(directory->file("lobby") + ".new"));
+}
+
+TEST_CASE("A file of another room, or that is none, is told and set aside") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->save(some_room()).has_value());
+  std::filesystem::rename(directory->file("lobby"), directory->file("other"));
+  const auto other = directory->load("other");
+  REQUIRE_FALSE(other.has_value());
+  CHECK(other.error().message == directory->file("other") + " is of room lobby");
+  REQUIRE(directory->set_aside("other").has_value());
+  CHECK(std::filesystem::exists(directory->file("other") + ".bad"));
+  CHECK_FALSE(loaded(*directory, "other").has_value());
+}
+
+TEST_CASE("A state directory that is not there is told with what to do") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path + "/nowhere");
+  REQUIRE_FALSE(directory.has_value());
+  CHECK(directory.error().message == "the state directory " + temporary.path +
+                                         "/nowhere cannot be used: No such file or directory; make "
+                                         "it, or name another");
+}
+
+TEST_CASE("A resume token is good for its member, its room and its key only") {
+  const ResumeKey key{std::byte{1}};
+  const std::string token = hexadecimal(make_resume_token(key, "lobby", MemberId{5}));
+  CHECK(read_resume_token(key, "lobby", token) == MemberId{5});
+  CHECK_FALSE(read_resume_token(key, "other", token).has_value());
+  CHECK_FALSE(read_resume_token(ResumeKey{}, "lobby", token).has_value());
+  for (std::size_t digit = 0; digit < token.size(); ++digit) {
+    std::string changed = token;
+    changed[digit] = changed[digit] == '0' ? '1' : '0';
+    CHECK_FALSE(read_resume_token(key, "lobby", changed).has_value());
+  }
+  CHECK_FALSE(read_resume_token(key, "lobby", token.substr(1)).has_value());
+}
+
+TEST_CASE("The resume token is found wherever it is in a query") {
+  CHECK(resume_in_query("resume=ab") == "ab");
+  CHECK(resume_in_query("a=b&resume=ab&c") == "ab");
+  CHECK(resume_in_query("notresume=ab").empty());
+  CHECK(resume_in_query("").empty());
+}
+
+}  // namespace
+}  // namespace ringcast::server
