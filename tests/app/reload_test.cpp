@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "nothing.h"
 #include "catch.h"
+#include "nothing.h"
 
 namespace ringcast::app {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "nothing.h"
 #include "catch.h"
+#include "nothing.h"
 
 namespace ringcast::config {
 namespace {
