@@ -26,7 +26,7 @@ NOT_COUNTED = ("ringcast::sim::SimIo::submit*", "ringcast::sim::SimIo::wait(*")
 def build_without() -> None:
     if not (WITHOUT / "build.ninja").exists():
         subprocess.run(["meson", "setup", str(WITHOUT), "-Dbuildtype=release", "-Ddebug=true", "-Db_ndebug=true",
-                        "-Dtests=false", "-Dbench=true", "-Dprobes=false"], check=True, cwd=ROOT,
+                        "-Dtests=disabled", "-Dbench=true", "-Dprobes=false"], check=True, cwd=ROOT,
                        stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", str(WITHOUT), "ringcast", PROGRAM], check=True, stdout=subprocess.DEVNULL)
 

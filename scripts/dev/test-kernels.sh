@@ -9,7 +9,7 @@ source scripts/dev/lib/node.sh
 source scripts/dev/lib/builds.sh
 
 need_groups build test kernels
-configure debug -Dbuildtype=debug -Doptimization=g
+configure debug -Dbuildtype=debug -Doptimization=g -Dtests=enabled
 compile debug ringcast tests/kernel/test_contract_ring tests/kernel/test_contract_direct \
   tests/kernel/zero_copy_probe tests/uring/test_uring
 tests/kernel/boot/run.py --build build/debug "$@"

@@ -43,24 +43,24 @@ build() {
       local bench=false page=""
       [[ -e build/bench.wanted ]] && bench=true
       [[ -f web/dist/index.html ]] && page="$PWD/web/dist"
-      configure release -Dbuildtype=release -Ddebug=true -Db_ndebug=true -Dtests=false \
+      configure release -Dbuildtype=release -Ddebug=true -Db_ndebug=true -Dtests=disabled \
         "-Dbench=$bench" "-Dpage=$page"
       ;;
     debug)
       need_groups test
-      configure debug -Dbuildtype=debug -Doptimization=g
+      configure debug -Dbuildtype=debug -Doptimization=g -Dtests=enabled
       ;;
     asan | tsan)
       need_groups test clang
       # clang's thread sanitizer brings an operator new that collides with ours; GCC's is shared.
       local sanitizers=address,undefined compiler="$clang"
       [[ "$type" == tsan ]] && sanitizers=thread compiler="${clang/clang++-19/g++}"
-      CXX="$compiler" configure "$type" -Dbuildtype=debug -Doptimization=1 "-Db_sanitize=$sanitizers" \
+      CXX="$compiler" configure "$type" -Dbuildtype=debug -Doptimization=1 -Dtests=enabled "-Db_sanitize=$sanitizers" \
         -Db_lundef=false
       ;;
     fuzz)
       need_groups clang
-      CXX="$clang" configure fuzz -Dbuildtype=debug -Doptimization=1 -Dtests=false -Dfuzz=true \
+      CXX="$clang" configure fuzz -Dbuildtype=debug -Doptimization=1 -Dtests=disabled -Dfuzz=true \
         -Db_sanitize=address,undefined -Db_lundef=false -Dcpp_args=-fsanitize=fuzzer-no-link
       mapfile -t fuzz_targets < <(targets fuzz 'tests/fuzz/fuzz_[a-z_]+')
       compile fuzz "${fuzz_targets[@]}"
