@@ -22,8 +22,10 @@ _ringcast() {
   elif [[ "$previous" == "=" ]] && ((COMP_CWORD > 1)); then
     previous="${COMP_WORDS[COMP_CWORD - 2]}"
   fi
+  # The second of two files.
+  if ((COMP_CWORD > 2)) && [[ "${COMP_WORDS[COMP_CWORD - 2]}" == --check-reload ]]; then previous=--check-reload; fi
   case "$previous" in
-    --config)
+    --config | --check-reload)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$current"; compgen -d -- "$current")
       return

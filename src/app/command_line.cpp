@@ -37,6 +37,13 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
       ->allow_extra_args(false)
       ->delimiter('\0');
   verb.add_flag("--check-config", command.check_config, "check the configuration and exit");
+  verb.add_option(
+          "--check-reload", command.check_reload,
+          "say whether a reload takes a server from one file to another, and exit: 0 when it "
+          "does, 3 when a restart is needed")
+      ->type_name("OLD NEW")
+      ->type_size(2)
+      ->expected(1);
 }
 
 void add_load(CLI::App& verb, LoadCommand& command) {
@@ -133,7 +140,13 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
     if (const auto verbs = program.get_subcommands(); !verbs.empty()) verb = verbs.front();
     return mistake(*verb, error.what());
   }
-  if (serve_verb.parsed()) return serve;
+  if (serve_verb.parsed()) {
+    if (!serve.check_reload.empty() && (serve.flags.file || serve.check_config)) {
+      return mistake(serve_verb,
+                     "--check-reload names its files; leave out --config and --check-config");
+    }
+    return serve;
+  }
   if (doctor_verb.parsed()) return doctor;
   if (top_verb.parsed()) return top;
   if (trace_verb.parsed()) return trace;

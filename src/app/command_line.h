@@ -3,6 +3,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "app/top.h"
 #include "app/trace.h"
@@ -15,10 +16,12 @@ namespace ringcast::app {
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failed = 1;   ///< something went wrong while it ran, or would
 inline constexpr int exit_mistake = 2;  ///< command line, configuration, an address in use
+inline constexpr int exit_restart = 3;  ///< serve --check-reload: a reload is not enough
 
 struct ServeCommand {
   config::ConfigFlags flags;
   bool check_config = false;
+  std::vector<std::string> check_reload;  ///< none, or two files: the old one and the new one
 };
 struct DoctorCommand {
   config::ConfigFlags flags;

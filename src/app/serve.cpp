@@ -16,6 +16,7 @@
 #include "app/doctor.h"
 #include "app/page.h"
 #include "app/reload.h"
+#include "app/reload_check.h"
 #include "app/resource_limits.h"
 #include "app/restore.h"
 #include "base/version.h"
@@ -259,9 +260,36 @@ int run(config::Config config, const config::ConfigFlags& flags,
   return (*control)->saved() ? exit_ok : exit_failed;
 }
 
+/// Answers on standard output whether a reload takes a server from one file to another. The limit
+/// of open files is that of whoever asks, as it would be the server's.
+int answer_reload(const ServeCommand& command, const SimulationRegistry& simulations) {
+  config::ConfigFlags flags = command.flags;
+  flags.file = command.check_reload.front();
+  const auto from = config::load_config(flags, simulations);
+  if (!from) return failed(exit_mistake, from.error());
+  flags.file = command.check_reload.back();
+  const auto to = config::load_config(flags, simulations);
+  if (!to) return failed(exit_mistake, to.error());
+  if (auto token = read_admin_token(*to); !token) return failed(exit_mistake, token.error());
+
+  const bool has_direct = uring::probe_features().has(uring::direct_sockets);
+  const SocketPlan sockets = plan_sockets(*from, open_files_limit().hard, has_direct);
+  IsSaved is_saved;
+  if (const auto directory = state_directory_path(*from)) {
+    is_saved = [directory = *directory](std::string_view room) {
+      return server::has_saved_room(directory, room);
+    };
+  }
+  const auto check = check_reload(*from, sockets, *to, simulations, is_saved);
+  if (!check) return failed(exit_failed, check.error());
+  std::fputs(check->text().c_str(), stdout);
+  return check->reload_is_enough() ? exit_ok : exit_restart;
+}
+
 }  // namespace
 
 int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
+  if (!command.check_reload.empty()) return answer_reload(command, simulations);
   if (command.flags.file && !command.check_config) server::Control::hold_reloads();
   auto config = config::load_config(command.flags, simulations);
   if (!config) return failed(exit_mistake, config.error());

@@ -69,6 +69,11 @@ bool write_file(const std::string& path, std::span<const std::byte> bytes) {
   return file && write_all(file.get(), bytes) && ::fsync(file.get()) == 0;
 }
 
+// A room's name has no slash in it, and the dot before it would matter only without the prefix.
+std::string room_file(std::string_view directory, std::string_view room) {
+  return fmt::format("{}/{}{}{}", directory, file_prefix, room, file_suffix);
+}
+
 }  // namespace
 
 std::vector<std::byte> encode(const SavedRoom& room) {
@@ -130,6 +135,14 @@ Result<SavedRoom> decode_saved_room(std::span<const std::byte> bytes) {
   return room;
 }
 
+Result<bool> has_saved_room(const std::string& path, std::string_view room) {
+  const std::string file = room_file(path, room);
+  struct stat status{};
+  if (::lstat(file.c_str(), &status) == 0) return true;
+  if (errno == ENOENT) return false;
+  return fail(fmt::format("{} cannot be looked for: {}", file, std::strerror(errno)));
+}
+
 Result<StateDirectory> StateDirectory::open(std::string path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
@@ -143,9 +156,8 @@ Result<StateDirectory> StateDirectory::open(std::string path) {
   return StateDirectory(std::move(path));
 }
 
-// A room's name has no slash in it, and the dot before it would matter only without the prefix.
 std::string StateDirectory::file(std::string_view room) const {
-  return fmt::format("{}/{}{}{}", path_, file_prefix, room, file_suffix);
+  return room_file(path_, room);
 }
 
 Result<std::vector<std::string>> StateDirectory::names() const {

@@ -19,6 +19,10 @@ namespace ringcast::server {
 /// The error says what the bytes are instead, as the end of a sentence that begins with a file.
 [[nodiscard]] Result<SavedRoom> decode_saved_room(std::span<const std::byte> bytes);
 
+/// Whether the state directory at `path` has a file of the room. Opens nothing, so it may be asked
+/// beside the server whose directory it is; one that there is not yet has none.
+[[nodiscard]] Result<bool> has_saved_room(const std::string& path, std::string_view room);
+
 class StateDirectory {
  public:
   /// An error when `path` is no directory that can be written to.

@@ -36,6 +36,21 @@ TEST_CASE("serve takes each of its flags") {
   CHECK(command.check_config);
 }
 
+TEST_CASE("serve --check-reload takes two files, and flags that hold for both") {
+  const auto command = std::get<ServeCommand>(
+      parse({"serve", "--check-reload", "old.toml", "new.toml", "--room", "a=arena"}));
+  CHECK(command.check_reload == std::vector<std::string>{"old.toml", "new.toml"});
+  CHECK(command.flags.rooms == std::vector<std::string>{"a=arena"});
+  const auto code = [](std::initializer_list<const char*> words) {
+    return std::get<Answer>(parse(words)).code;
+  };
+  CHECK(code({"serve", "--check-reload", "old.toml"}) == exit_mistake);
+  CHECK(code({"serve", "--check-reload", "old.toml", "new.toml", "newer.toml"}) == exit_mistake);
+  CHECK(code({"serve", "--check-reload", "a.toml", "b.toml", "--check-config"}) == exit_mistake);
+  CHECK(code({"serve", "--check-reload", "a.toml", "b.toml", "--config", "c.toml"}) ==
+        exit_mistake);
+}
+
 TEST_CASE("load takes each of its flags") {
   const auto command = std::get<LoadCommand>(parse({"load",
                                                     "--url",

@@ -88,6 +88,19 @@ TEST_CASE("A saved room is found under its name until it is removed") {
   CHECK(directory->names().value() == std::vector<std::string>{"arena.2"});
 }
 
+TEST_CASE("Whether a room is saved can be asked without opening the directory") {
+  const TemporaryDirectory temporary;
+  const std::string& path = temporary.path;
+  CHECK(has_saved_room(path, "lobby") == false);
+  REQUIRE(StateDirectory::open(path)->save(some_room()));
+  CHECK(has_saved_room(path, "lobby") == true);
+  CHECK(has_saved_room(path, "lob") == false);
+  CHECK(has_saved_room(path + "/not-there", "lobby") == false);
+  const auto no_folder = has_saved_room(StateDirectory::open(path)->file("lobby"), "lobby");
+  REQUIRE_FALSE(no_folder);
+  CHECK(no_folder.error().message.ends_with(" cannot be looked for: Not a directory"));
+}
+
 TEST_CASE("A file that may not grow to its size leaves the one before as it was") {
   const TemporaryDirectory temporary;
   const auto directory = StateDirectory::open(temporary.path);

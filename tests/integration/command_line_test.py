@@ -91,6 +91,34 @@ class Verbs(unittest.TestCase):
             ended = harness.run("serve", "--config", str(path), "--check-config")
             self.assertEqual(ended.returncode, 0, ended.stderr)
 
+    def test_check_reload_answers_by_its_exit_status(self):
+        with tempfile.TemporaryDirectory() as folder:
+            old, new = pathlib.Path(folder, "old.toml"), pathlib.Path(folder, "new.toml")
+            room = '[[room]]\nname = "{}"\nsimulation = "arena"\n'
+            state = ["--state-dir", folder]
+
+            def answer(old_text: str, new_text: str, *flags: str) -> tuple[int, str]:
+                old.write_text(old_text)
+                new.write_text(new_text)
+                ended = harness.run("serve", "--check-reload", str(old), str(new), *flags)
+                self.assertEqual(ended.stderr.count("\n"), 1 if ended.returncode in (1, 2) else 0, ended.stderr)
+                return ended.returncode, ended.stdout + ended.stderr
+
+            self.assertEqual(answer("rooms_max = 7", ""), (0, "reload enough\n"))
+            self.assertEqual(answer("tcp.backlog = 7", ""), (3, "restart needed\nwaits for a restart: tcp\n"))
+            both = room.format("a") + room.format("b")
+            self.assertEqual(answer(room.format("a"), both, *state), (0, "reload enough\nopens: b\n"))
+            pathlib.Path(folder, "room-b.state").touch()
+            self.assertEqual(answer(room.format("a"), both, *state),
+                             (3, "restart needed\nreturns (a reload loses its state): b\n"))
+            self.assertEqual(answer(both, room.format("a"), *state),
+                             (3, "restart needed\nleaves (a reload loses its state): b\n"))
+            self.assertEqual(answer(both, room.format("a"))[0], 0)
+            for texts in (("nothing = 1", ""), ("", "\nnothing = 1")):
+                code, said = answer(*texts)
+                self.assertEqual(code, 2)
+                self.assertRegex(said, r"(old\.toml:1|new\.toml:2): ")
+
     def test_help_names_the_verbs(self):
         ended = harness.run("--help")
         self.assertEqual(ended.returncode, 0)

@@ -141,8 +141,9 @@ class Completion(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for name in ("one.toml", "two.toml", "three.txt"):
                 pathlib.Path(folder, name).touch()
-            self.assertEqual(self.complete("serve", "--config", "", folder=folder),
-                             ["one.toml", "two.toml"])
+            for words in (("--config",), ("--check-reload",), ("--check-reload", "one.toml")):
+                self.assertEqual(self.complete("serve", *words, "", folder=folder), ["one.toml", "two.toml"])
+            self.assertIn("--room", self.complete("serve", "--check-reload", "one.toml", "two.toml", "--"))
 
     def test_a_tab_completes_in_a_terminal(self):
         child, terminal = pty.fork()
@@ -152,7 +153,7 @@ class Completion(unittest.TestCase):
         self.addCleanup(os.waitpid, child, 0)
         self.addCleanup(os.close, terminal)
         os.write(terminal, f"source {self.SCRIPT}\n".encode())
-        os.write(terminal, b"ringcast ser\t--check\t--help >/dev/null && echo as''ked\nexit\n")
+        os.write(terminal, b"ringcast ser\t--check-c\t--help >/dev/null && echo as''ked\nexit\n")
         shown, deadline = b"", time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline and select.select([terminal], [], [], WAIT_SECONDS)[0]:
             try:
