@@ -106,7 +106,7 @@ void Acceptor::admit(io::Socket socket) {
 
 /// Whose connection it is: the peer's own, or that of somebody whom a proxy is about to name.
 void Acceptor::identify(Handle handle, Session& session) {
-  if (session.phase != Phase::upgrading || !context_.options.asks_for_addresses()) return;
+  if (session.phase() != Phase::upgrading || !context_.options.asks_for_addresses()) return;
   const std::optional<IpAddress> peer = context_.io.peer_address(session.socket);
   if (!peer) return;
   const auto has_peer = [&](const IpNetwork& network) { return network.contains(*peer); };
@@ -142,7 +142,7 @@ bool Acceptor::read_proxy_header(Handle handle, Session& session,
   session.handshake->proxy_header.reset();
   // A proxy that speaks for itself, or does not know for whom, is not limited: it is ours.
   if (client) limit(handle, session, *client);
-  return session.phase == Phase::upgrading;
+  return session.phase() == Phase::upgrading;
 }
 
 void Acceptor::limit(Handle handle, Session& session, const IpAddress& client) {
@@ -199,7 +199,7 @@ void Acceptor::moved_here(ConnectionMoved& mail) {
   Session& session = *sessions_.find(handle);
   session.address_claim = std::move(address_claim);
   settle_in(handle);
-  if (session.phase == Phase::upgrading) upgrade(handle, session);
+  if (session.phase() == Phase::upgrading) upgrade(handle, session);
 }
 
 // The peer may close meanwhile: whoever receives next finds the end of the stream.
@@ -208,7 +208,7 @@ void Acceptor::move(Handle handle, Session& session, std::uint32_t core) {
     refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is too busy."});
     return;
   }
-  session.phase = Phase::moving;
+  session.enter(Phase::moving);
   session.handshake->core = core;
   context_.io.hand_over(session.socket, peers_[core].ring,
                         CoreContext::token(Operation::hand_over, handle));
@@ -216,7 +216,7 @@ void Acceptor::move(Handle handle, Session& session, std::uint32_t core) {
 
 void Acceptor::handed_over(Handle handle, Session& session, std::int32_t result) {
   if (result < 0) {
-    session.phase = Phase::upgrading;
+    session.enter(Phase::upgrading);
     context_.metrics[Count::accept_errors].add();
     refuse(handle, session, {ws::HttpStatus::service_unavailable, "The server is full."});
     return;
@@ -301,14 +301,14 @@ void Acceptor::serve_page(Handle handle, Session& session) {
 
 void Acceptor::refuse(Handle handle, Session& session, const ws::Refusal& refusal) {
   context_.metrics[Count::upgrades_refused].add();
-  session.discarding = true;
+  session.discard_the_rest();
   session.handshake->answer =
       ws::refusal_response(refusal, session.handshake->parser.asks_head_only());
   send_answer(handle, session);
 }
 
 void Acceptor::turn_away(Handle handle, Session& session) {
-  if (session.phase != Phase::upgrading) return;
+  if (session.phase() != Phase::upgrading) return;
   // Its successor listens already: who has come to this one is let in, to be told to come again.
   if (stop_code_ == ws::CloseCode::service_restart) {
     const Instant patience = context_.now + last_request_timeout;
@@ -323,8 +323,8 @@ void Acceptor::too_slow(Handle handle, Session& session) {
 }
 
 void Acceptor::send_answer(Handle handle, Session& session) {
-  session.phase = Phase::answering;
-  session.send_state = SendState::finishing;
+  session.enter(Phase::answering);
+  session.begin_send(SendState::finishing);
   sessions_.set_deadline(handle, session, context_.now + answer_timeout);
   const Handshake& handshake = *session.handshake;
   const std::array<std::span<const std::byte>, 2> pieces{
@@ -336,8 +336,8 @@ void Acceptor::send_answer(Handle handle, Session& session) {
 }
 
 bool Acceptor::answered(Handle handle, Session& session, std::int32_t result) {
-  session.send_state = SendState::idle;
-  if (session.phase == Phase::ending) {
+  session.send_over();
+  if (session.phase() == Phase::ending) {
     sessions_.operation_over(handle, session);
     return false;
   }
@@ -355,7 +355,7 @@ bool Acceptor::answered(Handle handle, Session& session, std::int32_t result) {
 bool Acceptor::join(Handle handle, Session& session) {
   LocalRoom* room = rooms_.local(session.handshake->room);
   context_.metrics[Count::upgrades].add();
-  session.phase = Phase::open;
+  session.enter(Phase::open);
   session.last_heard = context_.now;
   sessions_.set_deadline(handle, session,
                          context_.now + context_.options.session.heartbeat_interval);

@@ -24,21 +24,24 @@ constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
 
 Core::Core(const CoreWiring& wiring)
     : wiring_(wiring),
-      context_(wiring.io, wiring.clock, wiring.options, wiring.metrics),
-      sender_(context_),
-      sessions_(context_, sender_),
-      answers_(context_, sessions_, sender_),
-      fan_out_(context_, sessions_, sender_, answers_),
-      post_(context_, wiring.index, wiring.peers, rooms_, fan_out_,
-            [this](room::RoomId room) { post(RoomChanged{room}); }),
+      context_(wiring.io, wiring.clock, wiring.options, wiring.metrics,
+               Notices(wiring.notices, wiring.control_doorbell)),
+      table_(context_.options.slots()),
+      send_queue_(context_),
+      sender_(context_, table_, send_queue_),
+      sessions_(context_, table_, send_queue_),
+      answers_(context_, sessions_, send_queue_),
+      fan_out_(context_, sessions_, send_queue_, answers_),
+      post_(
+          context_, wiring.index, wiring.peers, rooms_, fan_out_,
+          [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
+          [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
-      reader_(context_, sessions_, sender_, answers_),
+      reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
+      departures_(context_, sessions_, send_queue_, acceptor_),
       link_share_(context_.metrics, wiring.peers) {
-  post_.attach(acceptor_);
-  sender_.attach(sessions_);
-  context_.notices.attach(wiring.notices, wiring.control_doorbell);
   context_.frames.watch_releases(
       [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
@@ -89,7 +92,7 @@ void Core::start() {
 void Core::turn() {
   const std::span<io::Completion> completions = wait_for_completions();
   context_.now = context_.clock.now();
-  sender_.settle(completions);
+  for (const SendOutcome& outcome : sender_.settle(completions)) act_on(outcome);
   receive(completions);
   read_control_mail();
   post_.read();
@@ -97,6 +100,7 @@ void Core::turn() {
   sessions_.run_deadlines(
       [this](Handle handle, Session& session) { acceptor_.too_slow(handle, session); });
   acceptor_.run_deadline();
+  departures_.advance();
   sender_.flush();
   post_.flush();
   note_handed_over();
@@ -126,9 +130,8 @@ std::span<io::Completion> Core::wait_for_completions() {
 }
 
 Instant Core::next_deadline() const {
-  Instant deadline = std::min(
-      {sessions_.next_deadline(), acceptor_.next_deadline(), sender_.link_opens_at(), sample_at_});
-  if (!departures_.empty()) deadline = std::min(deadline, departures_.back().at);
+  Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(),
+                               departures_.next_deadline(), sender_.link_opens_at(), sample_at_});
   for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
@@ -155,7 +158,7 @@ void Core::dispatch(io::Completion& completion) {
     case Operation::receive_cancel:
       return;
     case Operation::send_zero_copy:
-      sender_.zero_copy_over(completion);
+      act_on(sender_.zero_copy_over(completion));
       return;
     case Operation::receive:
     case Operation::send_chain:
@@ -179,16 +182,16 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
       received(handle, session, completion);
       break;
     case Operation::send_chain:
-      sender_.chain_over(handle, session, completion.result);
+      act_on(sender_.chain_over(handle, session, completion.result));
       break;
     case Operation::send_whole:
-      sender_.whole_send_over(handle, session, completion.result);
+      act_on(sender_.whole_send_over(handle, session, completion.result));
       break;
     case Operation::send_answer:
       if (acceptor_.answered(handle, session, completion.result)) opened(handle, session);
       break;
     case Operation::writable:
-      sender_.writable(handle, session);
+      act_on(sender_.writable(handle, session));
       break;
     case Operation::close:
       sessions_.closed(handle);
@@ -201,25 +204,48 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
   }
 }
 
+void Core::act_on(const SendOutcome& outcome) {
+  switch (outcome.what) {
+    case SendOutcome::What::nothing:
+      break;
+    case SendOutcome::What::goodbye_left:
+      if (Session* session = sessions_.find(outcome.session)) {
+        sessions_.goodbye_handed_over(outcome.session, *session);
+      }
+      break;
+    case SendOutcome::What::lost:
+      sessions_.peer_gone(outcome.session);
+      break;
+    case SendOutcome::What::overflowed:
+      sessions_.overflowed(outcome.session, "events were not read fast enough");
+      break;
+    case SendOutcome::What::let_go:
+      if (Session* session = sessions_.find(outcome.session)) {
+        sessions_.operation_over(outcome.session, *session);
+      }
+      break;
+  }
+}
+
 void Core::received(Handle handle, Session& session, io::Completion& completion) {
-  session.receiving = completion.more;
-  if (session.phase == Phase::ending) {
+  session.received(completion.more);
+  if (session.phase() == Phase::ending) {
     sessions_.operation_over(handle, session);
     return;
   }
-  if (session.deaf && completion.result == -ECANCELED) return;
+  if (session.is_deaf() && completion.result == -ECANCELED) return;
   if (completion.result == -ENOBUFS) {
     context_.metrics[Count::receive_buffers_exhausted].add();
     RINGCAST_PROBE(receive_buffers_exhausted, handle.slot);
-    if (!session.receiving && !session.deaf) {
+    if (!session.is_receiving() && !session.is_deaf()) {
       sessions_.receive(
           handle, session,
-          session.phase == Phase::upgrading ? io::ReceiveMode::once : io::ReceiveMode::many);
+          session.phase() == Phase::upgrading ? io::ReceiveMode::once : io::ReceiveMode::many);
     }
     return;
   }
   // Who ends the stream right behind a close frame may still read what answers it.
-  if (completion.result == 0 && session.peer_closed && !session.goodbye_sent) return;
+  if (completion.result == 0 && session.peer_has_closed() && !session.goodbye_is_sent()) return;
   if (completion.result <= 0) {
     sessions_.peer_gone(handle);
     return;
@@ -227,9 +253,9 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
   context_.metrics[Count::receives].add();
   RINGCAST_PROBE(receive, handle.slot, completion.result);
   context_.metrics[Count::bytes_received].add(static_cast<std::uint64_t>(completion.result));
-  if (session.phase == Phase::upgrading) {
+  if (session.phase() == Phase::upgrading) {
     acceptor_.received(handle, session, completion.buffer.bytes());
-  } else if (session.discarding) {
+  } else if (session.is_discarding()) {
     sessions_.discard(handle, session, completion.buffer.bytes().size());
   } else {
     reader_.received(handle, session, completion.buffer.bytes());
@@ -237,8 +263,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
   completion.buffer.reset();
   // A multishot receive may end with data in hand (the completion queue was full): arm it again.
   const Session* still = sessions_.find(handle);
-  if (still != nullptr && !still->receiving && !still->deaf &&
-      (still->phase == Phase::open || still->phase == Phase::closing)) {
+  if (still != nullptr && !still->is_receiving() && !still->is_deaf() && still->may_send()) {
     sessions_.receive(handle, session, io::ReceiveMode::many);
   }
 }
@@ -263,8 +288,7 @@ void Core::act_on(const Shutdown& mail) {
 
 void Core::act_on(const ShutdownNow& /*mail*/) {
   begin_shutdown({});
-  for (Departure& departure : departures_) departure.at = context_.now;
-  window_until_ = drain_until_ = context_.now;
+  departures_.hurry();
 }
 
 // The control thread lets no two rooms have one name.
@@ -346,51 +370,16 @@ void Core::note_handed_over() {
 }
 
 void Core::begin_shutdown(const Shutdown& shutdown) {
-  if (shutting_down_) return;
-  shutting_down_ = true;
-  shutdown_ = shutdown;
-  window_until_ = context_.now + context_.options.drain_window;
-  drain_until_ = window_until_ + context_.options.drain_timeout;
-  acceptor_.stop(shutdown.code);
+  if (departures_.have_begun()) return;
   for (const auto& home : rooms_.homes()) {
     home->room.begin_shutdown(shutdown.resume_key.has_value());
   }
-  sessions_.for_each([&](Handle handle, Session& session) {
-    if (session.phase == Phase::upgrading) {
-      acceptor_.turn_away(handle, session);
-    } else if (session.phase == Phase::open) {
-      departures_.push_back({context_.now, handle});
-    }
-  });
-  // The first at once, the last when the window ends.
-  const Nanoseconds window = context_.options.drain_window;
-  const auto count = static_cast<std::int64_t>(departures_.size());
-  for (std::int64_t index = 0; index < count; ++index) {
-    departures_[static_cast<std::size_t>(count - 1 - index)].at += window * index / count;
-  }
-  send_off_due();
-}
-
-void Core::send_off_due() {
-  while (!departures_.empty() && departures_.back().at <= context_.now) {
-    const Handle handle = departures_.back().session;
-    departures_.pop_back();
-    send_off(handle);
-  }
-}
-
-void Core::send_off(Handle handle) {
-  Session* session = sessions_.find(handle);
-  if (session == nullptr || session->phase != Phase::open) return;
-  say_going_away(handle, *session);
-  sessions_.close(handle, shutdown_.code, "the server is shutting down", Farewell::after_reliable,
-                  LeaveReason::shutdown);
-  // What waits before the goodbye has until then.
-  if (session->phase == Phase::closing) sessions_.set_deadline(handle, *session, drain_until_);
+  departures_.begin(shutdown);
 }
 
 Drained Core::save_rooms() {
-  if (!shutdown_.resume_key) return {};
+  const std::optional<ResumeKey>& key = departures_.shutdown().resume_key;
+  if (!key) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
     auto kept = home->keep();
@@ -398,43 +387,15 @@ Drained Core::save_rooms() {
     if (!kept && home->origin.definition.empty()) continue;
     drained.rooms.push_back({.name = home->name(),
                              .origin = home->origin,
-                             .key = *shutdown_.resume_key,
+                             .key = *key,
                              .has_state = kept.has_value(),
                              .room = kept ? std::move(*kept) : room::KeptRoom{}});
   }
   return drained;
 }
 
-void Core::say_going_away(Handle handle, Session& session) {
-  if (session.room->encoding() == Encoding::raw) return;
-  const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
-                                                    std::chrono::milliseconds(1));
-  ResumeToken token{};
-  if (shutdown_.resume_key) {
-    token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
-  }
-  // Before the window's end nobody is there to come back to.
-  const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
-  const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
-                     context_.prng.below(delay_max + 1);
-  auto buffer =
-      wire::encode(context_.frames, FrameUse::control,
-                   wire::GoingAway{static_cast<std::uint32_t>(delay),
-                                   shutdown_.resume_key ? std::span<const std::byte>(token)
-                                                        : std::span<const std::byte>{}});
-  if (!buffer) return;  // the close frame says the same, without the hint
-  static_cast<void>(sender_.put_reliable(
-      handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
-}
-
 void Core::advance_shutdown() {
-  if (!shutting_down_) return;
-  send_off_due();
-  if (context_.now >= drain_until_) {
-    drain_until_ = never;
-    sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
-  }
-  if (sessions_.size() != 0 || !acceptor_.over() || sender_.busy()) return;
+  if (!departures_.are_over() || sender_.busy()) return;
   if (!post_.has_ended()) {
     post_.end();
     post_.flush();

@@ -14,6 +14,7 @@
 #include "core/broadcast.h"
 #include "core/control_mail.h"
 #include "core/core_post.h"
+#include "core/departures.h"
 #include "core/fan_out.h"
 #include "core/link_share.h"
 #include "core/peer_mail.h"
@@ -27,7 +28,9 @@
 #include "session/core_context.h"
 #include "session/page.h"
 #include "session/reader.h"
+#include "session/send_queue.h"
 #include "session/sender.h"
+#include "session/session.h"
 #include "session/sessions.h"
 
 namespace ringcast::server {
@@ -82,6 +85,7 @@ class Core {
                           io::Completion& completion);
   void received(Handle handle, Session& session, io::Completion& completion);
   void opened(Handle handle, Session& session);
+  void act_on(const SendOutcome& outcome);
   void read_control_mail();
   void act_on(const Shutdown& mail);
   void act_on(const ShutdownNow& mail);
@@ -94,10 +98,7 @@ class Core {
   void tick(HomeRoom& home);
   void note_handed_over();
   void begin_shutdown(const Shutdown& shutdown);
-  void send_off_due();
-  void send_off(Handle handle);
   [[nodiscard]] Drained save_rooms();
-  void say_going_away(Handle handle, Session& session);
   void advance_shutdown();
   void sample_levels();
   void limit_link();
@@ -106,6 +107,8 @@ class Core {
 
   CoreWiring wiring_;
   CoreContext context_;
+  SessionTable table_;
+  SendQueue send_queue_;
   Sender sender_;
   Sessions sessions_;
   Answers answers_;
@@ -115,21 +118,12 @@ class Core {
   Broadcast broadcast_;
   Reader reader_;
   Acceptor acceptor_;
+  Departures departures_;
   LinkShare link_share_;
   Instant sample_at_{};
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn
-  /// Whose turn to be told to go comes when, the last first.
-  struct Departure {
-    Instant at;
-    Handle session;
-  };
-  std::vector<Departure> departures_;
-  Shutdown shutdown_;
-  Instant window_until_{};
-  Instant drain_until_ = never;
   Instant pins_until_ = never;
-  bool shutting_down_ = false;
   bool done_ = false;
 };
 

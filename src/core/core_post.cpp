@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "core/acceptor.h"
 #include "core/fan_out.h"
 #include "core/rooms.h"
 
@@ -13,11 +12,13 @@ namespace ringcast::server {
 using observe::Count;
 
 CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers,
-                   Rooms& rooms, FanOut& fan_out, std::function<void(room::RoomId)> closed)
+                   Rooms& rooms, FanOut& fan_out, std::function<void(ConnectionMoved&)> moved,
+                   std::function<void(room::RoomId)> closed)
     : context_(context),
       peers_(peers),
       rooms_(rooms),
       fan_out_(fan_out),
+      moved_(std::move(moved)),
       closed_(std::move(closed)) {
   for (std::uint32_t index = 0; index < peers.size(); ++index) {
     const bool other = index != core;
@@ -77,7 +78,7 @@ void CorePost::act_on(std::uint32_t from, PeerMail& mail) {
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, ConnectionMoved& mail) {
-  acceptor_->moved_here(mail);
+  moved_(mail);
 }
 
 // From here on: rooms that are not there have been closed meanwhile, and their mail means nothing.

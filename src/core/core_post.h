@@ -12,7 +12,6 @@
 
 namespace ringcast::server {
 
-class Acceptor;
 class AwayRoom;
 class FanOut;
 class Rooms;
@@ -20,11 +19,11 @@ class Rooms;
 class CorePost {
  public:
   /// `peers` by core; that of this core, `core`, is empty. They outlive the core.
-  /// `closed` is told of each branch whose room has been closed at its home.
+  /// `moved` takes the connections that come; `closed` is told of each branch whose room has been
+  /// closed at its home.
   CorePost(CoreContext& context, std::uint32_t core, std::span<const CorePeer> peers, Rooms& rooms,
-           FanOut& fan_out, std::function<void(room::RoomId)> closed);
-  /// Who takes the connections that come. Before the first read().
-  void attach(Acceptor& acceptor) { acceptor_ = &acceptor; }
+           FanOut& fan_out, std::function<void(ConnectionMoved&)> moved,
+           std::function<void(room::RoomId)> closed);
 
   [[nodiscard]] const Outlets& outlets() const { return outlets_; }
 
@@ -64,8 +63,8 @@ class CorePost {
   std::span<const CorePeer> peers_;
   Rooms& rooms_;
   FanOut& fan_out_;
+  std::function<void(ConnectionMoved&)> moved_;
   std::function<void(room::RoomId)> closed_;
-  Acceptor* acceptor_ = nullptr;
   Outlets outlets_;
   std::uint32_t others_writing_ = 0;
   bool ended_ = false;

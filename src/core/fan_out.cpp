@@ -4,7 +4,7 @@
 
 #include "observe/probes.h"
 #include "session/answers.h"
-#include "session/sender.h"
+#include "session/send_queue.h"
 #include "session/sessions.h"
 
 namespace ringcast::server {
@@ -21,31 +21,26 @@ void trace_broadcast(LocalRoom& room, std::uint64_t replaced, std::uint64_t drop
 
 }  // namespace
 
-FanOut::FanOut(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers)
-    : context_(context), sessions_(sessions), sender_(sender), answers_(answers) {
+FanOut::FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
+    : context_(context), sessions_(sessions), queue_(queue), answers_(answers) {
   overflowed_.reserve(context.options.slots());
 }
 
 void FanOut::latest_to(Handle handle, const FrameRef& frame) {
   Session* session = sessions_.find(handle);
-  if (session == nullptr || session->phase != Phase::open) return;
-  sender_.put_latest(handle, *session, frame);
+  if (session == nullptr || !session->is_open()) return;
+  queue_.put_latest(handle, *session, frame);
 }
 
 void FanOut::reliable_to(Handle handle, const FrameRef& frame) {
   Session* session = sessions_.find(handle);
-  if (session == nullptr || session->phase != Phase::open) return;
-  if (!sender_.put_reliable(handle, *session, frame)) overflowed_.push_back(handle);
+  if (session == nullptr || !session->is_open()) return;
+  if (!queue_.put_reliable(handle, *session, frame)) overflowed_.push_back(handle);
 }
 
 void FanOut::close_overflowed() {
-  for (const Handle handle : overflowed_) {
-    const Session* session = sessions_.find(handle);
-    if (session == nullptr || session->phase != Phase::open) continue;  // named twice
-    context_.metrics[Count::reliable_overflows].add();
-    RINGCAST_PROBE(reliable_overflow, handle.slot);
-    sessions_.close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
-                    Farewell::at_once, LeaveReason::overflow);
+  for (const Handle handle : overflowed_) {  // some are named twice
+    sessions_.overflowed(handle, "events were not read fast enough");
   }
   overflowed_.clear();
 }
@@ -83,7 +78,7 @@ void FanOut::welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const
   const Handle handle = room.branch().find(member);
   reliable_to(handle, frame);
   if (Session* session = sessions_.find(handle)) {
-    session->welcomed = true;
+    session->welcome();
     if (const auto ping = std::exchange(session->early_ping, std::nullopt)) {
       auto buffer = wire::encode(
           context_.frames, FrameUse::reliable,
@@ -115,7 +110,7 @@ void FanOut::malformed_input(const room::Branch& branch, MemberId member) {
 void FanOut::dropped_input(const room::Branch& branch, MemberId member) {
   const Handle handle = branch.find(member);
   Session* session = sessions_.find(handle);
-  if (session != nullptr && session->phase == Phase::open) answers_.inbox_full(handle, *session);
+  if (session != nullptr && session->is_open()) answers_.inbox_full(handle, *session);
 }
 
 void FanOut::cut_off(const room::Branch& branch, MemberId newest) {

@@ -16,12 +16,12 @@
 namespace ringcast::server {
 
 class Answers;
-class Sender;
+class SendQueue;
 class Sessions;
 
 class FanOut {
  public:
-  FanOut(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers);
+  FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
 
   // `to` is a member or everyone. An empty frame of an event is one that there was no memory for:
   // who should have had it is disconnected.
@@ -48,7 +48,7 @@ class FanOut {
 
   CoreContext& context_;
   Sessions& sessions_;
-  Sender& sender_;
+  SendQueue& queue_;
   Answers& answers_;
   std::vector<Handle> overflowed_;  ///< closed when no loop is over the members any more
 };

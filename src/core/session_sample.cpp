@@ -7,8 +7,8 @@ namespace ringcast::server {
 namespace {
 
 std::uint64_t operations_of(const Session& session) {
-  const bool closing = session.phase == Phase::closed;
-  return (session.receiving ? 1U : 0U) + (session.send_state == SendState::idle ? 0U : 1U) +
+  const bool closing = session.phase() == Phase::closed;
+  return (session.is_receiving() ? 1U : 0U) + (session.is_sending() ? 1U : 0U) +
          (closing ? 1U : 0U);
 }
 
@@ -37,7 +37,7 @@ SessionSample sample_sessions(const CoreContext& context, Sessions& sessions, Ro
     const room::Outbox::Backlog backlog = session.outbox.backlog();
     sample.backlog.frames += backlog.frames;
     sample.backlog.bytes += backlog.bytes;
-    if (session.phase != Phase::open) return;
+    if (!session.is_open()) return;
     ++sample.open;
     sample.slowest.show(standing(handle, session, backlog, context.now));
     session.room->sampled.frames += backlog.frames;

@@ -1,25 +1,22 @@
 #include "session/answers.h"
 
 #include "observe/probes.h"
-#include "session/sender.h"
+#include "session/send_queue.h"
 #include "session/sessions.h"
 
 namespace ringcast::server {
 
 using observe::Count;
 
-Answers::Answers(CoreContext& context, Sessions& sessions, Sender& sender)
-    : context_(context), sessions_(sessions), sender_(sender) {}
+Answers::Answers(CoreContext& context, Sessions& sessions, SendQueue& queue)
+    : context_(context), sessions_(sessions), queue_(queue) {}
 
 bool Answers::say(Handle handle, Session& session, const wire::ServerMessage& message) {
   auto buffer = wire::encode(context_.frames, FrameUse::reliable, message);
   FrameRef frame;
   if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-  if (sender_.put_reliable(handle, session, frame)) return true;
-  context_.metrics[Count::reliable_overflows].add();
-  RINGCAST_PROBE(reliable_overflow, handle.slot);
-  sessions_.close(handle, ws::CloseCode::try_again_later, "answers were not read fast enough",
-                  Farewell::at_once, LeaveReason::overflow);
+  if (queue_.put_reliable(handle, session, frame)) return true;
+  sessions_.overflowed(handle, "answers were not read fast enough");
   return false;
 }
 
@@ -37,7 +34,7 @@ bool Answers::dropped(Handle handle, Session& session, wire::ErrorCode code,
                    "messages keep coming faster than the limit");
     return false;
   }
-  if (session.told_of_dropped || !session.welcomed) return true;
+  if (session.told_of_dropped || !session.is_welcomed()) return true;
   session.told_of_dropped = true;
   return say(handle, session, wire::ErrorMessage{code, text});
 }

@@ -10,12 +10,12 @@
 
 namespace ringcast::server {
 
-class Sender;
+class SendQueue;
 class Sessions;
 
 class Answers {
  public:
-  Answers(CoreContext& context, Sessions& sessions, Sender& sender);
+  Answers(CoreContext& context, Sessions& sessions, SendQueue& queue);
 
   /// To an open session, reliable. False when it does not fit: the session is closing.
   bool say(Handle handle, Session& session, const wire::ServerMessage& message);
@@ -28,7 +28,7 @@ class Answers {
  private:
   CoreContext& context_;
   Sessions& sessions_;
-  Sender& sender_;
+  SendQueue& queue_;
 };
 
 }  // namespace ringcast::server

@@ -17,7 +17,7 @@ namespace ringcast::server {
 
 struct CoreContext {
   CoreContext(io::Io& its_io, const Clock& its_clock, const CoreOptions& its_options,
-              observe::CoreMetrics& its_metrics)
+              observe::CoreMetrics& its_metrics, const Notices& its_notices = {})
       : io(its_io),
         clock(its_clock),
         options(its_options),
@@ -25,6 +25,7 @@ struct CoreContext {
         frames(its_io.frame_memory()),
         nodes(its_options.reliable_frames_max, its_options.connections_max),
         prng(static_cast<std::uint64_t>(its_clock.unix_now())),
+        notices(its_notices),
         now(its_clock.now()) {}
 
   io::Io& io;

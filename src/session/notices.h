@@ -61,11 +61,9 @@ class Notices {
   static constexpr std::uint32_t per_second = 1;  ///< of each kind
   static constexpr std::uint32_t burst = 10;
 
-  /// Both outlive it; the doorbell is rung behind notices, and may be nullptr.
-  void attach(NoticeQueue* queue, io::Doorbell* doorbell) {
-    queue_ = queue;
-    doorbell_ = doorbell;
-  }
+  Notices() = default;
+  /// Both outlive it; the doorbell is rung behind notices. Either may be nullptr.
+  Notices(NoticeQueue* queue, io::Doorbell* doorbell) : queue_(queue), doorbell_(doorbell) {}
   void say(Notice notice, Instant now) {
     if (queue_ == nullptr) return;
     Kind& kind = kinds_[static_cast<std::size_t>(notice.kind)];

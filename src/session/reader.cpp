@@ -5,17 +5,17 @@
 #include "observe/probes.h"
 #include "session/answers.h"
 #include "session/local_room.h"
-#include "session/sender.h"
+#include "session/send_queue.h"
 #include "session/sessions.h"
 
 namespace ringcast::server {
 
 using observe::Count;
 
-Reader::Reader(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers)
+Reader::Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
     : context_(context),
       sessions_(sessions),
-      sender_(sender),
+      queue_(queue),
       answers_(answers),
       decoder_(ws::Role::server, {context.options.session.message_bytes_max}) {}
 
@@ -29,7 +29,7 @@ void Reader::received(Handle handle, Session& session, std::span<const std::byte
   dropped_ = false;
   decoder_.decode(session.decoder, bytes, *this);
   // Bytes that never become a message (a fragment of nothing, again and again) count as well.
-  if (!within_bytes_ && !dropped_ && session.phase == Phase::open) drop_over_limit();
+  if (!within_bytes_ && !dropped_ && session.is_open()) drop_over_limit();
 }
 
 void Reader::options_changed() {
@@ -52,7 +52,7 @@ bool Reader::drop_over_limit() {
 
 bool Reader::on_message(ws::Opcode opcode, std::span<const std::byte> payload) {
   context_.metrics[Count::messages_received].add();
-  if (session_->phase != Phase::open) return true;
+  if (!session_->is_open()) return true;
   const bool within_limits = take_token();
   if (session_->room->encoding() == Encoding::raw) {
     if (!within_limits) return drop_over_limit();
@@ -77,14 +77,14 @@ bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits)
   if (message->newest_tick_seen != 0) {
     session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
                                           context_.options.latest.bound());
-    if (session_->outbox.has_latest()) sender_.enqueue(handle_, *session_);
+    if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
   if (!within_limits) return drop_over_limit();
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
   }
   if (const auto* ping = std::get_if<wire::Ping>(&message->body)) {
-    if (!session_->welcomed) {
+    if (!session_->is_welcomed()) {
       session_->early_ping = *ping;
       return true;
     }
@@ -104,15 +104,14 @@ bool Reader::input(std::span<const std::byte> payload, MessageType type) {
 }
 
 bool Reader::on_ping(std::span<const std::byte> payload) {
-  if (session_->phase != Phase::open) return true;
+  if (!session_->is_open()) return true;
   if (!take_token()) return drop_over_limit();
   FrameRef pong = context_.encoder.control(context_.frames, ws::Opcode::pong, payload);
   if (!pong) {
     context_.metrics[Count::frame_memory_exhausted].add();
     return true;
   }
-  session_->outbox.put_pong(std::move(pong));
-  sender_.enqueue(handle_, *session_);
+  queue_.put_pong(handle_, *session_, std::move(pong));
   return true;
 }
 

@@ -14,12 +14,12 @@
 namespace ringcast::server {
 
 class Answers;
-class Sender;
+class SendQueue;
 class Sessions;
 
 class Reader final : private ws::DecoderEvents {
  public:
-  Reader(CoreContext& context, Sessions& sessions, Sender& sender, Answers& answers);
+  Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
 
   /// Bytes of a session that is open or closing.
   void received(Handle handle, Session& session, std::span<const std::byte> bytes);
@@ -40,7 +40,7 @@ class Reader final : private ws::DecoderEvents {
 
   CoreContext& context_;
   Sessions& sessions_;
-  Sender& sender_;
+  SendQueue& queue_;
   Answers& answers_;
   ws::FrameDecoder decoder_;
   // The session whose bytes are being decoded.

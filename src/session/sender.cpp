@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "observe/probes.h"
-#include "session/sessions.h"
 
 namespace ringcast::server {
 
@@ -39,10 +38,10 @@ bool latest_stayed(std::span<const room::Piece> pieces, std::size_t taken) {
 
 }  // namespace
 
-Sender::Sender(CoreContext& context)
+Sender::Sender(CoreContext& context, SessionTable& sessions, SendQueue& queue)
     : context_(context),
-      queue_(context.options.slots()),
-      queued_(context.options.slots()),
+      sessions_(sessions),
+      queue_(queue),
       paced_(context.options.slots()),
       record_of_slot_(context.options.slots()),
       pieces_(context.options.flush_sends_max + room::batch_pieces_max),
@@ -50,23 +49,12 @@ Sender::Sender(CoreContext& context)
       held_(context.options.slots()),
       pins_(pins_max) {
   records_.reserve(context.options.flush_sends_max);
-}
-
-// A slot stands in the queue at most once, whoever lives in it: the queue cannot overflow.
-void Sender::enqueue_slot(std::uint32_t slot) {
-  if (queued_[slot] != 0) return;
-  queued_[slot] = 1;
-  static_cast<void>(queue_.push(std::uint32_t{slot}));
+  outcomes_.reserve(context.options.flush_sends_max);
 }
 
 void Sender::pace(std::uint32_t slot, Session& session) {
   session.queued_at = {};
   if (paced_.add(slot)) context_.metrics[Count::frames_held_for_link].add();
-}
-
-void Sender::note_due(const FrameRef& frame) {
-  if (!budget_.limits()) return;
-  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.bytes().size()));
 }
 
 void Sender::spend(bool on_snapshot, std::size_t bytes) {
@@ -75,42 +63,6 @@ void Sender::spend(bool on_snapshot, std::size_t bytes) {
   } else {
     budget_.spend(bytes);
   }
-}
-
-bool Sender::may_send_latest(const Session& session) const {
-  return session.acknowledgement.may_send(context_.options.latest.bound());
-}
-
-void Sender::put_latest(Handle handle, Session& session, const FrameRef& frame) {
-  switch (session.outbox.put_latest(frame, context_.options.session.outbox.latest_policy)) {
-    case Outbox::Put::queued:
-      break;
-    case Outbox::Put::replaced:
-      context_.metrics[Count::frames_replaced_latest].add();
-      break;
-    case Outbox::Put::dropped:
-      context_.metrics[Count::frames_dropped_latest].add();
-      break;
-    case Outbox::Put::overflow:
-      break;
-  }
-  note_due(frame);
-  if (may_send_latest(session)) {
-    enqueue(handle, session);
-  } else {
-    context_.metrics[Count::frames_held_for_acknowledgement].add();
-  }
-}
-
-bool Sender::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
-  if (!frame) return false;
-  note_due(frame);
-  if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
-      Outbox::Put::overflow) {
-    return false;
-  }
-  enqueue(handle, session);
-  return true;
 }
 
 bool Sender::has_room_for_sends() const {
@@ -135,10 +87,9 @@ void Sender::flush() {
     flush_slot(paced_.next(), true);
   }
   for (; round > 0 && has_room_for_sends(); --round) {
-    const std::uint32_t slot = *queue_.pop();
-    queued_[slot] = 0;
+    const std::uint32_t slot = queue_.pop();
     if (is_in_this_flush(slot)) {
-      enqueue_slot(slot);
+      queue_.enqueue_slot(slot);
     } else {
       flush_slot(slot, paced_.empty());
     }
@@ -147,15 +98,14 @@ void Sender::flush() {
 
 // `its_turn`: no snapshot waits for the link longer.
 void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
-  const Handle handle = sessions_->handle_at(slot);
-  Session* session = sessions_->find(handle);
-  if (session == nullptr || session->send_state != SendState::idle) return;
-  if (session->phase != Phase::open && session->phase != Phase::closing) return;
+  const Handle handle = sessions_.handle_at(slot);
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->is_sending() || !session->may_send()) return;
   if (session->queued_at == Instant{}) session->queued_at = context_.now;  // its turn has come
   const bool link_open = its_turn && budget_.is_open();
   if (link_open || session->outbox.has_work(false)) {
     flush_one(handle, *session, link_open);
-  } else if (session->outbox.has_latest() && may_send_latest(*session)) {
+  } else if (session->outbox.has_latest() && queue_.may_send_latest(*session)) {
     pace(slot, *session);
   } else {
     session->queued_at = {};
@@ -165,7 +115,7 @@ void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
 void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   Outbox& outbox = session.outbox;
   if (outbox.begun()) {
-    session.send_state = SendState::finishing;
+    session.begin_send(SendState::finishing);
     ++in_flight_;
     spend(outbox.begun_lane() == Lane::latest, outbox.remainder().size());
     context_.io.send(session.socket, outbox.remainder(), io::SendMode::whole,
@@ -174,7 +124,7 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   }
   const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
                                                              room::batch_pieces_max);
-  const bool latest_allowed = link_open && may_send_latest(session);
+  const bool latest_allowed = link_open && queue_.may_send_latest(session);
   const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
   if (count == 0) {
     session.queued_at = {};
@@ -222,25 +172,30 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
                               token);
   }
   if (outbox.has_work(latest_allowed)) {
-    enqueue(handle, session);
+    queue_.enqueue(handle, session);
   } else if (!link_open && outbox.has_latest()) {
     pace(handle.slot, session);
   }
 }
 
-void Sender::settle(std::span<io::Completion> completions) {
-  if (records_.empty()) return;
+std::span<const SendOutcome> Sender::settle(std::span<io::Completion> completions) {
+  outcomes_.clear();
+  if (records_.empty()) return outcomes_;
+  const auto note = [this](const SendOutcome& outcome) {
+    if (outcome.what != SendOutcome::What::nothing) outcomes_.push_back(outcome);
+  };
   for (const io::Completion& completion : completions) {
     if (completion.token.kind != static_cast<std::uint8_t>(Operation::send_quiet)) continue;
-    quiet_send_over(records_[record_of_slot_[completion.token.slot]], completion.result);
+    note(quiet_send_over(records_[record_of_slot_[completion.token.slot]], completion.result));
   }
   for (const Record& record : records_) {
     if (record.settled) continue;
     context_.metrics.write_duration.record(context_.now - record.queued_at);
-    handed_over(record.session, pieces_of(record), record.bytes);
+    note(handed_over(record.session, pieces_of(record), record.bytes));
   }
   records_.clear();
   pieces_used_ = 0;
+  return outcomes_;
 }
 
 // A snapshot has been on its way since its tick began, whatever else leaves with it.
@@ -251,39 +206,38 @@ Instant Sender::queued_at(std::span<const room::Piece> pieces) const {
   return flushed_at_;
 }
 
-void Sender::quiet_send_over(Record& record, std::int32_t result) {
+SendOutcome Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
-  Session& session = *sessions_->find(record.session);
+  Session& session = sessions_[record.session];
   session.queued_at = record.queued_at;  // it goes on waiting
-  came_back(record.session, session, pieces_of(record), record.bytes, result);
+  return came_back(record.session, session, pieces_of(record), record.bytes, result);
 }
 
 // All of it, or what was not taken: back into the lanes.
-void Sender::came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
-                       std::uint32_t bytes, std::int32_t result) {
+SendOutcome Sender::came_back(Handle handle, Session& session, std::span<room::Piece> pieces,
+                              std::uint32_t bytes, std::int32_t result) {
   const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
   if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
   budget_.give_back(bytes - taken);
   const Instant queued = queued_at(pieces);
   const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
   context_.metrics[Count::bytes_sent].add(taken);
-  if (result < 0 && result != -EAGAIN) {
-    sessions_->peer_gone(handle);
-  } else if (!all_came_back) {
-    context_.metrics[Count::reliable_overflows].add();
-    sessions_->close(handle, ws::CloseCode::try_again_later, "events were not read fast enough",
-                     Farewell::at_once, LeaveReason::overflow);
-    enqueue(handle, session);
-  } else if (session.outbox.begun()) {
+  if (result < 0 && result != -EAGAIN) return {SendOutcome::What::lost, handle};
+  if (!all_came_back) {
+    queue_.enqueue(handle, session);
+    return {SendOutcome::What::overflowed, handle};
+  }
+  if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
     RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
-    enqueue_slot(handle.slot);
+    queue_.enqueue_slot(handle.slot);
   } else {
     context_.metrics[Count::sends_blocked].add();
     RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
-    session.send_state = SendState::waiting;
+    session.begin_send(SendState::waiting);
     context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
   }
+  return {};
 }
 
 bool Sender::goes_without_copy(const Session& session, const FrameRef& frame) const {
@@ -303,42 +257,40 @@ void Sender::hold(Session& session, std::span<room::Piece> batch, std::uint32_t 
   Held& held = held_[session.held];  // there is one for each session
   for (room::Piece& piece : batch) held.pieces[held.count++] = std::move(piece);
   held.bytes = bytes;
-  session.send_state = SendState::held;
+  session.begin_send(SendState::held);
   ++in_flight_;
 }
 
-void Sender::chain_over(Handle handle, Session& session, std::int32_t result) {
-  held_over(handle, session, result);
+SendOutcome Sender::chain_over(Handle handle, Session& session, std::int32_t result) {
+  return held_over(handle, session, result);
 }
 
-void Sender::held_over(Handle handle, Session& session, std::int32_t result) {
-  session.send_state = SendState::idle;
+SendOutcome Sender::held_over(Handle handle, Session& session, std::int32_t result) {
+  session.send_over();
   --in_flight_;
   const Handle held_handle = std::exchange(session.held, {});
   Held& held = held_[held_handle];
-  if (session.phase == Phase::ending) {
-    held_.erase(held_handle);
-    sessions_->operation_over(handle, session);
-    return;
-  }
-  if (result >= 0 && static_cast<std::uint32_t>(result) == held.bytes) {
+  SendOutcome outcome;
+  if (session.phase() == Phase::ending) {
+    outcome = {SendOutcome::What::let_go, handle};
+  } else if (result >= 0 && static_cast<std::uint32_t>(result) == held.bytes) {
     context_.metrics.write_duration.record(context_.now -
                                            std::exchange(session.queued_at, Instant{}));
-    handed_over(handle, held.all(), held.bytes);
-    held_.erase(held_handle);
-    enqueue(handle, session);
-    return;
+    outcome = handed_over(handle, held.all(), held.bytes);
+    queue_.enqueue(handle, session);
+  } else {
+    outcome = came_back(handle, session, held.all(), held.bytes, result);
   }
-  came_back(handle, session, held.all(), held.bytes, result);
   held_.erase(held_handle);
+  return outcome;
 }
 
-void Sender::zero_copy_over(const io::Completion& completion) {
+SendOutcome Sender::zero_copy_over(const io::Completion& completion) {
   const Handle pin_handle{completion.token.slot, completion.token.generation};
   Pin* pin = pins_.find(pin_handle);
-  if (pin == nullptr) return;
+  if (pin == nullptr) return {};
   const Handle handle = pin->session;
-  Session* session = sessions_->find(handle);
+  Session* session = sessions_.find(handle);
   if (completion.notification) {
     note_usage(*pin, session, completion.result);
   } else {
@@ -348,8 +300,9 @@ void Sender::zero_copy_over(const io::Completion& completion) {
     pins_.erase(pin_handle);
     if (session != nullptr) --session->pins;
   }
+  if (completion.notification) return {};
   // The session is there until its send is over, and it is over at the first completion.
-  if (!completion.notification) held_over(handle, *session, completion.result);
+  return held_over(handle, *session, completion.result);
 }
 
 // Of a send that failed the kernel says "copied" as well, and of one that it did not copy now and
@@ -371,7 +324,7 @@ void Sender::forget_pins() {
   pins_.for_each([this](Handle handle, Pin&) { pins_.erase(handle); });
 }
 
-void Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes) {
+SendOutcome Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint32_t bytes) {
   RINGCAST_PROBE(send_done, handle.slot, bytes, context_.now - queued_at(pieces),
                  pieces.back().lane);
   bool goodbye = false;
@@ -384,8 +337,8 @@ void Sender::handed_over(Handle handle, std::span<room::Piece> pieces, std::uint
     piece.frame.reset();
   }
   context_.metrics[Count::bytes_sent].add(bytes);
-  if (!goodbye) return;
-  if (Session* session = sessions_->find(handle)) sessions_->goodbye_handed_over(handle, *session);
+  if (!goodbye) return {};
+  return {SendOutcome::What::goodbye_left, handle};
 }
 
 void Sender::count_sent(Lane lane) {
@@ -403,39 +356,32 @@ void Sender::count_sent(Lane lane) {
   }
 }
 
-void Sender::whole_send_over(Handle handle, Session& session, std::int32_t result) {
-  session.send_state = SendState::idle;
+SendOutcome Sender::whole_send_over(Handle handle, Session& session, std::int32_t result) {
+  session.send_over();
   --in_flight_;
   const std::size_t expected = session.outbox.remainder().size();
   const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
   const Lane lane = session.outbox.begun_lane();
   const Instant made = session.outbox.begun_made();
   session.outbox.finish_begun();
-  if (session.phase == Phase::ending) {
-    sessions_->operation_over(handle, session);
-    return;
-  }
-  if (!complete) {
-    sessions_->peer_gone(handle);
-    return;
-  }
+  if (session.phase() == Phase::ending) return {SendOutcome::What::let_go, handle};
+  if (!complete) return {SendOutcome::What::lost, handle};
   RINGCAST_PROBE(send_done, handle.slot, expected,
                  made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
   context_.metrics[Count::bytes_sent].add(expected);
   context_.metrics.write_duration.record(context_.now -
                                          std::exchange(session.queued_at, Instant{}));
-  if (lane == Lane::goodbye) sessions_->goodbye_handed_over(handle, session);
-  enqueue(handle, session);
+  queue_.enqueue(handle, session);
+  if (lane == Lane::goodbye) return {SendOutcome::What::goodbye_left, handle};
+  return {};
 }
 
-void Sender::writable(Handle handle, Session& session) {
-  session.send_state = SendState::idle;
-  if (session.phase == Phase::ending) {
-    sessions_->operation_over(handle, session);
-  } else {
-    enqueue_slot(handle.slot);
-  }
+SendOutcome Sender::writable(Handle handle, Session& session) {
+  session.send_over();
+  if (session.phase() == Phase::ending) return {SendOutcome::What::let_go, handle};
+  queue_.enqueue_slot(handle.slot);
+  return {};
 }
 
 }  // namespace ringcast::server

@@ -1,12 +1,15 @@
-// One WebSocket connection, from accept to close. State only: the classes around it decide.
+// One WebSocket connection, from accept to close: what it is in the middle of, and which steps may
+// follow. The classes around it decide which of them do.
 //
-//   upgrading -> (moving: on to another core, and upgrading there)
+//   upgrading <-> moving -> (upgrading on another core)
 //   upgrading -> answering -> open -> closing -> ending -> closed -> (slot free)
 //        \___________\_________\_______________/
+// and answering -> closing where the answer is not 101.
 //
 // Closing is a join: a slot is free only when the kernel holds nothing of it.
 #pragma once
 
+#include <cassert>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,6 +63,28 @@ enum class Phase : std::uint8_t {
   closed      ///< the descriptor's close is on its way
 };
 
+/// Whether a session in phase `from` may go on to `to`: the figure above.
+[[nodiscard]] constexpr bool may_follow(Phase from, Phase to) {
+  switch (to) {
+    case Phase::upgrading:
+      return from == Phase::moving;  // the other core had no place for it
+    case Phase::moving:
+      return from == Phase::upgrading;
+    case Phase::answering:
+      return from == Phase::upgrading;
+    case Phase::open:
+      return from == Phase::answering;
+    case Phase::closing:
+      return from == Phase::answering || from == Phase::open;
+    case Phase::ending:
+      return from == Phase::upgrading || from == Phase::answering || from == Phase::open ||
+             from == Phase::closing;
+    case Phase::closed:
+      return from == Phase::ending;
+  }
+  return false;
+}
+
 enum class SendState : std::uint8_t {
   idle,
   waiting,    ///< the socket was full: the poll tells when it has room
@@ -80,46 +105,125 @@ struct Handshake {
   const PageFile* page = nullptr;  ///< 200: the body behind the answer's head
 };
 
-struct Session {
+/// A resource: it stays in its slot, and what it is in the middle of changes by the functions here
+/// alone, each of which asserts that it may. What else is public belongs to the class that is named
+/// with it.
+class Session {
+ public:
   explicit Session(io::Socket accepted) : socket(accepted) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() = default;
+
+  [[nodiscard]] Phase phase() const { return phase_; }
+  [[nodiscard]] bool is_open() const { return phase_ == Phase::open; }
+  /// Frames may leave: it is open or says goodbye.
+  [[nodiscard]] bool may_send() const { return phase_ == Phase::open || phase_ == Phase::closing; }
+  void enter(Phase next) {
+    assert(may_follow(phase_, next));
+    assert(next != Phase::moving || kernel_holds_nothing());
+    assert(next != Phase::closed || kernel_holds_nothing());
+    phase_ = next;
+  }
+
+  /// At most one send, or poll for room, is with the kernel.
+  [[nodiscard]] SendState send_state() const { return send_state_; }
+  [[nodiscard]] bool is_sending() const { return send_state_ != SendState::idle; }
+  void begin_send(SendState how) {
+    assert(send_state_ == SendState::idle && how != SendState::idle);
+    assert(may_send() || phase_ == Phase::answering);
+    send_state_ = how;
+  }
+  void send_over() {
+    assert(send_state_ != SendState::idle);
+    send_state_ = SendState::idle;
+  }
+
+  /// At most one receive is with the kernel.
+  [[nodiscard]] bool is_receiving() const { return receiving_; }
+  void begin_receive() {
+    assert(!receiving_ && !deaf_);
+    assert(phase_ != Phase::ending && phase_ != Phase::closed && phase_ != Phase::moving);
+    receiving_ = true;
+  }
+  /// A receive has completed. `more`: it stays with the kernel.
+  void received(bool more) {
+    assert(receiving_);
+    receiving_ = more;
+  }
+  [[nodiscard]] bool kernel_holds_nothing() const { return !receiving_ && !is_sending(); }
+
+  /// Nothing more of the peer is read for its meaning.
+  [[nodiscard]] bool is_discarding() const { return discarding_; }
+  void discard_the_rest() { discarding_ = true; }
+  /// Nothing more of the peer is read.
+  [[nodiscard]] bool is_deaf() const { return deaf_; }
+  void go_deaf() {
+    assert(discarding_ && !deaf_);
+    deaf_ = true;
+  }
+  /// The peer's close frame has come.
+  [[nodiscard]] bool peer_has_closed() const { return peer_closed_; }
+  void peer_closes() {
+    peer_closed_ = true;
+    discarding_ = true;
+  }
+  /// The welcome of an envelope room has been sent: answers may follow.
+  [[nodiscard]] bool is_welcomed() const { return welcomed_; }
+  void welcome() { welcomed_ = true; }
+  /// Our close frame has been handed over.
+  [[nodiscard]] bool goodbye_is_sent() const { return goodbye_sent_; }
+  void goodbye_leaves() {
+    assert(phase_ == Phase::closing);
+    goodbye_sent_ = true;
+  }
 
   // What a broadcast and a flush touch comes first.
-  io::Socket socket;
-  Phase phase = Phase::upgrading;
-  SendState send_state = SendState::idle;
-  bool receiving = false;     ///< a receive is with the kernel
-  bool discarding = false;    ///< nothing more of the peer is read for its meaning
-  bool deaf = false;          ///< nothing more of the peer is read
-  bool peer_closed = false;   ///< the peer's close frame has come
-  bool welcomed = false;      ///< the welcome of an envelope room has been sent: answers may follow
-  bool goodbye_sent = false;  ///< our close frame has been handed over
-  Instant queued_at{};        ///< to send what the kernel has not been given since; or nothing
-  bool copies = false;        ///< zero-copy sends to this peer are copied after all
-  std::uint16_t copied = 0;   ///< so many of them in a row
-  std::uint16_t pins = 0;     ///< frames that the kernel may still read for this peer
-  Handle held;                ///< the batch of send state `held`
+  const io::Socket socket;
+
+ private:
+  Phase phase_ = Phase::upgrading;
+  SendState send_state_ = SendState::idle;
+  bool receiving_ = false;
+  bool discarding_ = false;
+  bool deaf_ = false;
+  bool peer_closed_ = false;
+  bool welcomed_ = false;
+  bool goodbye_sent_ = false;
+
+ public:
+  // Sender, and SendQueue before it.
+  Instant queued_at{};       ///< to send what the kernel has not been given since; or nothing
+  bool copies = false;       ///< zero-copy sends to this peer are copied after all
+  std::uint16_t copied = 0;  ///< so many of them in a row
+  std::uint16_t pins = 0;    ///< frames that the kernel may still read for this peer
+  Handle held;               ///< the batch of send state `held`
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 
+  // Acceptor, which lets it join; Sessions, which lets it leave.
   LocalRoom* room = nullptr;  ///< while open
   MemberId member{};
-  Instant last_heard{};
+  AddressLimits::Claim address_claim;
+  std::unique_ptr<Handshake> handshake;
+
+  // Sessions.
   Instant deadline{};  ///< what it is for follows from the phase
   Instant pinged{};    ///< when the last heartbeat was sent
+  std::uint32_t discarded_bytes = 0;
+
+  // Reader and Answers.
+  Instant last_heard{};
   room::TokenBucket messages;
   room::TokenBucket bytes;
   Instant dropped_since{};
   std::uint32_t dropped = 0;             ///< messages over the limit since `dropped_since`
   bool told_of_dropped = false;          ///< since then
   std::optional<wire::Ping> early_ping;  ///< came before the welcome, and is answered behind it
-  std::uint32_t discarded_bytes = 0;
   ws::DecoderState decoder;
-  AddressLimits::Claim address_claim;
-  std::unique_ptr<Handshake> handshake;
-
-  [[nodiscard]] bool kernel_holds_nothing() const {
-    return !receiving && send_state == SendState::idle;
-  }
 };
+
+/// The sessions of a core, each in its slot.
+using SessionTable = Slab<Session>;
 
 }  // namespace ringcast::server

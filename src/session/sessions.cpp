@@ -4,7 +4,6 @@
 
 #include "observe/probes.h"
 #include "session/local_room.h"
-#include "session/sender.h"
 
 namespace ringcast::server {
 
@@ -36,16 +35,16 @@ Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
 }  // namespace
 
 // 100 ms by 1,024 slots: a horizon of 102 s, above every default timeout.
-Sessions::Sessions(CoreContext& context, Sender& sender)
+Sessions::Sessions(CoreContext& context, SessionTable& table, SendQueue& queue)
     : context_(context),
-      sender_(sender),
-      slab_(context.options.slots()),
+      table_(table),
+      queue_(queue),
       wheel_(context.now, std::chrono::milliseconds(100), 1'024, context.options.slots()) {}
 
 Handle Sessions::open(io::Socket socket) {
-  const Handle handle = slab_.emplace(socket);
+  const Handle handle = table_.emplace(socket);
   if (!handle) return handle;
-  Session& session = slab_[handle];
+  Session& session = table_[handle];
   const SessionOptions& options = context_.options.session;
   session.handshake = std::make_unique<Handshake>(options.header_bytes_max);
   set_deadline(handle, session, context_.now + options.header_timeout);
@@ -54,9 +53,9 @@ Handle Sessions::open(io::Socket socket) {
 }
 
 Handle Sessions::adopt(io::Socket socket, std::unique_ptr<Handshake> handshake, Instant deadline) {
-  const Handle handle = slab_.emplace(socket);
+  const Handle handle = table_.emplace(socket);
   if (!handle) return handle;
-  Session& session = slab_[handle];
+  Session& session = table_[handle];
   session.handshake = std::move(handshake);
   set_deadline(handle, session, deadline);
   return handle;
@@ -64,11 +63,11 @@ Handle Sessions::adopt(io::Socket socket, std::unique_ptr<Handshake> handshake, 
 
 void Sessions::moved_away(Handle handle) {
   wheel_.disarm(handle.slot);
-  slab_.erase(handle);
+  table_.erase(handle);
 }
 
 void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
-  session.receiving = true;
+  session.begin_receive();
   context_.io.receive(session.socket, mode, CoreContext::token(Operation::receive, handle));
 }
 
@@ -113,7 +112,7 @@ void Sessions::count_close(ws::CloseCode code) {
 void Sessions::close(Handle handle, ws::CloseCode code, std::string_view reason, Farewell farewell,
                      LeaveReason leave) {
   const Session* session = find(handle);
-  if (session == nullptr || session->phase != Phase::open) return;
+  if (session == nullptr || !session->is_open()) return;
   if (!reason.empty() && means_trouble(code)) {  // the peer's own close has no reason of ours
     Notice notice = notice_of(Notice::Kind::session_closed, handle, *session);
     notice.code = code;
@@ -126,7 +125,7 @@ void Sessions::close(Handle handle, ws::CloseCode code, std::string_view reason,
 void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, Farewell farewell,
                           LeaveReason leave) {
   Session* session = find(handle);
-  if (session == nullptr || session->phase != Phase::open) return;
+  if (session == nullptr || !session->is_open()) return;
   leave_room(*session, leave);
   count_close(code);
   RINGCAST_PROBE(close, handle.slot, code);
@@ -139,28 +138,34 @@ void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, F
     end(handle);
     return;
   }
-  session->outbox.put_goodbye(std::move(goodbye));
-  session->phase = Phase::closing;
+  session->enter(Phase::closing);
   set_deadline(handle, *session, context_.now + context_.options.session.close_timeout);
-  sender_.enqueue(handle, *session);
+  queue_.put_goodbye(handle, *session, std::move(goodbye));
+}
+
+void Sessions::overflowed(Handle handle, std::string_view reason) {
+  const Session* session = find(handle);
+  if (session == nullptr || !session->is_open()) return;
+  context_.metrics[Count::reliable_overflows].add();
+  RINGCAST_PROBE(reliable_overflow, handle.slot);
+  close(handle, ws::CloseCode::try_again_later, reason, Farewell::at_once, LeaveReason::overflow);
 }
 
 void Sessions::fail(Handle handle, ws::CloseCode code, std::string_view reason) {
   Session* session = find(handle);
   if (session == nullptr) return;
-  session->discarding = true;
+  session->discard_the_rest();
   close(handle, code, reason, Farewell::at_once);
   // Already closing: the peer's stream means nothing any more, and our goodbye may have left.
   session = find(handle);
-  if (session != nullptr && session->goodbye_sent) goodbye_handed_over(handle, *session);
+  if (session != nullptr && session->goodbye_is_sent()) goodbye_handed_over(handle, *session);
 }
 
 void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
   Session* session = find(handle);
   if (session == nullptr) return;
-  session->peer_closed = true;
-  session->discarding = true;
-  if (session->phase == Phase::open) {
+  session->peer_closes();
+  if (session->is_open()) {
     // In a room of raw messages what was said before the goodbye is answered before it, too (RFC
     // 6455 section 5.5.1 lets a close frame wait for that).
     if (session->room->encoding() == Encoding::raw) {
@@ -168,7 +173,7 @@ void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
     } else {
       close(handle, code, {}, Farewell::after_reliable, LeaveReason::left);
     }
-  } else if (session->goodbye_sent) {
+  } else if (session->goodbye_is_sent()) {
     goodbye_handed_over(handle, *session);
   }
 }
@@ -176,7 +181,7 @@ void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
 void Sessions::close_answered(const LocalRoom& room) {
   std::erase_if(awaiting_answers_, [&](const Leaving& leaving) {
     const Session* session = find(leaving.session);
-    if (session == nullptr || session->phase != Phase::open) return true;
+    if (session == nullptr || !session->is_open()) return true;
     if (session->room != &room) return false;
     close(leaving.session, leaving.code, {}, Farewell::after_reliable, LeaveReason::left);
     return true;
@@ -185,9 +190,9 @@ void Sessions::close_answered(const LocalRoom& room) {
 
 void Sessions::discard(Handle handle, Session& session, std::size_t bytes) {
   session.discarded_bytes += static_cast<std::uint32_t>(bytes);
-  if (session.discarded_bytes <= discarded_bytes_max || session.deaf) return;
-  session.deaf = true;
-  if (!session.receiving) return;
+  if (session.discarded_bytes <= discarded_bytes_max || session.is_deaf()) return;
+  session.go_deaf();
+  if (!session.is_receiving()) return;
   context_.io.cancel(CoreContext::token(Operation::receive, handle),
                      CoreContext::token(Operation::receive_cancel));
 }
@@ -195,7 +200,7 @@ void Sessions::discard(Handle handle, Session& session, std::size_t bytes) {
 void Sessions::peer_gone(Handle handle) {
   Session* session = find(handle);
   if (session == nullptr) return;
-  if (session->phase == Phase::open && !session->peer_closed) {
+  if (session->is_open() && !session->peer_has_closed()) {
     context_.metrics[Count::sessions_lost].add();
     RINGCAST_PROBE(close, handle.slot, ws::CloseCode::abnormal);
   }
@@ -205,13 +210,14 @@ void Sessions::peer_gone(Handle handle) {
 // RFC 6455 section 7.1.1: the server closes the connection first, once both close frames are
 // through. Only our half: closing with unread bytes would reset it under our own goodbye.
 void Sessions::goodbye_handed_over(Handle handle, Session& session) {
-  if (!session.goodbye_sent) {
+  if (session.phase() != Phase::closing) return;
+  if (!session.goodbye_is_sent()) {
     // From here on it is the peer's turn, however long what came before the goodbye has taken.
     set_deadline(handle, session, context_.now + context_.options.session.close_timeout);
   }
-  session.goodbye_sent = true;
-  if (!session.discarding) return;
-  if (session.receiving || session.deaf) {
+  session.goodbye_leaves();
+  if (!session.is_discarding()) return;
+  if (session.is_receiving() || session.is_deaf()) {
     context_.io.shutdown(session.socket, io::ShutdownHow::write);
   } else {
     end(handle);
@@ -219,22 +225,19 @@ void Sessions::goodbye_handed_over(Handle handle, Session& session) {
 }
 
 void Sessions::answer_handed_over(Handle handle, Session& session) {
-  session.phase = Phase::closing;
-  session.discarding = true;
+  session.enter(Phase::closing);
+  session.discard_the_rest();
   set_deadline(handle, session, context_.now + context_.options.session.close_timeout);
-  if (!session.receiving) receive(handle, session, io::ReceiveMode::many);
+  if (!session.is_receiving()) receive(handle, session, io::ReceiveMode::many);
   context_.io.shutdown(session.socket, io::ShutdownHow::write);
 }
 
 void Sessions::end(Handle handle) {
   Session* session = find(handle);
   // One that is moving ends where it comes to.
-  if (session == nullptr || session->phase == Phase::ending || session->phase == Phase::closed ||
-      session->phase == Phase::moving) {
-    return;
-  }
+  if (session == nullptr || !may_follow(session->phase(), Phase::ending)) return;
   leave_room(*session, LeaveReason::disconnected);
-  session->phase = Phase::ending;
+  session->enter(Phase::ending);
   session->outbox.drop_waiting(context_.nodes);
   wheel_.disarm(handle.slot);
   context_.io.shutdown(session->socket, io::ShutdownHow::both);
@@ -242,20 +245,20 @@ void Sessions::end(Handle handle) {
 }
 
 void Sessions::operation_over(Handle handle, Session& session) {
-  if (session.phase != Phase::ending || !session.kernel_holds_nothing()) return;
-  session.phase = Phase::closed;
+  if (session.phase() != Phase::ending || !session.kernel_holds_nothing()) return;
+  session.enter(Phase::closed);
   session.outbox.clear(context_.nodes);
   session.handshake.reset();
   context_.io.close(session.socket, CoreContext::token(Operation::close, handle));
 }
 
 void Sessions::closed(Handle handle) {
-  if (find(handle) != nullptr) slab_.erase(handle);
+  if (find(handle) != nullptr) table_.erase(handle);
 }
 
 void Sessions::run_deadlines(const TooSlow& too_slow) {
   wheel_.advance(context_.now, [&](std::uint32_t slot) {
-    const Handle handle = slab_.handle_at(slot);
+    const Handle handle = table_.handle_at(slot);
     Session* session = find(handle);
     if (session == nullptr) return;
     if (session->deadline > context_.now) {
@@ -267,7 +270,7 @@ void Sessions::run_deadlines(const TooSlow& too_slow) {
 }
 
 void Sessions::deadline_due(Handle handle, Session& session, const TooSlow& too_slow) {
-  switch (session.phase) {
+  switch (session.phase()) {
     case Phase::open:
       heartbeat(handle, session);
       break;
@@ -301,8 +304,8 @@ void Sessions::heartbeat(Handle handle, Session& session) {
   }
   set_deadline(handle, session, context_.now + options.heartbeat_timeout);
   // Without room for the ping nothing was asked, and no answer is missed.
-  if (sender_.put_reliable(handle, session,
-                           context_.encoder.control(context_.frames, ws::Opcode::ping, {}))) {
+  if (queue_.put_reliable(handle, session,
+                          context_.encoder.control(context_.frames, ws::Opcode::ping, {}))) {
     session.pinged = context_.now;
   }
 }

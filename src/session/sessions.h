@@ -11,11 +11,10 @@
 #include "base/slab.h"
 #include "base/timing_wheel.h"
 #include "session/core_context.h"
+#include "session/send_queue.h"
 #include "session/session.h"
 
 namespace ringcast::server {
-
-class Sender;
 
 /// What becomes of the reliable frames that still wait when a session is closed.
 enum class Farewell : std::uint8_t {
@@ -25,7 +24,8 @@ enum class Farewell : std::uint8_t {
 
 class Sessions {
  public:
-  Sessions(CoreContext& context, Sender& sender);
+  /// All of them outlive it.
+  Sessions(CoreContext& context, SessionTable& table, SendQueue& queue);
 
   /// A fresh session in phase `upgrading`, its receive armed; an empty handle when all slots are
   /// taken.
@@ -35,12 +35,11 @@ class Sessions {
                              Instant deadline);
   /// The session lives on another core now: its slot is free.
   void moved_away(Handle handle);
-  [[nodiscard]] Session* find(Handle handle) { return slab_.find(handle); }
-  [[nodiscard]] Handle handle_at(std::uint32_t slot) const { return slab_.handle_at(slot); }
-  [[nodiscard]] std::uint32_t size() const { return slab_.size(); }
+  [[nodiscard]] Session* find(Handle handle) { return table_.find(handle); }
+  [[nodiscard]] std::uint32_t size() const { return table_.size(); }
   template <class Visit>
   void for_each(Visit&& visit) {
-    slab_.for_each(visit);
+    table_.for_each(visit);
   }
 
   void receive(Handle handle, Session& session, io::ReceiveMode mode);
@@ -52,6 +51,9 @@ class Sessions {
   /// The same with a close frame made earlier.
   void close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, Farewell farewell,
                   LeaveReason leave);
+  /// Something that must not be lost found no place in its outbox: close with 1013. Does nothing
+  /// when it is not open. `reason`: what was not read fast enough, in words.
+  void overflowed(Handle handle, std::string_view reason);
   /// The peer broke the protocol: close at once, and read nothing more.
   void fail(Handle handle, ws::CloseCode code, std::string_view reason);
   /// The peer's close frame has come.
@@ -97,9 +99,9 @@ class Sessions {
   };
 
   CoreContext& context_;
-  Sender& sender_;
+  SessionTable& table_;
+  SendQueue& queue_;
   std::vector<Leaving> awaiting_answers_;
-  Slab<Session> slab_;
   TimingWheel wheel_;
 };
 

@@ -1,0 +1,99 @@
+#include "core/departures.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "core/acceptor.h"
+#include "session/local_room.h"
+#include "session/resume_token.h"
+#include "session/send_queue.h"
+#include "session/sessions.h"
+#include "wire/envelope.h"
+
+namespace ringcast::server {
+
+Departures::Departures(CoreContext& context, Sessions& sessions, SendQueue& queue,
+                       Acceptor& acceptor)
+    : context_(context), sessions_(sessions), queue_(queue), acceptor_(acceptor) {}
+
+void Departures::begin(const Shutdown& shutdown) {
+  begun_ = true;
+  shutdown_ = shutdown;
+  window_until_ = context_.now + context_.options.drain_window;
+  drain_until_ = window_until_ + context_.options.drain_timeout;
+  acceptor_.stop(shutdown.code);
+  sessions_.for_each([&](Handle handle, Session& session) {
+    if (session.phase() == Phase::upgrading) {
+      acceptor_.turn_away(handle, session);
+    } else if (session.is_open()) {
+      departures_.push_back({context_.now, handle});
+    }
+  });
+  // The first at once, the last when the window ends.
+  const Nanoseconds window = context_.options.drain_window;
+  const auto count = static_cast<std::int64_t>(departures_.size());
+  for (std::int64_t index = 0; index < count; ++index) {
+    departures_[static_cast<std::size_t>(count - 1 - index)].at += window * index / count;
+  }
+  advance();
+}
+
+void Departures::hurry() {
+  for (Departure& departure : departures_) departure.at = context_.now;
+  window_until_ = drain_until_ = context_.now;
+}
+
+void Departures::advance() {
+  while (!departures_.empty() && departures_.back().at <= context_.now) {
+    const Handle handle = departures_.back().session;
+    departures_.pop_back();
+    send_off(handle);
+  }
+  if (context_.now < drain_until_) return;
+  drain_until_ = never;
+  sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
+}
+
+Instant Departures::next_deadline() const {
+  return departures_.empty() ? drain_until_ : std::min(departures_.back().at, drain_until_);
+}
+
+bool Departures::are_over() const {
+  return begun_ && sessions_.size() == 0 && acceptor_.over();
+}
+
+void Departures::send_off(Handle handle) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || !session->is_open()) return;
+  say_going_away(handle, *session);
+  sessions_.close(handle, shutdown_.code, "the server is shutting down", Farewell::after_reliable,
+                  LeaveReason::shutdown);
+  // What waits before the goodbye has until then.
+  if (session->phase() == Phase::closing) sessions_.set_deadline(handle, *session, drain_until_);
+}
+
+void Departures::say_going_away(Handle handle, Session& session) {
+  if (session.room->encoding() == Encoding::raw) return;
+  const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
+                                                    std::chrono::milliseconds(1));
+  ResumeToken token{};
+  if (shutdown_.resume_key) {
+    token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
+  }
+  // Before the window's end nobody is there to come back to.
+  const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
+  const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
+                     context_.prng.below(delay_max + 1);
+  auto buffer =
+      wire::encode(context_.frames, FrameUse::control,
+                   wire::GoingAway{static_cast<std::uint32_t>(delay),
+                                   shutdown_.resume_key ? std::span<const std::byte>(token)
+                                                        : std::span<const std::byte>{}});
+  if (!buffer) return;  // the close frame says the same, without the hint
+  static_cast<void>(queue_.put_reliable(
+      handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,50 @@
+#include "session/send_queue.h"
+
+#include "session/link_budget.h"
+
+namespace ringcast::server {
+
+using observe::Count;
+using room::Outbox;
+
+SendQueue::SendQueue(CoreContext& context)
+    : context_(context), slots_(context.options.slots()), queued_(context.options.slots()) {}
+
+void SendQueue::note_due(const FrameRef& frame) {
+  if (context_.options.link_bits_per_s == 0) return;
+  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.bytes().size()));
+}
+
+void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& frame) {
+  switch (session.outbox.put_latest(frame, context_.options.session.outbox.latest_policy)) {
+    case Outbox::Put::queued:
+      break;
+    case Outbox::Put::replaced:
+      context_.metrics[Count::frames_replaced_latest].add();
+      break;
+    case Outbox::Put::dropped:
+      context_.metrics[Count::frames_dropped_latest].add();
+      break;
+    case Outbox::Put::overflow:
+      break;
+  }
+  note_due(frame);
+  if (may_send_latest(session)) {
+    enqueue(handle, session);
+  } else {
+    context_.metrics[Count::frames_held_for_acknowledgement].add();
+  }
+}
+
+bool SendQueue::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
+  if (!frame) return false;
+  note_due(frame);
+  if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
+      Outbox::Put::overflow) {
+    return false;
+  }
+  enqueue(handle, session);
+  return true;
+}
+
+}  // namespace ringcast::server

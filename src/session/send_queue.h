@@ -1,0 +1,68 @@
+// What sessions have yet to be sent: the way into their outboxes, and the queue of those in which
+// something waits. Whoever has something to say comes here; the Sender empties it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/queue.h"
+#include "session/core_context.h"
+#include "session/session.h"
+
+namespace ringcast::server {
+
+class SendQueue {
+ public:
+  explicit SendQueue(CoreContext& context);
+
+  /// The session has something to send, or may have.
+  void enqueue(Handle handle, Session& session) {
+    if (session.is_sending()) return;
+    if (session.queued_at == Instant{}) session.queued_at = context_.now;
+    enqueue_slot(handle.slot);
+  }
+  /// A snapshot: leaves when nothing newer has come by then, and the client keeps up.
+  void put_latest(Handle handle, Session& session, const FrameRef& frame);
+  /// False when there is no frame, or no place for it: the session is to be closed then, with
+  /// Sessions::overflowed.
+  [[nodiscard]] bool put_reliable(Handle handle, Session& session, const FrameRef& frame);
+  void put_pong(Handle handle, Session& session, FrameRef frame) {
+    session.outbox.put_pong(std::move(frame));
+    enqueue(handle, session);
+  }
+  /// The last.
+  void put_goodbye(Handle handle, Session& session, FrameRef frame) {
+    session.outbox.put_goodbye(std::move(frame));
+    enqueue(handle, session);
+  }
+
+  // For the Sender.
+
+  /// The session's client has acknowledged enough to be sent one more snapshot.
+  [[nodiscard]] bool may_send_latest(const Session& session) const {
+    return session.acknowledgement.may_send(context_.options.latest.bound());
+  }
+  void enqueue_slot(std::uint32_t slot) {
+    if (queued_[slot] != 0) return;
+    queued_[slot] = 1;
+    static_cast<void>(slots_.push(std::uint32_t{slot}));
+  }
+  [[nodiscard]] bool empty() const { return slots_.empty(); }
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+  /// Whoever has waited longest. Not when empty.
+  [[nodiscard]] std::uint32_t pop() {
+    const std::uint32_t slot = *slots_.pop();
+    queued_[slot] = 0;
+    return slot;
+  }
+
+ private:
+  void note_due(const FrameRef& frame);
+
+  CoreContext& context_;
+  // A slot stands in the queue at most once, whoever lives in it: the queue cannot overflow.
+  FixedQueue<std::uint32_t> slots_;
+  std::vector<std::uint8_t> queued_;  ///< by slot: stands in the queue
+};
+
+}  // namespace ringcast::server
