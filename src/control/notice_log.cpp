@@ -58,6 +58,13 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::error, "cannot accept a connection",
           {{"core", std::int64_t{core}}, {"error", std::strerror(static_cast<int>(notice.count))}},
           notice.suppressed);
+    case Notice::Kind::socket_table_full:
+      // A table is as large as the setting asks for, unless the limit was too low for that, which
+      // has been said at start.
+      return log.write(LogLevel::error,
+                       "cannot accept a connection: the ring's table of direct sockets is full; "
+                       "raise core.connections_max",
+                       {{"core", std::int64_t{core}}}, notice.suppressed);
     case Notice::Kind::proxy_header_malformed:
       return log.write(
           LogLevel::warning, "PROXY header refused",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -77,9 +78,11 @@ void Acceptor::accepted(const io::Completion& completion) {
     admit(io::Socket{completion.result});
   } else if (!stopping_) {
     context_.metrics[Count::accept_errors].add();
-    context_.notices.say({.kind = Notice::Kind::accept_failed,
-                          .count = static_cast<std::uint64_t>(-completion.result)},
-                         context_.now);
+    const bool table_full = completion.result == -ENFILE && context_.io.accepts_direct();
+    context_.notices.say(
+        {.kind = table_full ? Notice::Kind::socket_table_full : Notice::Kind::accept_failed,
+         .count = static_cast<std::uint64_t>(-completion.result)},
+        context_.now);
   }
   if (stopping_ && over() && listener_) close_listener();
   if (!armed_ && !stopping_) {

@@ -152,8 +152,10 @@ class Io {
 
   /// Accepts until cancelled; each completion's result is a new socket, nonblocking, close-on-exec.
   /// An error such as -EMFILE or -ENFILE ends it; the connection waits in the backlog until it is
-  /// armed again.
+  /// armed again. Where accepted sockets are direct, -ENFILE says that the table of them is full.
   virtual void accept(Socket listener, Token token) = 0;
+  /// Whether accepted sockets are direct.
+  [[nodiscard]] virtual bool accepts_direct() const { return false; }
   /// The other end of an accepted socket. Immediate, no completion. Nothing when it can't be had:
   /// of a direct socket or one that is not of the Internet, and once the peer is gone.
   [[nodiscard]] virtual std::optional<IpAddress> peer_address(Socket socket) const = 0;

@@ -29,6 +29,7 @@ struct Notice {
     ticks_overrun,           ///< `count` ticks of the room were left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
     accept_failed,           ///< `count` is the errno
+    socket_table_full,       ///< no place for another direct socket
     proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
     address_over_limit,      ///< a connection of the client at `address`; `reason` is the limit
     end

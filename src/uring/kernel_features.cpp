@@ -194,6 +194,11 @@ Features probe_features() {
     features.no_ring_because = explain_setup_error(plain.error());
     return features;
   }
+  // Otherwise each feature below would look like one that the kernel lacks.
+  if (auto allowed = check_calls(*plain); !allowed) {
+    features.no_ring_because = allowed.error().message;
+    return features;
+  }
   io_uring& ring = floor_flags_taken ? *with_flags : *plain;
   const Loopback loopback;
   const auto buffers = ReceiveBuffers::create(ring, 2, 64);

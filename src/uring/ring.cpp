@@ -143,6 +143,7 @@ Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
     return fail(explain_setup_error(-result));
   }
   ring->ring_.reset(kernel.release());
+  if (auto allowed = check_calls(*ring->ring_); !allowed) return std::unexpected(allowed.error());
   if (options.direct_sockets != 0) {
     if (const int result = io_uring_register_files_sparse(&*ring->ring_, options.direct_sockets);
         result < 0) {

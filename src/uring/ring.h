@@ -63,6 +63,7 @@ class Ring final : public io::Io {
                      io::SendMode mode, io::Token token) override;
   void send_chain(io::Socket socket, std::span<const std::span<const std::byte>> pieces,
                   io::Token token) override;
+  [[nodiscard]] bool accepts_direct() const override { return direct_; }
   [[nodiscard]] io::ZeroCopy zero_copy() const override {
     return registered_bytes() == 0 ? io::ZeroCopy::none : zero_copy_;
   }

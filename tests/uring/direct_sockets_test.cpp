@@ -137,6 +137,7 @@ TEST_CASE("an accept that finds no place says so, and serves again when there is
   const io::Socket only{entrance.let_in()};
   REQUIRE(only.is_direct());
   REQUIRE(entrance.let_in() == -ENFILE);
+  REQUIRE(ring->accepts_direct());
   ring->close(only, {4, 0, 1});
   REQUIRE(result_of(*ring, {4, 0, 1}) == 0);
   entrance.accept_again();
