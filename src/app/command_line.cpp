@@ -19,10 +19,10 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
   add_config_file(verb, command.flags);
   verb.add_option("--listen", command.flags.listen,
                   "address of clients and the page (default: 127.0.0.1:9000)")
-      ->type_name("HOST:PORT");
+      ->type_name("IP:PORT");
   verb.add_option("--admin", command.flags.admin,
                   "address of health, metrics and rooms, or off (default: 127.0.0.1:9001)")
-      ->type_name("HOST:PORT");
+      ->type_name("IP:PORT");
   verb.add_option("--cores", command.flags.cores,
                   "threads that serve, one pinned to a CPU each: so many, on these CPUs, or on all "
                   "(default: one, not pinned)")

@@ -50,8 +50,8 @@ std::optional<SocketAddress> SocketAddress::parse(std::string_view text) {
 Result<void> check_listen_address(std::string_view text) {
   if (SocketAddress::parse(text)) return {};
   return fail("'" + std::string(text) +
-              "' is not an address to listen on; write ADDRESS:PORT, such as 127.0.0.1:9000, "
-              "[::1]:9000 or :9000");
+              "' is not an address to listen on; write an IP address, no name, and a port, such as "
+              "127.0.0.1:9000, [::1]:9000 or :9000");
 }
 
 }  // namespace ringcast

@@ -19,6 +19,7 @@
 #include "config/room_flag.h"
 #include "config/room_reader.h"
 #include "config/toml_reader.h"
+#include "ws/origin.h"
 
 namespace ringcast::config {
 namespace {
@@ -64,13 +65,6 @@ constexpr auto latest_policies = std::to_array<std::pair<Word, room::LatestPolic
     {"keep_waiting", room::LatestPolicy::keep_waiting},
 });
 
-/// An origin as a browser sends it: scheme://host[:port] (RFC 6454 section 6.2).
-bool is_origin(std::string_view text) {
-  const std::size_t scheme = text.find("://");
-  return scheme != 0 && scheme != std::string_view::npos && text.size() > scheme + 3 &&
-         text.find('/', scheme + 3) == std::string_view::npos;
-}
-
 /// `admin = "off"` is none.
 std::optional<std::string> none_if_off(std::string text) {
   return text == "off" ? std::nullopt : std::optional(std::move(text));
@@ -92,15 +86,18 @@ void read_addresses(TomlTable& document, Config& config) {
   }
 }
 
-void read_proxies(TomlTable& document, std::vector<IpNetwork>& proxy_from) {
+/// A list of texts that `parse` makes something of, or says what is wrong with.
+template <class Parsed, class Parse>
+void read_list(TomlTable& document, std::string_view key, std::vector<Parsed>& list,
+               Parse&& parse) {
   std::vector<std::string> texts;
-  document.read("proxy_from", texts);
-  for (const std::string& text : texts) {
-    const auto network = IpNetwork::parse(text);
-    if (network) {
-      proxy_from.push_back(*network);
+  document.read(key, texts);
+  for (std::size_t index = 0; index < texts.size(); ++index) {
+    auto parsed = parse(texts[index]);
+    if (parsed) {
+      list.push_back(std::move(*parsed));
     } else {
-      document.problem("proxy_from", network.error().message);
+      document.problem(key, index, parsed.error().message);
     }
   }
 }
@@ -247,14 +244,8 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   document.read("state_directory", state_directory);
   if (!state_directory.empty()) config.state_directory = std::move(state_directory);
   document.read("page", config.page);
-  document.read("origins_allowed", config.core.origins_allowed);
-  for (const std::string& origin : config.core.origins_allowed) {
-    if (is_origin(origin)) continue;
-    document.problem(
-        "origins_allowed",
-        fmt::format("has \"{}\", which is not an origin such as https://example.org", origin));
-  }
-  read_proxies(document, config.core.proxy_from);
+  read_list(document, "origins_allowed", config.core.origins_allowed, ws::AllowedOrigin::parse);
+  read_list(document, "proxy_from", config.core.proxy_from, IpNetwork::parse);
   document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
   document.read_milliseconds("drain_window_ms", config.core.drain_window,
                              {.min = 0, .max = 3'600'000});

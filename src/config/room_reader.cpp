@@ -6,9 +6,9 @@
 #include <ranges>
 #include <utility>
 
+#include "base/room_name.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
-#include "ws/upgrade.h"
 
 namespace ringcast::config {
 namespace {
@@ -20,10 +20,10 @@ constexpr std::uint64_t gibi = kibi * kibi * kibi;
 
 std::optional<RoomProblem> check_room(const server::RoomOptions& room,
                                       const SimulationRegistry& simulations) {
-  if (!ws::is_room_name(room.name)) {
+  if (!is_room_name(room.name)) {
     return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
-                                           "'_' and '-', at most {}",
-                                           room.name, ws::room_name_bytes_max)};
+                                           "'_' and '-', at most {}, and not \".\" or \"..\"",
+                                           room.name, room_name_bytes_max)};
   }
   const auto found = simulations.find(room.simulation);
   if (found == simulations.end()) {

@@ -73,6 +73,14 @@ void TomlTable::problem(std::string_view key, std::string_view sentence) const {
   report_->problem(line_of(key), fmt::format("{} {}", dotted(key), sentence));
 }
 
+void TomlTable::problem(std::string_view key, std::size_t element,
+                        std::string_view sentence) const {
+  const toml::array* list = table_->get_as<toml::array>(key);
+  const toml::node* node = list == nullptr ? nullptr : list->get(element);
+  report_->problem(node == nullptr ? line_of(key) : line_in_file(*node),
+                   fmt::format("{} {}", dotted(key), sentence));
+}
+
 void TomlTable::conflict(std::string_view key, std::string_view other,
                          std::string_view sentence) const {
   report_->problem(line_of(has(key) ? key : other), fmt::format("{} {}", dotted(key), sentence));

@@ -94,6 +94,8 @@ class TomlTable {
   [[nodiscard]] std::string place_of(std::string_view key) const;
   /// A problem at `key`: "PATH.KEY SENTENCE".
   void problem(std::string_view key, std::string_view sentence) const;
+  /// The same of an element of the list under `key`: at its line.
+  void problem(std::string_view key, std::size_t element, std::string_view sentence) const;
   /// The same of two keys that don't go together: at `key`, or at `other` when only that is given.
   void conflict(std::string_view key, std::string_view other, std::string_view sentence) const;
   [[nodiscard]] TomlReport& report() const { return *report_; }

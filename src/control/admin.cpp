@@ -18,6 +18,8 @@
 #include "control/live_feed.h"
 #include "control/live_page.h"
 #include "observe/exposition.h"
+#include "ws/http_date.h"
+#include "ws/request_target.h"
 
 namespace ringcast::server {
 namespace {
@@ -102,8 +104,10 @@ std::optional<std::string_view> room_of(std::string_view path) {
   return path.substr(1);
 }
 
-std::string_view path_of(std::string_view target) {
-  return target.substr(0, target.find('?'));
+/// As the address of clients reads it, so that a room has one name; empty of what is no target.
+std::string path_of(std::string_view target) {
+  auto parsed = ws::parse_target(target);
+  return parsed ? std::move(parsed->path) : std::string();
 }
 
 /// Methods of a path that there is.
@@ -139,7 +143,7 @@ std::string room_json(const RoomHandle& room) {
 
 std::optional<AdminAnswer> refusal(std::string_view method, std::string_view target,
                                    std::string_view authorization, const AdminView& view) {
-  const std::string_view path = path_of(target);
+  const std::string path = path_of(target);
   if (!view.token || path == "/healthz" || path == "/readyz") return std::nullopt;
   const bool looks = method == "GET" || method == "HEAD";
   if (view.token->is_bearer(authorization)) return std::nullopt;
@@ -152,7 +156,7 @@ std::optional<AdminAnswer> refusal(std::string_view method, std::string_view tar
 }
 
 AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
-  const std::string_view path = path_of(target);
+  const std::string path = path_of(target);
   if (method != "GET" && method != "HEAD") {
     const std::string_view allowed = allowed_at(path);
     AdminAnswer refused = plain_text_answer(405, fmt::format("Only {}.", allowed));
@@ -176,13 +180,14 @@ namespace {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket&& socket, const AdminView& view, observe::ControlMetrics& metrics,
-             RoomChanges& changes, const observe::Log& log, LiveFeed& feed,
+             RoomChanges& changes, const observe::Log& log, const Clock& clock, LiveFeed& feed,
              std::shared_ptr<std::uint32_t> count)
       : stream_(std::move(socket)),
         view_(view),
         metrics_(metrics),
         changes_(changes),
         log_(log),
+        clock_(clock),
         feed_(feed),
         count_(std::move(count)) {
     ++*count_;
@@ -217,7 +222,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void act() {
     const auto& request = parser_.get();
-    const std::string_view path = path_of(standard(request.target()));
+    const std::string path = path_of(standard(request.target()));
     if (auto refused = refusal(standard(request.method_string()), standard(request.target()),
                                standard(request[http::field::authorization]), view_)) {
       metrics_.admin_requests_refused.add();
@@ -252,6 +257,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write(AdminAnswer&& answered) {
     response_.version(11);
     response_.result(answered.status);
+    response_.set(http::field::date, ws::http_date(clock_.unix_now()));
     response_.set(http::field::content_type, boosted(answered.content_type));
     response_.set(http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
@@ -279,6 +285,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   observe::ControlMetrics& metrics_;
   RoomChanges& changes_;
   const observe::Log& log_;
+  const Clock& clock_;
   LiveFeed& feed_;
   std::shared_ptr<std::uint32_t> count_;
   bool silent_ = true;
@@ -292,14 +299,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
 struct AdminEndpoint::Impl {
   Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
        observe::ControlMetrics& its_metrics, RoomChanges& its_changes, const observe::Log& its_log,
-       const Clock& clock)
+       const Clock& its_clock)
       : acceptor(context),
         pause(context),
         view(its_view),
         metrics(its_metrics),
         changes(its_changes),
         log(its_log),
-        feed(context, its_view, clock) {
+        clock(its_clock),
+        feed(context, its_view, its_clock) {
     // The protocol is only asked for when a socket is opened, not when one is taken over.
     acceptor.assign(tcp::v4(), listener.descriptor);
     accept();
@@ -311,7 +319,7 @@ struct AdminEndpoint::Impl {
       if (error) return accept_later();
       make_room();
       const auto connection = std::make_shared<Connection>(std::move(socket), view, metrics,
-                                                           changes, log, feed, connections);
+                                                           changes, log, clock, feed, connections);
       connection->read();
       readers.push_back(connection);
       accept();
@@ -346,6 +354,7 @@ struct AdminEndpoint::Impl {
   observe::ControlMetrics& metrics;
   RoomChanges& changes;
   const observe::Log& log;
+  const Clock& clock;
   LiveFeed feed;
 };
 

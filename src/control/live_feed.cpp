@@ -1,16 +1,20 @@
 #include "control/live_feed.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
 #include <string>
 #include <utility>
 
+#include "ws/http_date.h"
+
 namespace ringcast::server {
 namespace {
 
-constexpr std::string_view head =
-    "HTTP/1.1 200 OK\r\n"
+constexpr std::string_view status_line = "HTTP/1.1 200 OK\r\n";
+constexpr std::string_view other_fields =
     "Content-Type: text/event-stream\r\n"
     "Cache-Control: no-store\r\n"
     "X-Content-Type-Options: nosniff\r\n"
@@ -29,12 +33,14 @@ struct LiveFeed::Listener {
 };
 
 LiveFeed::LiveFeed(boost::asio::io_context& context, const AdminView& view, const Clock& clock)
-    : report_(view, clock), timer_(context) {}
+    : clock_(clock), report_(view, clock), timer_(context) {}
 
 void LiveFeed::add(boost::beast::tcp_stream&& stream) {
   const bool first = listeners_.empty();
   listeners_.push_back(std::make_shared<Listener>(std::move(stream)));
-  write(listeners_.back(), std::make_shared<const std::string>(head));
+  write(listeners_.back(),
+        std::make_shared<const std::string>(fmt::format(
+            "{}Date: {}\r\n{}", status_line, ws::http_date(clock_.unix_now()), other_fields)));
   if (!first) return;
   report_.begin();
   timer_.expires_after(interval);

@@ -37,6 +37,7 @@ class LiveFeed {
   void tell();
   void write(const std::shared_ptr<Listener>& listener, std::shared_ptr<const std::string> text);
 
+  const Clock& clock_;
   LiveReport report_;
   boost::asio::steady_timer timer_;
   std::vector<std::shared_ptr<Listener>> listeners_;

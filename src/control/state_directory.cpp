@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "base/little_endian.h"
-#include "ws/upgrade.h"
+#include "base/room_name.h"
 
 namespace ringcast::server {
 namespace {
@@ -170,7 +170,7 @@ Result<std::vector<std::string>> StateDirectory::names() const {
     const std::size_t around = file_prefix.size() + file_suffix.size();
     if (file.size() <= around) continue;
     std::string name = file.substr(file_prefix.size(), file.size() - around);
-    if (ws::is_room_name(name)) names.push_back(std::move(name));
+    if (is_room_name(name)) names.push_back(std::move(name));
   }
   if (error) {
     return fail(fmt::format("the state directory {} cannot be read: {}", path_, error.message()));

@@ -275,7 +275,8 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     return;
   }
   // An envelope room speaks one subprotocol: a client that offers others only wants something else.
-  // Without an offer it is let in (RFC 6455 section 4.2.2: the header is then left out).
+  // Without an offer it is let in (RFC 6455 section 4.2.2: the header is then left out). A raw room
+  // speaks none: whatever is offered, its answer names none, and the client decides.
   if (room->encoding() == Encoding::envelope && request.offers_subprotocols &&
       !request.offers_ringcast) {
     refuse(handle, session,
@@ -284,7 +285,8 @@ void Acceptor::upgrade(Handle handle, Session& session) {
   }
   session.handshake->room = room->id();
   session.handshake->joins = true;
-  session.handshake->answer = ws::switching_protocols(request, request.offers_ringcast);
+  session.handshake->answer = ws::switching_protocols(
+      request, request.offers_ringcast && room->encoding() == Encoding::envelope);
   send_answer(handle, session);
 }
 
@@ -296,8 +298,8 @@ void Acceptor::serve_page(Handle handle, Session& session) {
     return;
   }
   context_.metrics[Count::page_requests].add();
-  session.handshake->answer =
-      ws::page_head(file->content_type, file->bytes.size(), file->cache_control);
+  session.handshake->answer = ws::page_head(file->content_type, file->bytes.size(),
+                                            file->cache_control, context_.clock.unix_now());
   if (!session.handshake->parser.asks_head_only()) session.handshake->page = &*file;
   send_answer(handle, session);
 }
@@ -305,8 +307,8 @@ void Acceptor::serve_page(Handle handle, Session& session) {
 void Acceptor::refuse(Handle handle, Session& session, const ws::Refusal& refusal) {
   context_.metrics[Count::upgrades_refused].add();
   session.discard_the_rest();
-  session.handshake->answer =
-      ws::refusal_response(refusal, session.handshake->parser.asks_head_only());
+  session.handshake->answer = ws::refusal_response(
+      refusal, session.handshake->parser.asks_head_only(), context_.clock.unix_now());
   send_answer(handle, session);
 }
 

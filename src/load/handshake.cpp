@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "ws/http_text.h"
 #include "ws/upgrade.h"
 
 namespace ringcast::load {
@@ -14,18 +13,6 @@ namespace {
 
 constexpr std::size_t head_bytes_max = 16'384;
 constexpr std::string_view line_end = "\r\n";
-
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, [](unsigned char one, unsigned char other) {
-    return std::tolower(one) == std::tolower(other);
-  });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 /// The value of the first field of that name; empty when there is none.
 std::string_view field(std::string_view head, std::string_view name) {
@@ -35,19 +22,10 @@ std::string_view field(std::string_view head, std::string_view name) {
     head.remove_prefix(end + line_end.size());
     const std::string_view line = head.substr(0, head.find(line_end));
     const auto colon = line.find(':');
-    if (colon != std::string_view::npos && equal_ignoring_case(line.substr(0, colon), name)) {
-      return trimmed(line.substr(colon + 1));
+    if (colon != std::string_view::npos && ws::equal_ignoring_case(line.substr(0, colon), name)) {
+      return ws::trimmed(line.substr(colon + 1));
     }
   }
-}
-
-bool has_token(std::string_view list, std::string_view token) {
-  while (!list.empty()) {
-    const auto comma = std::min(list.find(','), list.size());
-    if (equal_ignoring_case(trimmed(list.substr(0, comma)), token)) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
 }
 
 std::string refusal(std::string_view head, std::string_view key, bool require_protocol) {
@@ -55,8 +33,8 @@ std::string refusal(std::string_view head, std::string_view key, bool require_pr
   if (!status_line.starts_with("HTTP/1.1 101")) {
     return fmt::format("the server answered \"{}\"", status_line);
   }
-  if (!equal_ignoring_case(field(head, "Upgrade"), "websocket") ||
-      !has_token(field(head, "Connection"), "upgrade")) {
+  if (!ws::equal_ignoring_case(field(head, "Upgrade"), "websocket") ||
+      !ws::has_element(field(head, "Connection"), "upgrade")) {
     return "the server's 101 does not upgrade to websocket";
   }
   if (field(head, "Sec-WebSocket-Accept") != ws::accept_value(key)) {

@@ -13,6 +13,7 @@
 #include "base/ip_address.h"
 #include "room/ack_window.h"
 #include "room/outbox_limits.h"
+#include "ws/origin.h"
 
 namespace ringcast::server {
 
@@ -115,7 +116,7 @@ struct CoreOptions {
   std::uint32_t reliable_frames_max = 65'536;
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
-  std::vector<std::string> origins_allowed;  ///< empty: all
+  std::vector<ws::AllowedOrigin> origins_allowed;  ///< empty: all
   /// Proxies: their connections begin with a PROXY header (src/proxy).
   std::vector<IpNetwork> proxy_from;
   /// At a shutdown sessions are told to go one by one, evenly over this time; 0: all at once.

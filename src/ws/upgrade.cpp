@@ -1,6 +1,5 @@
 // A head is collected to its blank line and only then parsed, once: the verdict cannot depend on
 // how the bytes were split. While it is coming in, only its line endings and its size are watched.
-// Boost.Beast is included here and nowhere else.
 #include "ws/upgrade.h"
 
 #include <openssl/evp.h>
@@ -8,67 +7,33 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/rfc7230.hpp>
 #include <cassert>
-#include <limits>
 #include <utility>
 #include <variant>
 
+#include "base/room_name.h"
+#include "ws/http_date.h"
+#include "ws/http_text.h"
+#include "ws/request_head.h"
+#include "ws/request_target.h"
+
 namespace ringcast::ws {
 namespace {
-
-namespace http = boost::beast::http;
-using Parser = http::request_parser<http::empty_body>;
-using Fields = http::fields;
 
 /// In the order of UpgradeParser::State.
 using Verdict = std::variant<std::monostate, UpgradeRequest, PageRequest, Refusal>;
 
 constexpr std::string_view rooms_prefix = "/rooms/";
 
+/// RFC 9110 section 9, and RFC 5789. None but the first two is of use here.
+constexpr std::array<std::string_view, 9> known_methods{
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+
 /// The page brings all that it needs, and runs inside nobody else's. Not every browser counts
 /// ws: as 'self'.
 constexpr std::string_view page_policy =
     "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
-
-/// Beast counts a field's bytes in 16 bits, and throws when they do not suffice.
-constexpr std::size_t header_bytes_limit = 65'535;
-
-constexpr bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-std::string_view standard(boost::beast::string_view text) {
-  return {text.data(), text.size()};
-}
-
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return boost::beast::iequals({left.data(), left.size()}, {right.data(), right.size()});
-}
-
-/// Whether one of the fields `name` holds `token` in its list, in any case.
-bool has_token(const Fields& fields, http::field name, std::string_view token) {
-  const auto [first, last] = fields.equal_range(name);
-  return std::any_of(first, last, [&](const auto& field) {
-    return http::token_list{field.value()}.exists({token.data(), token.size()});
-  });
-}
-
-/// RFC 7230 section 5.3: origin-form, or absolute-form, whose authority says nothing new here.
-std::string_view path_and_query(std::string_view target) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (equal_ignoring_case(target.substr(0, scheme.size()), scheme)) {
-      const std::size_t slash = target.find('/', scheme.size());
-      return slash == std::string_view::npos ? "/" : target.substr(slash);
-    }
-  }
-  return target;
-}
 
 /// 16 bytes in base64: 22 digits and two signs of padding.
 bool is_key(std::string_view key) {
@@ -77,107 +42,198 @@ bool is_key(std::string_view key) {
                              [](char c) { return is_alphanumeric(c) || c == '+' || c == '/'; });
 }
 
-void read_offered_subprotocols(const Fields& fields, UpgradeRequest& request) {
-  const auto [first, last] = fields.equal_range(http::field::sec_websocket_protocol);
-  for (auto field = first; field != last; ++field) {
-    for (const auto& name : http::token_list{field->value()}) {
-      request.offers_subprotocols = true;
-      if (standard(name) == subprotocol) request.offers_ringcast = true;
-    }
+/// A token in quotes, where any character may stand behind a backslash.
+bool is_quoted_token(std::string_view text) {
+  if (text.size() < 2 || !text.starts_with('"') || !text.ends_with('"')) return false;
+  std::string token;
+  for (std::size_t at = 1; at + 1 < text.size(); ++at) {
+    if (text[at] == '\\') ++at;
+    if (at + 1 == text.size()) return false;  // it was the closing quote that the backslash meant
+    token += text[at];
   }
+  return is_token(token);
 }
 
-/// A request under /rooms/, well-formed as HTTP; `name` is a room's.
-Verdict judge_upgrade(const Parser::value_type& request, std::string_view name,
-                      std::string_view query) {
-  if (request.version() < 11) {
+/// RFC 6455 section 9.1: a token, and parameters behind semicolons.
+bool is_extension(std::string_view element) {
+  if (element.ends_with(';') || !is_token(take_piece(element, ';'))) return false;
+  while (!element.empty()) {
+    const std::string_view parameter = take_piece(element, ';');
+    const std::size_t equals = std::min(parameter.find('='), parameter.size());
+    if (!is_token(trimmed(parameter.substr(0, equals)))) return false;
+    if (equals == parameter.size()) continue;
+    const std::string_view value = trimmed(parameter.substr(equals + 1));
+    if (!is_token(value) && !is_quoted_token(value)) return false;
+  }
+  return true;
+}
+
+/// Whether each of the fields `name` is a list, not empty, of what `is_element` knows; each element
+/// is shown to `see`.
+template <class IsElement, class See>
+bool read_lists(const RequestHead& request, std::string_view name, IsElement&& is_element,
+                See&& see) {
+  return std::ranges::all_of(request.fields, [&](const RequestHead::Field& field) {
+    if (!equal_ignoring_case(field.name, name)) return true;
+    std::size_t elements = 0;
+    for (std::string_view rest = field.value; const auto element = take_element(rest); ++elements) {
+      if (!is_element(*element)) return false;
+      see(*element);
+    }
+    return elements > 0;
+  });
+}
+
+/// A request under /rooms/, well-formed as HTTP.
+Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::string query) {
+  if (request.minor_version < 1) {
     return Refusal{HttpStatus::bad_request, "A WebSocket needs HTTP/1.1."};
   }
-  if (!has_token(request, http::field::upgrade, "websocket")) {
+  // A HEAD asks what a GET would be told, and never becomes a WebSocket itself.
+  if (request.method == "HEAD" || !request.lists("Upgrade", "websocket")) {
     return Refusal{HttpStatus::upgrade_required, "A room is reached by WebSocket."};
   }
-  if (!has_token(request, http::field::connection, "upgrade")) {
+  if (!request.lists("Connection", "upgrade")) {
     return Refusal{HttpStatus::bad_request, "Connection: Upgrade is missing."};
   }
-  for (const auto field :
-       {http::field::sec_websocket_version, http::field::sec_websocket_key, http::field::origin}) {
-    if (request.count(field) > 1) {
+  for (const std::string_view once : {"Sec-WebSocket-Version", "Sec-WebSocket-Key", "Origin"}) {
+    if (request.count(once) > 1) {
       return Refusal{HttpStatus::bad_request, "A handshake header is there twice."};
     }
   }
-  const auto version = request.find(http::field::sec_websocket_version);
-  if (version == request.end()) {
+  if (request.count("Sec-WebSocket-Version") == 0) {
     return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Version is missing."};
   }
-  if (version->value() != "13") {
+  if (request.value("Sec-WebSocket-Version") != "13") {
     return Refusal{HttpStatus::upgrade_required, "Only WebSocket version 13 is spoken here."};
   }
-  const std::string_view key = standard(request[http::field::sec_websocket_key]);
+  const std::string_view key = request.value("Sec-WebSocket-Key");
   if (!is_key(key)) {
     return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Key is not 16 bytes in base64."};
   }
   UpgradeRequest upgrade{.room = std::string(name),
-                         .query = std::string(query),
-                         .origin = std::string(standard(request[http::field::origin])),
+                         .query = std::move(query),
+                         .origin = std::string(request.value("Origin")),
                          .key = std::string(key)};
-  read_offered_subprotocols(request, upgrade);
+  if (!read_lists(request, "Sec-WebSocket-Protocol", is_token, [&](std::string_view offered) {
+        upgrade.offers_subprotocols = true;
+        upgrade.offers_ringcast = upgrade.offers_ringcast || offered == subprotocol;
+      })) {
+    return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Protocol is not a list of names."};
+  }
+  // None of them is ever accepted, but what is not a list of them fails the handshake
+  // (section 9.1).
+  if (!read_lists(request, "Sec-WebSocket-Extensions", is_extension, [](std::string_view) {})) {
+    return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Extensions is not a list of them."};
+  }
   return upgrade;
 }
 
-Verdict judge(const Parser& parser) {
-  const auto& request = parser.get();
-  const std::size_t hosts = request.count(http::field::host);
-  if (hosts > 1 || (hosts == 0 && request.version() >= 11)) {
+bool has_body(const RequestHead& request) {
+  return request.count("Transfer-Encoding") > 0 ||
+         std::ranges::any_of(request.fields, [](const RequestHead::Field& field) {
+           return equal_ignoring_case(field.name, "Content-Length") &&
+                  (field.value.empty() ||
+                   field.value.find_first_not_of('0') != std::string_view::npos);
+         });
+}
+
+Refusal no_such_method() {
+  return {HttpStatus::method_not_allowed, "There is no such method here."};
+}
+
+Verdict judge(const RequestHead& request) {
+  const std::size_t hosts = request.count("Host");
+  if (hosts > 1 || (hosts == 0 && request.minor_version > 0)) {
     return Refusal{HttpStatus::bad_request, "Exactly one Host header is needed."};
   }
-  const std::string_view resource = path_and_query(standard(request.target()));
-  const std::size_t mark = std::min(resource.find('?'), resource.size());
-  const std::string_view path = resource.substr(0, mark);
-  const std::string_view query = resource.substr(std::min(mark + 1, resource.size()));
-
-  const bool room = path.starts_with(rooms_prefix);
-  const std::string_view name = room ? path.substr(rooms_prefix.size()) : std::string_view();
+  const std::string_view host = request.value("Host");
+  if (!host.empty() && !is_authority(host)) {
+    return Refusal{HttpStatus::bad_request, "The Host header is not a host and perhaps a port."};
+  }
+  if (std::ranges::find(known_methods, request.method) == known_methods.end()) {
+    return Refusal{HttpStatus::not_implemented, "There is no such method."};
+  }
+  // These two have targets of their own, which are neither a page nor a room.
+  if (request.method == "CONNECT" || (request.method == "OPTIONS" && request.target == "*")) {
+    return no_such_method();
+  }
+  auto target = parse_target(request.target);
+  if (!target) {
+    return Refusal{HttpStatus::bad_request, "The request's target is neither a path nor a URL."};
+  }
+  if (hosts == 1 && host.empty() && !target->has_authority) {
+    return Refusal{HttpStatus::bad_request, "The request names no host."};
+  }
+  const bool room = target->path.starts_with(rooms_prefix);
+  const std::string name = room ? target->path.substr(rooms_prefix.size()) : std::string();
   if (room && !is_room_name(name)) return Refusal{HttpStatus::not_found, "There is no such room."};
-
-  if (request.method() != http::verb::get && (room || request.method() != http::verb::head)) {
-    return Refusal{HttpStatus::method_not_allowed, "There is no such method here.",
-                   room ? "GET" : "GET, HEAD"};
-  }
-  if (!path.starts_with('/')) {
-    return Refusal{HttpStatus::bad_request, "The request's target is not a path."};
-  }
-  if (parser.chunked() || parser.content_length().value_or(0) > 0 ||
-      request.count(http::field::transfer_encoding) > 0) {
-    return Refusal{HttpStatus::bad_request, "A request here has no body."};
-  }
-  if (room) {
-    Verdict verdict = judge_upgrade(request, name, query);
-    if (auto* refusal = std::get_if<Refusal>(&verdict)) refusal->room = name;
-    return verdict;
-  }
-  return PageRequest{.path = std::string(path)};
+  if (request.method != "GET" && request.method != "HEAD") return no_such_method();
+  if (has_body(request)) return Refusal{HttpStatus::bad_request, "A request here has no body."};
+  if (!room) return PageRequest{.path = std::move(target->path)};
+  Verdict verdict = judge_upgrade(request, name, std::move(target->query));
+  if (auto* refusal = std::get_if<Refusal>(&verdict)) refusal->room = name;
+  return verdict;
 }
 
 /// `head` is whole: it ends with its blank line.
 Verdict parse(std::string_view head) {
-  Parser parser;
-  parser.header_limit(static_cast<std::uint32_t>(head.size()));
-  parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // of any size: judge() refuses it
-  boost::system::error_code error;
-  parser.put(boost::asio::buffer(head.data(), head.size()), error);
-  if (error || !parser.is_header_done()) {
-    return Refusal{HttpStatus::bad_request, "The request is malformed."};
+  const auto request = parse_head(head);
+  if (request) return judge(*request);
+  switch (request.error()) {
+    case HeadFault::other_version:
+      return Refusal{HttpStatus::version_not_supported, "Only HTTP/1.1 is spoken here."};
+    case HeadFault::malformed:
+      break;
   }
-  return judge(parser);
+  return Refusal{HttpStatus::bad_request, "The request is malformed."};
+}
+
+/// Of a request line that does not end within the limit.
+Refusal judge_long_line(std::string_view line) {
+  const std::size_t method_end = line.find(' ');
+  if (!is_token(line.substr(0, method_end))) {
+    return {HttpStatus::bad_request, "The request is malformed."};
+  }
+  if (method_end == std::string_view::npos) {
+    return {HttpStatus::not_implemented, "There is no such method."};
+  }
+  if (line.find(' ', method_end + 1) != std::string_view::npos) {
+    return {HttpStatus::bad_request, "The request is malformed."};
+  }
+  return {HttpStatus::uri_too_long, "The request's target is too long."};
 }
 
 std::string_view reason_phrase(HttpStatus status) {
-  return standard(http::obsolete_reason(static_cast<http::status>(status)));
-}
-
-std::string status_line(HttpStatus status) {
-  return "HTTP/1.1 " + std::to_string(static_cast<unsigned>(status)) + ' ' +
-         std::string(reason_phrase(status)) + "\r\n";
+  switch (status) {
+    case HttpStatus::ok:
+      return "OK";
+    case HttpStatus::bad_request:
+      return "Bad Request";
+    case HttpStatus::forbidden:
+      return "Forbidden";
+    case HttpStatus::not_found:
+      return "Not Found";
+    case HttpStatus::method_not_allowed:
+      return "Method Not Allowed";
+    case HttpStatus::request_timeout:
+      return "Request Timeout";
+    case HttpStatus::uri_too_long:
+      return "URI Too Long";
+    case HttpStatus::upgrade_required:
+      return "Upgrade Required";
+    case HttpStatus::too_many_requests:
+      return "Too Many Requests";
+    case HttpStatus::header_fields_too_large:
+      return "Request Header Fields Too Large";
+    case HttpStatus::not_implemented:
+      return "Not Implemented";
+    case HttpStatus::service_unavailable:
+      return "Service Unavailable";
+    case HttpStatus::version_not_supported:
+      return "HTTP Version Not Supported";
+  }
+  return {};
 }
 
 std::string field(std::string_view name, std::string_view value) {
@@ -185,18 +241,20 @@ std::string field(std::string_view name, std::string_view value) {
   return line.append(": ").append(value).append("\r\n");
 }
 
-}  // namespace
-
-bool is_room_name(std::string_view name) {
-  return !name.empty() && name.size() <= room_name_bytes_max &&
-         std::ranges::all_of(
-             name, [](char c) { return is_alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
+/// The status line and the Date, which every answer of a server with a clock has (RFC 9110 section
+/// 6.6.1).
+std::string answer_head(HttpStatus status, UnixNanoseconds now) {
+  return "HTTP/1.1 " + std::to_string(static_cast<unsigned>(status)) + ' ' +
+         std::string(reason_phrase(status)) + "\r\n" + field("Date", http_date(now));
 }
+
+}  // namespace
 
 struct UpgradeParser::Impl {
   std::size_t header_bytes_max;
   std::string received;
-  std::size_t line_start = 0;  ///< of the line that is coming in
+  std::size_t request_start = 0;  ///< behind an empty line before it
+  std::size_t line_start = 0;     ///< of the line that is coming in
   std::size_t head_bytes = 0;
   Verdict verdict;
 
@@ -212,20 +270,24 @@ void UpgradeParser::Impl::scan(std::size_t from) {
       verdict = Refusal{HttpStatus::bad_request, "A line of the request does not end in CR LF."};
       return;
     }
-    if (end == line_start + 1) {
-      verdict = parse(text.substr(0, head_bytes));
+    const bool empty = end == line_start + 1;
+    line_start = end + 1;
+    if (!empty) continue;
+    if (end > 1) {
+      verdict = parse(text.substr(request_start, head_bytes - request_start));
       return;
     }
-    line_start = end + 1;
+    request_start = line_start;  // RFC 9112 section 2.2: old clients end a body with it
   }
   head_bytes = text.size();
-  if (text.size() == header_bytes_max) {
-    verdict = Refusal{HttpStatus::header_fields_too_large, "The request's head is too large."};
-  }
+  if (text.size() < header_bytes_max) return;
+  verdict = line_start == request_start
+                ? judge_long_line(text.substr(request_start))
+                : Refusal{HttpStatus::header_fields_too_large, "The request's head is too large."};
 }
 
 UpgradeParser::UpgradeParser(std::size_t header_bytes_max)
-    : impl_(std::make_unique<Impl>(std::min(header_bytes_max, header_bytes_limit))) {}
+    : impl_(std::make_unique<Impl>(header_bytes_max)) {}
 UpgradeParser::~UpgradeParser() = default;
 
 UpgradeParser::State UpgradeParser::feed(std::span<const std::byte> bytes) {
@@ -247,7 +309,7 @@ const Refusal& UpgradeParser::refusal() const {
 }
 
 bool UpgradeParser::asks_head_only() const {
-  return impl_->received.starts_with("HEAD ");
+  return std::string_view(impl_->received).substr(impl_->request_start).starts_with("HEAD ");
 }
 
 std::span<const std::byte> UpgradeParser::leftover() const {
@@ -277,11 +339,11 @@ std::string switching_protocols(const UpgradeRequest& request, bool with_subprot
   return response += "\r\n";
 }
 
-std::string refusal_response(const Refusal& refusal, bool head_only) {
-  std::string response = status_line(refusal.status);
+std::string refusal_response(const Refusal& refusal, bool head_only, UnixNanoseconds now) {
+  std::string response = answer_head(refusal.status, now);
   response += field("Content-Type", "text/plain; charset=utf-8");
   response += field("Content-Length", std::to_string(refusal.reason.size() + 1));
-  if (!refusal.allow.empty()) response += field("Allow", refusal.allow);
+  if (refusal.status == HttpStatus::method_not_allowed) response += field("Allow", "GET, HEAD");
   if (refusal.status == HttpStatus::service_unavailable ||
       refusal.status == HttpStatus::too_many_requests) {
     response += field("Retry-After", "2");
@@ -289,7 +351,7 @@ std::string refusal_response(const Refusal& refusal, bool head_only) {
   if (refusal.status == HttpStatus::upgrade_required) {
     response += field("Upgrade", "websocket");
     response += field("Sec-WebSocket-Version", "13");
-    response += field("Connection", "Upgrade, close");  // RFC 7230 section 6.7
+    response += field("Connection", "Upgrade, close");  // RFC 9110 section 7.8
   } else {
     response += field("Connection", "close");
   }
@@ -298,8 +360,8 @@ std::string refusal_response(const Refusal& refusal, bool head_only) {
 }
 
 std::string page_head(std::string_view content_type, std::size_t content_bytes,
-                      std::string_view cache_control) {
-  std::string response = status_line(HttpStatus::ok);
+                      std::string_view cache_control, UnixNanoseconds now) {
+  std::string response = answer_head(HttpStatus::ok, now);
   response += field("Content-Type", content_type);
   response += field("Content-Length", std::to_string(content_bytes));
   response += field("Cache-Control", cache_control);
@@ -307,13 +369,6 @@ std::string page_head(std::string_view content_type, std::size_t content_bytes,
   response += field("X-Content-Type-Options", "nosniff");
   response += field("Connection", "close");
   return response += "\r\n";
-}
-
-bool origin_allowed(std::string_view origin, std::span<const std::string> allowed) {
-  return origin.empty() || allowed.empty() ||
-         std::ranges::any_of(allowed, [origin](const std::string& entry) {
-           return equal_ignoring_case(entry, origin);
-         });
 }
 
 }  // namespace ringcast::ws

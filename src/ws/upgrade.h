@@ -1,5 +1,5 @@
-// The HTTP side of a connection: one request head, parsed by Boost.Beast's parser, judged against
-// RFC 6455 section 4.2, and answered. No sockets: bytes in, a verdict out.
+// The HTTP side of a connection: one request head, judged against RFC 9112 and RFC 6455
+// section 4.2, and answered. No sockets: bytes in, a verdict out.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+
 namespace ringcast::ws {
 
 inline constexpr std::string_view subprotocol = "ringcast.v1";
-
-/// A room's name: 1 to 64 of A-Z, a-z, 0-9, '_', '.', '-'.
-inline constexpr std::size_t room_name_bytes_max = 64;
-[[nodiscard]] bool is_room_name(std::string_view name);
 
 enum class HttpStatus : std::uint16_t {
   ok = 200,
@@ -24,15 +22,18 @@ enum class HttpStatus : std::uint16_t {
   not_found = 404,
   method_not_allowed = 405,
   request_timeout = 408,
+  uri_too_long = 414,
   upgrade_required = 426,
   too_many_requests = 429,
   header_fields_too_large = 431,
+  not_implemented = 501,
   service_unavailable = 503,
+  version_not_supported = 505,
 };
 
 /// A request head that is not an upgrade to a room: served from the page's files, if at all.
 struct PageRequest {
-  std::string path;  ///< begins with '/'; undecoded, without the query
+  std::string path;  ///< begins with '/'; as normalized_path() makes it, without the query
 };
 
 /// A well-formed upgrade request. Whether the room exists and the Origin may come is the caller's.
@@ -48,25 +49,33 @@ struct UpgradeRequest {
 /// The request can't be served: send `respond(status, ...)` and close.
 struct Refusal {
   HttpStatus status;
-  std::string_view reason;      ///< one sentence, static storage
-  std::string_view allow = {};  ///< for 405: the methods that there are, static storage
-  std::string room = {};        ///< that was asked for all the same, but not as a WebSocket
+  std::string_view reason;  ///< one sentence, static storage
+  std::string room = {};    ///< that was asked for all the same, but not as a WebSocket
 };
 
-/// Collects one request head. Heap memory only for as long as the head is coming in.
+/// Collects one request head. Heap memory only for as long as the head is coming in. Clients may be
+/// browsers, programs or proxies: what one of these sends in good faith is taken, what breaks a
+/// rule is refused. An empty line before the request is passed over.
 ///
 /// What is refused, in the order in which it is judged:
-/// - 431 a head over the limit, 400 what is not HTTP/1.x, no Host or several
-/// - under /rooms/: 404 not a room's name, 405 not GET; elsewhere: 405 neither GET nor HEAD
-/// - 400 a body, or a target that is no path
-/// - under /rooms/ only: 400 HTTP/1.0, 426 no `Upgrade: websocket`, 400 no `Connection: Upgrade`,
-///   400 no Sec-WebSocket-Version (section 4.2.1: not a handshake), 426 another than 13 (section
-///   4.4), 400 a Sec-WebSocket-Key that is not 16 bytes in base64, 400 two of one of these headers
+/// - over the limit: 414 in the target, 431 behind the request line, 501 still in the method
+/// - 400 what is not HTTP, 505 not HTTP/1.x (what is above 1.1 is taken for 1.1)
+/// - 400 a Host that is missing, there twice, or not a host and perhaps a port
+/// - 501 a method that nobody knows; names of methods are in capitals
+/// - 405 CONNECT, and OPTIONS of the server as a whole
+/// - 400 a target that is neither a path nor an http, https, ws or wss URL; no host in it nor in
+/// Host
+/// - under /rooms/: 404 not a room's name
+/// - 405 neither GET nor HEAD, 400 a body
+/// - under /rooms/ only: 400 HTTP/1.0, 426 HEAD, 426 no `Upgrade: websocket`,
+///   400 no `Connection: Upgrade`, 400 no Sec-WebSocket-Version (section 4.2.1: not a handshake),
+///   426 another than 13 (section 4.4), 400 a Sec-WebSocket-Key that is not 16 bytes in base64,
+///   400 two of one of these headers, 400 a list of subprotocols or extensions that is none
 class UpgradeParser {
  public:
   enum class State : std::uint8_t { need_more, upgrade, page, refused };
 
-  /// Of the head, its blank line included; 65,535 at most.
+  /// Of the head, its blank line included.
   explicit UpgradeParser(std::size_t header_bytes_max);
   ~UpgradeParser();
   UpgradeParser(const UpgradeParser&) = delete;
@@ -100,17 +109,13 @@ class UpgradeParser {
 
 /// A whole refusal, Connection: close, text/plain `reason`; with Allow for 405, Retry-After
 /// for 429 and 503, and Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4).
-/// `head_only`: without the body.
-[[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only);
+/// `head_only`: without the body. `now` becomes its Date.
+[[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only,
+                                           UnixNanoseconds now);
 
 /// The head of a 200 for a page's file, Connection: close. It holds a browser to what comes from
-/// here (Content-Security-Policy) and to the type that is named.
+/// here (Content-Security-Policy) and to the type that is named. `now` becomes its Date.
 [[nodiscard]] std::string page_head(std::string_view content_type, std::size_t content_bytes,
-                                    std::string_view cache_control);
-
-/// Whether an Origin may connect: an empty `allowed` list allows all; entries are compared as
-/// ASCII-serialised origins, case-insensitively (RFC 6454 section 6.2). A missing Origin (not a
-/// browser) is allowed.
-[[nodiscard]] bool origin_allowed(std::string_view origin, std::span<const std::string> allowed);
+                                    std::string_view cache_control, UnixNanoseconds now);
 
 }  // namespace ringcast::ws

@@ -107,22 +107,29 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
        "largest message could not be echoed"},
       {"page = 1\n", "r.toml:1: page must be true or false, not an integer"},
       {"listen = 'here'\n",
-       "r.toml:1: listen 'here' is not an address to listen on; write ADDRESS:PORT, such as "
-       "127.0.0.1:9000, [::1]:9000 or :9000"},
+       "r.toml:1: listen 'here' is not an address to listen on; write an IP address, no name, and "
+       "a "
+       "port, such as 127.0.0.1:9000, [::1]:9000 or :9000"},
       {"listen = 9000\n", "r.toml:1: listen must be a string, not an integer"},
       {"admin = '127.0.0.1:99999'\n",
-       "r.toml:1: admin '127.0.0.1:99999' is not an address to listen on; write ADDRESS:PORT, such "
-       "as 127.0.0.1:9000, [::1]:9000 or :9000; or \"off\""},
+       "r.toml:1: admin '127.0.0.1:99999' is not an address to listen on; write an IP address, no "
+       "name, and a port, such as 127.0.0.1:9000, [::1]:9000 or :9000; or \"off\""},
       {"origins_allowed = 'https://a.example'\n",
        "r.toml:1: origins_allowed must be a list of strings, not a string"},
       {"origins_allowed = [\n'https://a.example',\n 7 ]\n",
        "r.toml:3: origins_allowed must be a list of strings, not an integer"},
       {"origins_allowed = ['a.example']\n",
-       "r.toml:1: origins_allowed has \"a.example\", which is not an origin such as "
+       "r.toml:1: origins_allowed 'a.example' matches no page's origin: it is not an origin such "
+       "as "
        "https://example.org"},
-      {"origins_allowed = ['https://a.example/']\n",
-       "r.toml:1: origins_allowed has \"https://a.example/\", which is not an origin such as "
-       "https://example.org"},
+      {"origins_allowed = [\n'https://a.example',\n'https://a.example/' ]\n",
+       "r.toml:3: origins_allowed 'https://a.example/' matches no page's origin: an origin ends "
+       "with "
+       "its host or port: no path, not even '/'"},
+      {"origins_allowed = ['*', 'https://a*.example']\n",
+       "r.toml:1: origins_allowed 'https://a*.example' matches no page's origin: '*' stands alone "
+       "for "
+       "everybody, or as '*.' before a domain for all of its subdomains"},
       {"[log]\nlevel = 'loud'\n",
        "r.toml:2: log.level must be one of debug, info, warning, error, not \"loud\""},
       {"[log]\nformat = ''\n", "r.toml:2: log.format must be one of text, json, not \"\""},
@@ -147,7 +154,11 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
       {"[[room]]\nname = 'a'\n", "r.toml:1: a room needs a simulation"},
       {"\n[[room]]\nsimulation = 'arena'\n", "r.toml:2: a room needs a name"},
       {"[[room]]\nname = 'a b'\nsimulation = 'arena'\n",
-       "r.toml:2: \"a b\" is not a room's name: letters, digits, '.', '_' and '-', at most 64"},
+       "r.toml:2: \"a b\" is not a room's name: letters, digits, '.', '_' and '-', at most 64, and "
+       "not \".\" or \"..\""},
+      {"[[room]]\nname = '..'\nsimulation = 'arena'\n",
+       "r.toml:2: \"..\" is not a room's name: letters, digits, '.', '_' and '-', at most 64, and "
+       "not \".\" or \"..\""},
       {"[[room]]\nname = 'a'\nsimulation = 'chess'\n",
        "r.toml:3: there is no simulation \"chess\", only arena, echo"},
       {"[[room]]\nname = 'a'\nsimulation = 'arena'\nrate_hz = 241\n",
@@ -303,10 +314,11 @@ TEST_CASE("every mistake in a flag is one sentence that names the flag") {
     return error_of("", flags);
   };
   const std::string shape =
-      " is not an address to listen on; write ADDRESS:PORT, such as 127.0.0.1:9000, [::1]:9000 or "
-      ":9000";
-  for (const std::string text : {"9000", "", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:80x",
-                                 "127.0.0.1:-1", "[127.0.0.1]:80", "example.org:80"}) {
+      " is not an address to listen on; write an IP address, no name, and a port, such as "
+      "127.0.0.1:9000, [::1]:9000 or :9000";
+  for (const std::string text :
+       {"9000", "", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:80x", "127.0.0.1:-1",
+        "[127.0.0.1]:80", "example.org:80", "localhost:9000"}) {
     CHECK(listen_error(text) == "--listen '" + text + "'" + shape);
   }
   CHECK(room_error({"arena"}) == "--room arena: write NAME=SIMULATION[,key=value...]");
@@ -327,7 +339,7 @@ TEST_CASE("every mistake in a flag is one sentence that names the flag") {
   CHECK(room_error({"a=arena", "a=echo"}) == "--room a=echo: room \"a\" is given twice");
   CHECK(room_error({"a/b=arena"}) ==
         "--room a/b=arena: \"a/b\" is not a room's name: letters, digits, '.', '_' and '-', at "
-        "most 64");
+        "most 64, and not \".\" or \"..\"");
 }
 
 TEST_CASE("a file that is missing is one sentence") {

@@ -66,6 +66,10 @@ TEST_CASE("rooms are told as JSON") {
         R"("tick_handed_over_us":{"p50":0,"p95":0,"p99":0}}]})"
         "\n");
   CHECK(answer("GET", "/rooms/lobby?x", view).body.starts_with(R"({"name":"lobby",)"));
+  CHECK(answer("GET", "/rooms/%6Cobby", view).body.starts_with(R"({"name":"lobby",)"));
+  CHECK(answer("GET", "http://localhost:9001/rooms/lobby", view).status == 200);
+  CHECK(answer("GET", "/rooms%2Flobby", view).status == 404);
+  CHECK(answer("GET", "http://?/rooms/lobby", view).status == 404);
   CHECK(answer("GET", "/rooms/none", view).status == 404);
   CHECK(answer("GET", "/rooms/none", view).body == "There is no room of that name.\n");
 }
@@ -74,6 +78,7 @@ TEST_CASE("a method that a path does not have is answered with those that it has
   const AdminView view;
   CHECK(answer("PUT", "/rooms", view).allow == "GET, HEAD, POST");
   CHECK(answer("POST", "/rooms/lobby", view).allow == "GET, HEAD, DELETE");
+  CHECK(answer("POST", "/rooms/%6Cobby", view).allow == "GET, HEAD, DELETE");
   CHECK(answer("POST", "/metrics", view).allow == "GET, HEAD");
   CHECK(answer("POST", "/metrics", view).body == "Only GET, HEAD.\n");
 }

@@ -1,12 +1,17 @@
 // Any bytes as a request. The first byte of the input says where the reads are cut. Properties: a
-// split changes nothing; what is accepted is what the rules allow; every answer is one HTTP head.
+// split changes nothing; what is accepted is what the rules allow and means the same written
+// plainly; every answer is one HTTP head; an origin is allowed by an entry that is equal to it.
 #include "ws/upgrade.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
+#include "base/room_name.h"
 #include "fuzz.h"
+#include "ws/origin.h"
+#include "ws/request_target.h"
 
 namespace ringcast::ws {
 namespace {
@@ -48,11 +53,24 @@ void require_head(const std::string& response, std::size_t lines_max) {
           "an answer has no more lines than it should");
 }
 
+/// However it was asked for: a room by its plain name, an origin by an entry that is equal to it.
+void require_meaning(const UpgradeRequest& request) {
+  const auto plain = parse_target("/rooms/" + request.room + '?' + request.query);
+  require(plain && plain->path == "/rooms/" + request.room && plain->query == request.query,
+          "a target written plainly means the same");
+  const auto entry = AllowedOrigin::parse(request.origin);
+  require(!entry || request.origin.find('*') != std::string::npos ||
+              origin_allowed(request.origin, std::array{*entry}),
+          "an origin is allowed by itself");
+}
+
 void require_allowed(const UpgradeParser& parser, State state) {
   require(parser.bytes_taken() <= header_bytes_max, "a head is within the limit");
   if (state == State::upgrade) {
     const UpgradeRequest& request = parser.upgrade();
     require(is_room_name(request.room), "a room's name is one");
+    require(request.query.find('#') == std::string::npos, "a fragment is never sent");
+    require_meaning(request);
     require(request.key.size() == 24, "a key is 16 bytes in base64");
     require(request.offers_subprotocols || !request.offers_ringcast, "ringcast.v1 is an offer");
     require_head(switching_protocols(request, true), 5);
@@ -62,7 +80,10 @@ void require_allowed(const UpgradeParser& parser, State state) {
     require(parser.page().path.find_first_of(std::string_view("\0\r\n? ", 5)) == std::string::npos,
             "a path is a path");
   } else if (state == State::refused) {
-    require_head(refusal_response(parser.refusal(), parser.asks_head_only()), 8);
+    const std::string answer = refusal_response(parser.refusal(), parser.asks_head_only(), 0);
+    require_head(answer, 9);
+    require(answer.find("\r\nDate: ") != std::string::npos, "an answer has a date");
+    require(answer.ends_with("\r\n\r\n") == parser.asks_head_only(), "a HEAD has no body");
   }
 }
 

@@ -2,9 +2,11 @@
 notices. Raw sockets, so that every bit can be wrong."""
 
 import contextlib
+import email.utils
 import socket
 import struct
 import threading
+import time
 import unittest
 
 import harness
@@ -12,7 +14,7 @@ import websocket
 from websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, close_payload, frame
 
 CONFIG = """
-origins_allowed = ["https://game.example"]
+origins_allowed = ["https://game.example", "http://*.games.example:8080"]
 
 [session]
 header_timeout_ms = 700
@@ -55,10 +57,17 @@ class Requests(unittest.TestCase):
                 self.assertEqual(upgrade(Sec_WebSocket_Key=key).status, 400)
 
     def test_an_origin_outside_the_list_is_answered_403(self):
-        self.assertEqual(upgrade(Origin="https://elsewhere.example").status, 403)
+        for origin in ("https://elsewhere.example", "https://game.example.evil", "null", "what?",
+                       "http://game.example", "https://game.example:8443",
+                       "http://games.example:8080", "http://play.games.example"):
+            with self.subTest(origin=origin):
+                self.assertEqual(upgrade(Origin=origin).status, 403)
 
     def test_an_origin_in_the_list_is_welcome(self):
-        websocket.Connection(server.port, Origin="https://game.example").close()
+        for origin in ("https://game.example", "HTTPS://Game.Example:443",
+                       "http://play.games.example:8080"):
+            with self.subTest(origin=origin):
+                websocket.Connection(server.port, Origin=origin).close()
 
     def test_an_unknown_room_is_answered_404(self):
         self.assertEqual(upgrade("/rooms/nowhere").status, 404)
@@ -70,9 +79,58 @@ class Requests(unittest.TestCase):
                 self.assertEqual(harness.http(server.port, request).status, 404)
 
     def test_another_method_is_answered_405_with_what_is_allowed(self):
-        response = upgrade(method="POST")
-        self.assertEqual(response.status, 405)
-        self.assertIn("GET", response.headers["allow"])
+        for method, path in (("POST", "/rooms/arena"), ("PUT", "/"), ("OPTIONS", "*"),
+                             ("CONNECT", "localhost:80")):
+            with self.subTest(method=method):
+                response = upgrade(path, method=method)
+                self.assertEqual(response.status, 405)
+                self.assertEqual(response.headers["allow"], "GET, HEAD")
+
+    def test_a_method_that_nobody_knows_is_answered_501(self):
+        for method in ("BREW", "get", "X" * 10_000):
+            with self.subTest(method=method[:10]):
+                self.assertEqual(upgrade(method=method).status, 501)
+
+    def test_another_http_is_answered_505(self):
+        self.assertEqual(harness.http(server.port, b"PRI * HTTP/2.0\r\n\r\n").status, 505)
+
+    def test_a_target_over_the_limit_is_answered_414(self):
+        self.assertEqual(upgrade("/rooms/arena?" + "x" * 10_000).status, 414)
+
+    def test_a_host_that_is_none_is_answered_400(self):
+        for host in (None, "", "a b", "user@localhost", "localhost:port", "http://localhost"):
+            with self.subTest(host=host):
+                self.assertEqual(upgrade(Host=host).status, 400)
+
+    def test_a_room_is_never_found_behind_the_authority_of_a_url(self):
+        for target, status in (("http://x?q=/rooms/echo", 200), ("http://?q=/rooms/echo", 400),
+                               ("http:///rooms/echo", 400), ("http://x#/rooms/echo", 400),
+                               ("/#/rooms/echo", 400), ("http://me@x/rooms/echo", 400)):
+            with self.subTest(target=target):
+                self.assertEqual(upgrade(target).status, status)
+
+    def test_a_room_has_one_name_however_it_is_written(self):
+        for target in ("/rooms/%65cho", "/r%6foms/ech%6F?q", "http://localhost/rooms/echo",
+                       "ws://localhost:9000/rooms/echo", "WSS://[::1]/rooms/echo?q"):
+            with self.subTest(target=target):
+                websocket.Connection(server.port, target).close()
+        for target in ("/rooms/ech%2fo", "/rooms/..", "/rooms/%2e%2E", "/rooms/.", "/rooms/echo%20"):
+            with self.subTest(target=target):
+                self.assertEqual(upgrade(target).status, 404)
+
+    def test_every_answer_has_a_date(self):
+        for answered in (upgrade("/"), upgrade("/nothing.js"), upgrade(method="POST"),
+                         upgrade(method="BREW"), server.admin("/healthz")):
+            with self.subTest(status=answered.status):
+                date = email.utils.parsedate_to_datetime(answered.headers["date"])
+                self.assertLess(abs(date.timestamp() - time.time()), harness.WAIT_SECONDS)
+
+    def test_a_raw_room_names_no_subprotocol_whatever_is_offered(self):
+        for offered in ("ringcast.v1", "chat", "chat, ringcast.v1"):
+            with self.subTest(offered=offered):
+                with websocket.Connection(server.port, "/rooms/echo",
+                                          Sec_WebSocket_Protocol=offered) as connection:
+                    self.assertNotIn("sec-websocket-protocol", connection.response.headers)
 
     def test_a_request_that_does_not_upgrade_is_answered_426(self):
         response = upgrade(Upgrade=None, Connection="close")
@@ -87,7 +145,8 @@ class Requests(unittest.TestCase):
                 self.assertEqual(response.headers["sec-websocket-version"], "13")
 
     def test_a_refused_head_has_no_body(self):
-        for path, status in (("/nothing.js", 404), ("/rooms/arena", 405), ("/rooms/a/b", 404)):
+        for path, status in (("/nothing.js", 404), ("/rooms/arena", 426), ("/rooms/a/b", 404),
+                             ("/rooms/nowhere", 404), ("/" + "x" * 10_000, 414)):
             with self.subTest(path=path):
                 request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
                 response = harness.http(server.port, request)
@@ -250,6 +309,16 @@ class Behaviour(unittest.TestCase):
                 return True
 
             harness.until(lets_in, "there is room again")
+
+    def test_a_full_table_of_direct_sockets_is_called_that(self):
+        config = "[core]\nconnections_max = 1\ndirect_sockets = \"on\"\n"
+        with harness.serving(config=config, name="table-full") as full:
+            with contextlib.ExitStack() as stack:
+                for _ in range(40):
+                    stack.enter_context(harness.connect(full.port))
+                harness.until(lambda: "the ring's table of direct sockets is full; raise "
+                                      "core.connections_max" in full.log(), "the log says so")
+            self.assertNotIn("Too many open files", full.log())
 
     def test_a_session_that_answers_no_ping_is_lost(self):
         lost = server.metric("heartbeat_timeouts_total")

@@ -38,6 +38,11 @@ class Mistakes(unittest.TestCase):
     def test_an_address_without_a_port_is_refused(self):
         self.assert_refused("serve", "--listen", "localhost", saying="localhost")
 
+    def test_a_name_to_listen_on_is_refused_with_what_it_takes(self):
+        self.assert_refused("serve", "--listen", "localhost:9000",
+                            saying="'localhost:9000' is not an address to listen on; write an IP "
+                                   "address, no name, and a port")
+
     def test_an_unknown_simulation_is_refused_by_name(self):
         self.assert_refused("serve", "--room", "hall=chess", saying="chess")
 

@@ -52,7 +52,7 @@ class Rooms(unittest.TestCase):
                     connection.receive_opcode(websocket.BINARY)
                 harness.until(lambda: json.loads(server.admin("/rooms/lobby").text)["members"] == 8,
                               "eight members")
-                closed = request(server, "DELETE", "/rooms/lobby")
+                closed = request(server, "DELETE", "/rooms/l%6Fbby")
                 self.assertEqual((closed.status, closed.text), (204, ""))
                 for connection in connections:
                     goodbye = connection.receive_close()
@@ -95,7 +95,10 @@ class Rooms(unittest.TestCase):
             ("{}", 400, "a room needs a name."),
             ('{"name":"a","name":"b","simulation":"arena"}', 400, "name is given twice."),
             ('{"name":"a b","simulation":"arena"}', 400,
-             "\"a b\" is not a room's name: letters, digits, '.', '_' and '-', at most 64."),
+             "\"a b\" is not a room's name: letters, digits, '.', '_' and '-', at most 64, and not "
+             "\".\" or \"..\"."),
+            ('{"name":"..","simulation":"arena"}', 400, None),
+            ('{"name":".","simulation":"arena"}', 400, None),
             ('{"name":"a","simulation":"chess"}', 400,
              'there is no simulation "chess", only arena, echo.'),
             ('{"name":"a","simulation":"arena","rate_hz":0}', 400,
@@ -117,6 +120,7 @@ class Rooms(unittest.TestCase):
                 if sentence is not None:
                     self.assertEqual(answered.text, sentence + "\n")
         self.assertEqual(request(server, "DELETE", "/rooms/nowhere").status, 404)
+        self.assertEqual(request(server, "DELETE", "/rooms/aren%2561").status, 404)
         refused = request(server, "PUT", "/rooms/arena", "")
         self.assertEqual((refused.status, refused.headers["allow"]), (405, "GET, HEAD, DELETE"))
 
