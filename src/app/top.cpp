@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -122,6 +123,9 @@ std::vector<std::string> lines_of(const json& report, std::size_t rows) {
   return lines;
 }
 
+/// For each of the server's addresses to take a connection, and for each report.
+constexpr int patience_s = 5;
+
 /// A connection to the admin address that has asked for the reports.
 class Stream {
  public:
@@ -177,21 +181,22 @@ Result<std::string> authorization(const std::optional<std::string>& token_file) 
 Result<Stream> open_stream(const std::string& admin, const std::string& authorization) {
   const auto url = load::parse_url("ws://" + admin + "/");
   if (!url) return fail(fmt::format("--admin '{}' is not an address; write HOST:PORT", admin));
-  const auto target = load::resolve(*url);
-  if (!target) return std::unexpected(target.error());
-  const int socket = ::socket(target->get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket < 0) return fail(std::strerror(errno));
-  Stream stream(socket);
-  const timeval patience{.tv_sec = 5, .tv_usec = 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const auto addresses = load::resolve(*url);
+  if (!addresses) return std::unexpected(addresses.error());
+  const auto cannot = [&admin](std::string_view why) {
+    return fail(fmt::format("cannot reach {}: {}; is the server running, with this admin address?",
+                            admin, why));
+  };
+  const auto reached = load::reach(*addresses, std::chrono::seconds(patience_s));
+  if (!reached) return cannot(reached.error().message);
+  Stream stream(reached->socket.descriptor);
+  const timeval patience{.tv_sec = patience_s, .tv_usec = 0};
+  ::setsockopt(reached->socket.descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const std::string request =
       fmt::format("GET /live/events HTTP/1.1\r\nHost: {}\r\n{}Accept: text/event-stream\r\n\r\n",
                   admin, authorization);
-  if (::connect(socket, target->get(), target->size) != 0 ||
-      ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
-    return fail(fmt::format("cannot reach {}: {}; is the server running, with this admin address?",
-                            admin, std::strerror(errno)));
+  if (::send(reached->socket.descriptor, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+    return cannot(std::strerror(errno));
   }
   return stream;
 }

@@ -1,6 +1,10 @@
 #include "load/load.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <vector>
 
 #include "load/connection.h"
 #include "load/run.h"
@@ -12,6 +16,26 @@ namespace {
 
 /// More would be a schedule that this program can't keep.
 constexpr double inputs_per_s_max = 1'000;
+
+/// For one of several addresses to answer, before the next is tried.
+constexpr Nanoseconds address_patience = std::chrono::seconds(3);
+
+/// The address that all clients connect to.
+Result<Address> target_of(const Url& url, const LoadOptions& options) {
+  auto addresses = resolve(url);
+  if (!addresses) return std::unexpected(addresses.error());
+  if (!options.from.empty()) {
+    std::erase_if(*addresses,
+                  [](const Address& address) { return address.storage.ss_family != AF_INET; });
+  }
+  if (addresses->empty()) {
+    return fail(fmt::format("{} has no IPv4 address, and clients can come from \"{}\" to IPv4 only",
+                            url.host, options.from));
+  }
+  auto chosen = choose(*addresses, address_patience);
+  if (chosen) return chosen;
+  return fail(fmt::format("no address of {} answers: {}", url.host, chosen.error().message));
+}
 
 double ratio(double part, double whole) {
   return whole > 0 ? part / whole : 0;
@@ -60,13 +84,8 @@ Result<LoadReport> run_load(io::Io& io, const Clock& clock, const LoadOptions& o
                             const ProgressLine& progress, const std::atomic<bool>& stop) {
   if (auto checked = check(options); !checked) return std::unexpected(checked.error());
   const Url url = *parse_url(options.url);  // which has been checked
-  const auto address = resolve(url);
+  const auto address = target_of(url, options);
   if (!address) return std::unexpected(address.error());
-  if (!options.from.empty() && address->storage.ss_family != AF_INET) {
-    return fail(
-        fmt::format("{} is not an IPv4 address, and clients can come from \"{}\" to IPv4 only",
-                    url.host, options.from));
-  }
   if (auto room = make_room_for(options.clients); !room) return std::unexpected(room.error());
   LoadReport report = Run(io, clock, options, url, *address, progress, stop).run();
   if (stop && report.seconds == 0) return fail("stopped before the window began");

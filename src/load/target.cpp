@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <memory>
 
@@ -69,6 +73,18 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+std::string Address::text() const {
+  char host[INET6_ADDRSTRLEN] = {};
+  if (storage.ss_family == AF_INET6) {
+    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, host, sizeof host);
+    return fmt::format("[{}]:{}", host, ntohs(ipv6.sin6_port));
+  }
+  const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(storage);
+  ::inet_ntop(AF_INET, &ipv4.sin_addr, host, sizeof host);
+  return fmt::format("{}:{}", host, ntohs(ipv4.sin_port));
+}
+
 bool Address::is_ipv4_loopback() const {
   if (storage.ss_family != AF_INET) return false;
   sockaddr_in address{};
@@ -76,14 +92,7 @@ bool Address::is_ipv4_loopback() const {
   return ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-const addrinfo* preferred(const addrinfo* found) {
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    if (one->ai_family == AF_INET) return one;
-  }
-  return found;
-}
-
-Result<Address> resolve(const Url& url) {
+Result<std::vector<Address>> resolve(const Url& url) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -95,11 +104,41 @@ Result<Address> resolve(const Url& url) {
         fmt::format("the host \"{}\" can't be resolved: {}", url.host, ::gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  const addrinfo* const chosen = preferred(found);
-  Address address;
-  std::memcpy(&address.storage, chosen->ai_addr, chosen->ai_addrlen);
-  address.size = chosen->ai_addrlen;
-  return address;
+  std::vector<Address> addresses;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    Address& address = addresses.emplace_back();
+    std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
+    address.size = one->ai_addrlen;
+  }
+  return addresses;
+}
+
+Result<Reached> reach(std::span<const Address> addresses, Nanoseconds patience) {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(patience);
+  const timeval limit{
+      .tv_sec = whole.count(),
+      .tv_usec = std::chrono::duration_cast<std::chrono::microseconds>(patience - whole).count()};
+  std::string said;
+  for (const Address& address : addresses) {
+    const int socket = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // A limit of sending is one of connecting, too (socket(7)).
+    if (socket >= 0 && ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
+        ::connect(socket, address.get(), address.size) == 0) {
+      return Reached{address, io::Socket{socket}};
+    }
+    const char* const why = errno == EINPROGRESS ? "no answer" : std::strerror(errno);
+    said += fmt::format("{}{}: {}", said.empty() ? "" : ", ", address.text(), why);
+    if (socket >= 0) ::close(socket);
+  }
+  return fail(std::move(said));
+}
+
+Result<Address> choose(std::span<const Address> addresses, Nanoseconds patience) {
+  if (addresses.size() == 1) return addresses.front();
+  const auto reached = reach(addresses, patience);
+  if (!reached) return std::unexpected(reached.error());
+  ::close(reached->socket.descriptor);
+  return reached->address;
 }
 
 Address ipv4_address(std::uint32_t address) {

@@ -285,10 +285,10 @@ TEST_CASE("a core that has drained is not taken for one that stands still while 
 /// Sends `request` to a port of this machine and returns all that comes back.
 std::string answer_to(const std::string& address, std::string_view request) {
   const auto url = load::parse_url("ws://" + address + "/");
-  const auto target = load::resolve(*url);
+  const load::Address target = load::resolve(*url)->front();
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::string received;
-  if (::connect(socket, target->get(), target->size) == 0 &&
+  if (::connect(socket, target.get(), target.size) == 0 &&
       ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
     std::array<char, 4'096> piece;
     ssize_t count = 0;
@@ -337,6 +337,7 @@ TEST_CASE("the endpoint answers over HTTP and says when it is ready and when it 
   CHECK(answers[0].starts_with("HTTP/1.1 200 "));
   CHECK(answers[0].ends_with("\r\n\r\nready\n"));
   CHECK(answers[1].starts_with("HTTP/1.1 200 "));
+  CHECK(answers[1].find("\r\nDate: ") != std::string::npos);
   CHECK(answers[1].ends_with("\r\n\r\n"));
   CHECK(answers[1].find("Content-Length: 3\r\n") != std::string::npos);
   CHECK(answers[2].starts_with("HTTP/1.1 405 "));

@@ -1,8 +1,15 @@
 #include "load/target.h"
 
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <span>
+#include <vector>
 
 #include "catch.h"
+#include "uring/listener.h"
 
 namespace ringcast::load {
 namespace {
@@ -60,33 +67,71 @@ TEST_CASE("a URL that can't be used is quoted with what is wrong with it") {
   CHECK(mistake("ws://[::1]9000/").find("port") != std::string::npos);
 }
 
-TEST_CASE("literals resolve without a name server, and loopback sources are loopback") {
-  const auto v4 = resolve(parsed("ws://127.0.0.1:9000/"));
-  REQUIRE(v4.has_value());
-  CHECK(v4->is_ipv4_loopback());
-  const auto v6 = resolve(parsed("ws://[::1]:9000/"));
-  REQUIRE(v6.has_value());
-  CHECK(v6->storage.ss_family == AF_INET6);
-  CHECK_FALSE(v6->is_ipv4_loopback());
-  CHECK(ipv4_loopback_source(3).is_ipv4_loopback());
-  const auto elsewhere = resolve(parsed("ws://192.0.2.1/"));
-  REQUIRE(elsewhere.has_value());
-  CHECK_FALSE(elsewhere->is_ipv4_loopback());
+/// The only address of a literal.
+Address address_of(std::string_view text) {
+  const auto addresses = resolve(parsed(text));
+  REQUIRE(addresses.has_value());
+  REQUIRE(addresses->size() == 1);
+  return addresses->front();
 }
 
-TEST_CASE("of a host's addresses the first IPv4 one is taken, else the first") {
-  addrinfo second_v4{};
-  second_v4.ai_family = AF_INET;
-  addrinfo v4 = second_v4;
-  v4.ai_next = &second_v4;
-  addrinfo second_v6{};
-  second_v6.ai_family = AF_INET6;
-  second_v6.ai_next = &v4;
-  addrinfo v6 = second_v6;
-  v6.ai_next = &second_v6;
-  CHECK(preferred(&v6) == &v4);
-  second_v6.ai_next = nullptr;
-  CHECK(preferred(&v6) == &v6);
+/// A port that nobody listens on, as long as nobody takes it.
+Address refused() {
+  const auto listener = uring::listen("127.0.0.1:0", {});
+  const Address address = address_of("ws://" + *uring::local_address(*listener) + "/");
+  ::close(listener->descriptor);
+  return address;
+}
+
+TEST_CASE("literals resolve without a name server, and loopback sources are loopback") {
+  CHECK(address_of("ws://127.0.0.1:9000/").is_ipv4_loopback());
+  CHECK(address_of("ws://127.0.0.1:9000/").text() == "127.0.0.1:9000");
+  const Address v6 = address_of("ws://[::1]:9000/");
+  CHECK(v6.storage.ss_family == AF_INET6);
+  CHECK(v6.text() == "[::1]:9000");
+  CHECK_FALSE(v6.is_ipv4_loopback());
+  CHECK(ipv4_loopback_source(3).is_ipv4_loopback());
+  CHECK_FALSE(address_of("ws://192.0.2.1/").is_ipv4_loopback());
+}
+
+TEST_CASE("addresses are tried in their order until one takes a connection") {
+  const auto listener = uring::listen("127.0.0.1:0", {});
+  REQUIRE(listener);
+  const std::string name = *uring::local_address(*listener);
+  const Address good = address_of("ws://" + name + "/");
+  for (const auto& addresses : {std::vector{refused(), good, refused()}, std::vector{good}}) {
+    const auto reached = reach(addresses, std::chrono::seconds(10));
+    REQUIRE(reached.has_value());
+    CHECK(reached->address.text() == name);
+    const int accepted = ::accept(listener->descriptor, nullptr, nullptr);
+    CHECK(accepted >= 0);
+    ::close(accepted);
+    ::close(reached->socket.descriptor);
+  }
+  ::close(listener->descriptor);
+}
+
+TEST_CASE("the address for many is the first that answers, and a single one is not tried") {
+  const auto listener = uring::listen("127.0.0.1:0", {});
+  REQUIRE(listener);
+  const Address good = address_of("ws://" + *uring::local_address(*listener) + "/");
+  const std::vector<Address> several{refused(), good};
+  const auto chosen = choose(several, std::chrono::seconds(10));
+  REQUIRE(chosen.has_value());
+  CHECK(chosen->text() == good.text());
+  const Address nobody = refused();
+  const auto alone = choose(std::span(&nobody, 1), std::chrono::seconds(10));
+  REQUIRE(alone.has_value());
+  CHECK(alone->text() == nobody.text());
+  ::close(listener->descriptor);
+}
+
+TEST_CASE("when no address takes a connection, each is told with what it said") {
+  const std::vector<Address> addresses{refused(), refused()};
+  const auto reached = reach(addresses, std::chrono::seconds(10));
+  REQUIRE_FALSE(reached.has_value());
+  CHECK(reached.error().message == addresses[0].text() + ": Connection refused, " +
+                                       addresses[1].text() + ": Connection refused");
 }
 
 TEST_CASE("a host that is no name at all is refused with its reason") {
