@@ -13,7 +13,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 
-# base < observe < { io, proxy, ws, wire, room } < session < core < control < config < app.
+# base < observe < { io, proxy, ws, wire, room, replication } < session < core < control < config < app.
 # `public` is include/ringcast.
 MAY_INCLUDE = {
     "base": set(),
@@ -23,15 +23,16 @@ MAY_INCLUDE = {
     "ws": {"base", "observe"},
     "wire": {"base", "observe"},
     "room": {"base", "observe", "public"},
+    "replication": {"base", "public"},
     "uring": {"base", "observe", "io"},
-    "session": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public"},
-    "core": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session"},
-    "control": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core"},
-    "config": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core", "control"},
-    "load": {"base", "observe", "io", "ws", "wire"},
+    "session": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public"},
+    "core": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session"},
+    "control": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core"},
+    "config": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core", "control"},
+    "load": {"base", "observe", "io", "ws", "wire", "replication"},
     "arena": {"base", "public"},
     "echo": {"base", "public"},
-    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "public", "session", "core", "control", "config", "uring", "load",
+    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core", "control", "config", "uring", "load",
             "arena", "echo"},
     "public": set(),
 }
@@ -115,6 +116,9 @@ SAMPLES = [
     ("src/wire/encode.cpp", "room/room.h", False),
     ("src/room/room.cpp", "ringcast/simulation.h", True),
     ("src/room/room.cpp", "io/io.h", False),
+    ("src/replication/composer.cpp", "ringcast/replication.h", True),
+    ("src/replication/composer.cpp", "room/room.h", False),
+    ("src/replication/composer.cpp", "observe/metrics.h", False),
     ("src/core/core.cpp", "room/room.h", True),
     ("src/core/core.cpp", "uring/ring.h", False),
     ("src/core/core.cpp", "wslay/wslay.h", False),

@@ -1,0 +1,136 @@
+// A cell's objects of one layer at one tick, as bits for whoever holds them at the same three
+// earlier ticks. What goes on and what leaves is one piece, the same for all of these; each object
+// that enters is a piece of its own in two forms, since some receivers hold it from another cell.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "replication/bits.h"
+#include "replication/predict.h"
+#include "replication/quantized_world.h"
+
+namespace ringcast::replication {
+
+/// A receiver holds every object of a cell, or while it is being filled those up to an id.
+inline constexpr std::uint32_t holds_all = UINT32_MAX;
+
+/// What a receiver holds of a cell before a block. Of a cell that it has just taken into its view:
+/// nothing (`up_to` is 0).
+struct HeldCell {
+  Channel channel = no_channel;
+  Baseline baseline{};
+  std::uint32_t up_to = holds_all;
+
+  friend bool operator==(const HeldCell&, const HeldCell&) = default;
+};
+
+/// Of what a member gets by itself.
+struct PrivateObject {
+  Slot slot = 0;
+  std::uint32_t id = 0;
+  bool owned = false;
+};
+
+/// An object that enters a block. Bit positions count from the block's first.
+struct Arrival {
+  std::uint32_t id = 0;
+  Channel source = no_channel;  ///< where the object was at the baseline's newest tick
+  std::uint32_t whole_at = 0;
+  std::uint32_t whole_bits = 0;
+  std::uint32_t known_bits = 0;  ///< behind the whole form; 0 where there is none
+};
+
+struct Block {
+  HeldCell held{};
+  const std::byte* bits = nullptr;
+  std::uint32_t stay_bits = 0;  ///< from the first
+  std::uint32_t stay_count = 0;
+  std::uint32_t arrivals_first = 0;
+  std::uint32_t arrivals_count = 0;
+  std::uint32_t bits_all = 0;
+  std::uint32_t next = UINT32_MAX;  ///< of the same channel and tick
+};
+
+class BlockEncoder {
+ public:
+  explicit BlockEncoder(const QuantizedWorld& world);
+
+  /// Writes a block's pieces into `memory`, one behind the other, and appends its arrivals.
+  /// `bits` is nullptr when the memory is too small.
+  [[nodiscard]] Block encode(const HeldCell& held, std::span<std::byte> memory,
+                             std::vector<Arrival>& arrivals);
+
+  /// The block of what a member gets by itself: from `before` to as much of `now` as `bits_max`
+  /// allows. What is in it replaces `now`. False when not even the changes fit.
+  [[nodiscard]] bool encode_private(const Baseline& baseline, std::span<const PrivateObject> before,
+                                    std::vector<PrivateObject>& now, BitWriter& out,
+                                    std::size_t bits_max);
+
+  /// Objects whose next values were written, for the statistics.
+  [[nodiscard]] std::uint64_t objects_encoded() const { return objects_encoded_; }
+
+ private:
+  struct Staying {
+    Slot slot;
+    bool owned;
+  };
+  struct Leaving {
+    std::uint32_t index;
+    std::uint32_t id;
+    Slot slot;
+  };
+
+  /// An object's values at the three ticks, as whoever holds them has them: before it was there, it
+  /// was as it is in the first of them that knows it.
+  struct Trails {
+    const std::int32_t* newest;
+    const std::int32_t* before;
+    const std::int32_t* third;
+
+    [[nodiscard]] Trail at(std::uint8_t index) const {
+      return {newest[index], before[index], third[index]};
+    }
+  };
+  [[nodiscard]] bool existed(TickNumber tick, Slot slot, std::uint32_t id) const;
+  [[nodiscard]] Trails trails(const Baseline& baseline, Slot slot, std::uint32_t id) const;
+  void write_staying(BitWriter& out, const Baseline& baseline);
+  void write_leaving(BitWriter& out);
+  void write_changed(BitWriter& out, const Baseline& baseline);
+  void write_moved(BitWriter& out, const Baseline& baseline);
+  void write_steady_changes(BitWriter& out, const ClassLayout& layout, const Selection& selection,
+                            const std::int32_t* from, const std::int32_t* to) const;
+  void write_whole(BitWriter& out, const Baseline& baseline, Slot slot, const Cell* cell,
+                   bool owned) const;
+  void write_known(BitWriter& out, const Baseline& baseline, Slot slot) const;
+
+  const QuantizedWorld& world_;
+  std::vector<Staying> staying_;
+  std::vector<Leaving> leaving_;
+  std::vector<std::uint32_t> changed_;
+  std::vector<std::uint32_t> residuals_;
+  struct Entering {
+    std::uint32_t id;
+    Slot slot;
+    bool ended;
+  };
+  std::vector<Entering> entering_;
+  std::uint64_t objects_encoded_ = 0;
+};
+
+/// The orders of the Exp-Golomb codes (docs/replication.md#codes).
+namespace order {
+inline constexpr unsigned count = 0;
+inline constexpr unsigned gap = 2;       ///< between positions in a list
+inline constexpr unsigned id_gap = 8;    ///< between ids
+inline constexpr unsigned residual = 1;  ///< of an object that is known from another cell
+inline constexpr unsigned velocity = 4;
+inline constexpr unsigned bend = 1;
+inline constexpr unsigned change = 2;  ///< of a steady real
+}  // namespace order
+
+inline constexpr unsigned reason_bits = 8;
+
+}  // namespace ringcast::replication

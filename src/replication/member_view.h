@@ -1,0 +1,128 @@
+// What one member's client holds: the cells of its view, each with the three ticks that it has of
+// it. A frame that is composed is written down as pending; it becomes what is held when the frame
+// has been handed over, and is forgotten when it has not.
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "replication/block.h"
+#include "replication/cells.h"
+
+namespace ringcast::replication {
+
+/// A cell and layer of a view.
+struct ViewCell {
+  CellIndex cell = no_cell;
+  std::uint32_t born = 0;    ///< of the cell
+  std::uint32_t newest = 0;  ///< the low half of the tick that is held; of a fresh one, when added
+  std::uint32_t before = 0;
+  std::uint32_t third = 0;
+  std::uint32_t up_to = 0;  ///< ids that are held: holds_all when all are
+  std::uint8_t layer = 0;
+  std::uint8_t every = 1;  ///< its ring's ticks
+  bool fresh = true;       ///< nothing of it has been sent
+};
+
+/// When a member that can't take every tick is sent one: every so many ticks, the same ticks for
+/// all who are as slow, so that they share their blocks.
+class Pace {
+ public:
+  [[nodiscard]] bool allows(TickNumber now, TickNumber last) const {
+    const unsigned every = steps[step_];
+    return now - last >= 2 * every || (now / every) != (last / every);
+  }
+  [[nodiscard]] unsigned every_ticks() const { return steps[step_]; }
+  /// A frame was handed over, that many ticks after the one before.
+  void handed_over(TickNumber gap) {
+    if (gap > steps[step_]) {
+      late();
+    } else if (++in_time_ >= in_time_for_faster) {
+      in_time_ = 0;
+      late_ = 0;
+      if (step_ > 0) --step_;
+    }
+  }
+  void late() {
+    in_time_ = 0;
+    if (++late_ < late_for_slower) return;
+    late_ = 0;
+    if (step_ + 1U < std::size(steps)) ++step_;
+  }
+
+ private:
+  static constexpr unsigned steps[] = {1, 2, 3, 4, 6, 8, 12};
+  static constexpr unsigned late_for_slower = 3;
+  static constexpr unsigned in_time_for_faster = 120;
+  std::uint8_t step_ = 0;
+  std::uint8_t late_ = 0;
+  std::uint16_t in_time_ = 0;
+};
+
+class MemberView {
+ public:
+  /// Memory for a usual view; a larger one takes more when it is first needed, at most what
+  /// Limits::view_cells allows.
+  MemberView() {
+    held_.cells.reserve(usual_cells);
+    pending_.cells.reserve(usual_cells);
+  }
+
+  /// Whether it is this member's turn in this tick (members that missed ticks wait for each other).
+  [[nodiscard]] bool wants(TickNumber now) const {
+    return !held_.begun || reset_ || (now > held_.newest && pace_.allows(now, held_.newest));
+  }
+  /// The frame that was composed has left, or will for certain.
+  void handed_over() {
+    if (!has_pending_) return;
+    pace_.handed_over(held_.begun ? pending_.newest - held_.newest : 1);
+    std::swap(held_, pending_);
+    has_pending_ = false;
+    reset_ = false;
+  }
+  /// It was let go: what is held stays.
+  void not_handed_over() {
+    has_pending_ = false;
+    pace_.late();
+  }
+  /// The client has lost its state, or says that it is not what it should be: everything anew.
+  void reset() { reset_ = true; }
+
+  [[nodiscard]] bool has_pending() const { return has_pending_; }
+  /// The newest tick that the client holds; 0 before the first.
+  [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }
+  [[nodiscard]] std::size_t cells() const { return held_.cells.size(); }
+  [[nodiscard]] unsigned every_ticks() const { return pace_.every_ticks(); }
+
+ private:
+  friend class Composer;
+  static constexpr std::size_t usual_cells = 32;
+
+  struct State {
+    bool begun = false;
+    TickNumber newest = 0;  ///< of the last three frames
+    TickNumber before = 0;
+    TickNumber third = 0;
+    std::uint32_t applied = 0;
+    std::vector<ViewCell> cells{};
+    std::vector<PrivateObject> own{};
+    // How the view was when its cells were last looked for.
+    std::uint32_t cells_version = 0;
+    std::uint32_t layers = 0;
+    Place centre{};
+    Place half{};
+    bool complete = false;  ///< every cell that should be in it is
+    std::uint8_t overview_row = 0;
+    std::uint32_t overview_at = 0;
+  };
+
+  State held_;
+  State pending_;
+  Pace pace_;
+  bool has_pending_ = false;
+  bool reset_ = false;
+};
+
+}  // namespace ringcast::replication
