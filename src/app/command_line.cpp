@@ -58,6 +58,11 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--inputs-per-s", options.inputs_per_s, "inputs of each client", "COUNT");
   add("--slow", options.slow, "how many read slowly", "COUNT");
   add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
+  verb.add_option_function<std::uint32_t>(
+          "--slow-after",
+          [&options](std::uint32_t seconds) { options.slow_after = std::chrono::seconds(seconds); },
+          "from their join until they begin to (default: 0)")
+      ->type_name("SECONDS");
   add("--slow-rcvbuf", options.slow_receive_buffer_bytes, "their receive buffer; 0: the system's",
       "BYTES");
   verb.add_option("--from", options.from,

@@ -109,6 +109,7 @@ bool Client::take_frame(ws::Opcode opcode, std::span<const std::byte> payload,
       const auto reason = as_text(payload.subspan(std::min<std::size_t>(payload.size(), 2)));
       owed_.close = ws::CloseCode::normal;
       end(code, fmt::format("the server closed with {} {}", static_cast<unsigned>(code), reason));
+      close_reason_ = reason;
       return false;
     }
     case ws::Opcode::text:
@@ -158,8 +159,6 @@ std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, Clien
   const std::uint64_t tick = snapshot.header.tick;
   const bool rises = !newest_tick_ || tick > *newest_tick_;
   newest_tick_ = std::max(newest_tick_.value_or(0), tick);
-  owed_.acknowledgement =
-      conduct_.acknowledge && *newest_tick_ - acknowledged_tick_ >= acknowledge_every_ticks_;
   events.on_snapshot(snapshot);
   return rises ? "" : "a tick that does not rise";
 }
@@ -174,7 +173,19 @@ std::string_view Client::take_event(const wire::EventHeader& event) {
 void Client::end(ws::CloseCode code, std::string_view why) {
   if (state_ != State::joined) join_failure_ = why;
   close_code_ = code;
+  close_reason_ = why;
   state_ = State::ended;
+}
+
+// As docs/protocol.md has it: the first tick at once, then when enough have passed since, in ticks
+// or in time.
+bool Client::owes_acknowledgement(Instant now) const {
+  if (!conduct_.acknowledge || newest_tick_.value_or(0) <= acknowledged_tick_) return false;
+  const Nanoseconds period =
+      std::chrono::nanoseconds(std::chrono::seconds(1)) / std::max(1U, rate_hz_);
+  return acknowledged_tick_ == 0 ||
+         *newest_tick_ - acknowledged_tick_ >= acknowledge_every_ticks_ ||
+         now - acknowledged_at_ >= period * acknowledge_every_ticks_;
 }
 
 std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) {
@@ -192,18 +203,19 @@ std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) 
     const std::array payload{static_cast<std::byte>(value >> 8), static_cast<std::byte>(value)};
     return framed(ws::Opcode::close, payload, prng);
   }
+  const Instant now = clock.now();
   if (const auto sent = std::exchange(owed_.envelope_pong, std::nullopt)) {
-    return enveloped({.body = wire::Pong{*sent, static_cast<std::uint64_t>(clock.unix_now())}},
+    return enveloped({.body = wire::Pong{*sent, static_cast<std::uint64_t>(clock.unix_now())}}, now,
                      prng);
   }
   if (std::exchange(owed_.ping, false)) {
-    return enveloped({.body = wire::Ping{static_cast<std::uint64_t>(clock.unix_now())}}, prng);
+    return enveloped({.body = wire::Ping{static_cast<std::uint64_t>(clock.unix_now())}}, now, prng);
   }
   if (std::exchange(owed_.input, false)) {
     const auto payload = arena_input(prng);
-    return enveloped({.body = wire::Input{payload}}, prng);
+    return enveloped({.body = wire::Input{payload}}, now, prng);
   }
-  if (owed_.acknowledgement) return enveloped({}, prng);
+  if (owes_acknowledgement(now)) return enveloped({}, now, prng);
   return {};
 }
 
@@ -213,12 +225,14 @@ std::span<const std::byte> Client::framed(ws::Opcode opcode, std::span<const std
   return std::span(outgoing_).first(ws::encode_client_frame(opcode, payload, mask, outgoing_));
 }
 
-std::span<const std::byte> Client::enveloped(const wire::ClientMessage& message, Prng& prng) {
+std::span<const std::byte> Client::enveloped(const wire::ClientMessage& message, Instant now,
+                                             Prng& prng) {
   wire::ClientMessage complete = message;
   if (conduct_.acknowledge) {
-    acknowledged_tick_ = complete.newest_tick_seen = newest_tick_.value_or(0);
+    complete.newest_tick_seen = newest_tick_.value_or(0);
+    if (complete.newest_tick_seen > acknowledged_tick_) acknowledged_at_ = now;
+    acknowledged_tick_ = complete.newest_tick_seen;
   }
-  owed_.acknowledgement = false;
   // The longest is an input of ten bytes: payload + 64 always suffices.
   std::array<std::byte, 96> bytes;
   return framed(ws::Opcode::binary, std::span(bytes).first(wire::encode_client(complete, bytes)),

@@ -76,6 +76,8 @@ class Client {
 
   /// How the session ended: the server's code, or `abnormal`.
   [[nodiscard]] ws::CloseCode close_code() const { return close_code_; }
+  /// Why: the close frame's reason, or what was wrong; empty when nobody said.
+  [[nodiscard]] const std::string& close_reason() const { return close_reason_; }
   /// Why it ended before it had joined; empty when the stream just ended.
   [[nodiscard]] const std::string& join_failure() const { return join_failure_; }
 
@@ -90,7 +92,6 @@ class Client {
   struct Owed {
     bool input = false;
     bool ping = false;
-    bool acknowledgement = false;
     std::optional<std::uint64_t> envelope_pong;
     std::optional<std::string> pong;
     std::optional<ws::CloseCode> close;
@@ -104,11 +105,12 @@ class Client {
   [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotView& snapshot,
                                                ClientEvents& events);
   [[nodiscard]] std::string_view take_event(const wire::EventHeader& event);
+  [[nodiscard]] bool owes_acknowledgement(Instant now) const;
   void end(ws::CloseCode code, std::string_view why);
   [[nodiscard]] std::span<const std::byte> framed(ws::Opcode opcode,
                                                   std::span<const std::byte> payload, Prng& prng);
   [[nodiscard]] std::span<const std::byte> enveloped(const wire::ClientMessage& message,
-                                                     Prng& prng);
+                                                     Instant now, Prng& prng);
 
   State state_ = State::upgrading;
   Conduct conduct_;
@@ -116,9 +118,11 @@ class Client {
   std::uint32_t member_id_ = 0;
   std::uint32_t acknowledge_every_ticks_ = 1;
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
-  std::uint64_t acknowledged_tick_ = 0;
+  std::uint64_t acknowledged_tick_ = 0;       ///< 0: none yet
+  Instant acknowledged_at_{};
   std::uint64_t event_sequence_ = 0;
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
+  std::string close_reason_;
   std::string join_failure_;
   std::optional<GoingBack> going_back_;
   std::unique_ptr<Upgrade> upgrade_;

@@ -21,6 +21,7 @@ struct Connection {
   /// A slow client has used up its allowance of bytes until then.
   Instant slow_paid_until{};
   bool slow = false;
+  Instant slow_from = never;  ///< it reads like all others until then
   bool has_joined = false;
   bool connecting = false;
   bool receiving = false;

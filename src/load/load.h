@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -32,6 +33,8 @@ struct LoadOptions {
 
   std::uint32_t slow = 0;  ///< how many read slowly
   std::uint32_t slow_bytes_per_s = 20'000;
+  /// From its join on a slow client reads like all others for this long.
+  Nanoseconds slow_after{};
   std::uint32_t slow_receive_buffer_bytes = 0;  ///< SO_RCVBUF as asked for; 0: the system's
 
   /// Where clients come from, as parse_sources takes it; empty: as the system has it.
@@ -78,7 +81,11 @@ struct LoadReport {
   std::vector<TickSeen> ticks_seen;  ///< of the window, rising; empty unless asked for
   Histogram age;                     ///< of those
   Histogram slow_age;  ///< of snapshots that slow clients received while the window was open
-  Histogram join;      ///< from connect to welcome
+  /// Of snapshots that slow clients received in their first `slow_onset` of reading slowly,
+  /// whenever that was.
+  Histogram slow_onset_age;
+  static constexpr Nanoseconds slow_onset = std::chrono::seconds(5);
+  Histogram join;  ///< from connect to welcome
 
   std::uint64_t verified = 0;        ///< frames decoded and in order, since the start
   std::uint64_t verify_failed = 0;   ///< malformed, tick not rising, event missing or repeated
@@ -91,6 +98,10 @@ struct LoadReport {
   std::string server_error;  ///< the first one's text; empty when there was none
   /// Sessions that ended before their time, by close code; 1006 without a close frame.
   std::map<std::uint16_t, std::uint32_t> closed;
+  /// The same by code and reason: the close frame's, or what broke the connection. Reasons beyond
+  /// close_reasons_max are counted together.
+  std::map<std::pair<std::uint16_t, std::string>, std::uint32_t> close_reasons;
+  static constexpr std::size_t close_reasons_max = 32;
 
   /// Sessions that the server closed with 1012, as often as it did: not among `closed`. Their
   /// clients come back when and as its going_away said.

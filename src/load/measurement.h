@@ -51,6 +51,8 @@ class Measurement {
       report_.age.record(age);
     }
   }
+  /// Of a client that has begun to read slowly a short time ago.
+  void slow_onset(Nanoseconds age) { report_.slow_onset_age.record(age); }
   /// Of a client that is not slow: `digest` of the payload that it got.
   void list(std::uint64_t tick, std::uint64_t digest) {
     if (!is_due(tick)) return;

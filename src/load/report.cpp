@@ -50,6 +50,15 @@ std::string closes(const LoadReport& report) {
   return "{" + out + "}";
 }
 
+std::string close_reasons(const LoadReport& report) {
+  std::string out;
+  for (const auto& [ended, count] : report.close_reasons) {
+    fmt::format_to(std::back_inserter(out), R"({}{{"code":{},"reason":{},"count":{}}})",
+                   out.empty() ? "" : ",", ended.first, json_string(ended.second), count);
+  }
+  return "[" + out + "]";
+}
+
 std::string ticks(const LoadReport& report) {
   std::string out;
   for (const TickSeen& seen : report.ticks_seen) {
@@ -95,6 +104,7 @@ std::string to_json(const LoadReport& report) {
   if (!report.ticks_seen.empty()) field("ticks_seen", ticks(report));
   field("age_us", ages(report.age));
   field("slow_age_us", ages(report.slow_age));
+  field("slow_onset_age_us", ages(report.slow_onset_age));
   field("verified", report.verified);
   field("verify_failed", report.verify_failed);
   field("verify_error", json_string(report.verify_error));
@@ -108,6 +118,7 @@ std::string to_json(const LoadReport& report) {
                                in_milliseconds(report.join.quantile(0.99)),
                                in_milliseconds(report.join.max())));
   field("closed", closes(report));
+  field("close_reasons", close_reasons(report));
   field("restarted", report.restarted);
   field("returned", report.returned);
   field("resumed", report.resumed);
@@ -142,9 +153,11 @@ std::string to_text(const LoadReport& report) {
   out += age_line("snapshot age", report.age);
   if (report.slow > 0) {
     out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);
+    out += age_line("of these in their first five seconds as such", report.slow_onset_age);
   }
-  for (const auto& [code, count] : report.closed) {
-    add("{} sessions ended early with {}\n", count, code);
+  for (const auto& [ended, count] : report.close_reasons) {
+    const auto& [code, reason] = ended;
+    add("{} sessions ended early with {}: {}\n", count, code, reason);
   }
   if (report.restarted > 0) {
     add("{} sessions ended by a restart: {} came back after p50 {:.0f} ms, max {:.0f} ms, {} of "

@@ -55,7 +55,8 @@ class Run::Events final : public ClientEvents {
 
   void on_joined() override {
     const Instant now = run_.clock_.now();
-    connection_.slow_paid_until = now;
+    connection_.slow_from = now + run_.options_.slow_after;
+    connection_.slow_paid_until = connection_.slow_from;
     if (connection_.away) came_back(now);
     if (connection_.has_joined) return;
     connection_.has_joined = true;
@@ -68,7 +69,14 @@ class Run::Events final : public ClientEvents {
   void on_snapshot(const wire::SnapshotView& snapshot) override {
     const std::uint64_t tick = snapshot.header.tick;
     const Nanoseconds age{now_ - snapshot.header.server_time};
-    run_.measurement_.snapshot(connection_.slow, tick, age + run_.offset_.correction());
+    const Nanoseconds corrected = age + run_.offset_.correction();
+    run_.measurement_.snapshot(connection_.slow, tick, corrected);
+    if (connection_.slow) {
+      const Nanoseconds slow_for = run_.clock_.now() - connection_.slow_from;
+      if (slow_for >= Nanoseconds::zero() && slow_for < LoadReport::slow_onset) {
+        run_.measurement_.slow_onset(corrected);
+      }
+    }
     if (!run_.options_.list_ticks || connection_.slow) return;
     const std::string_view bytes(reinterpret_cast<const char*>(snapshot.payload.data()),
                                  snapshot.payload.size());
@@ -396,7 +404,9 @@ void Run::take(std::uint32_t index, std::span<const std::byte> bytes) {
   measurement_.bytes(bytes.size());
   Events events(*this, connection, clock_.unix_now());
   if (!connection.client->receive(bytes, events)) {
-    count_end(index, connection.client->join_failure());
+    const Client& client = *connection.client;
+    count_end(index, connection.has_joined && !connection.away ? client.close_reason()
+                                                               : client.join_failure());
   }
   flush(index);
 }
@@ -410,7 +420,8 @@ void Run::read_slowly(std::uint32_t index, Instant now) {
   while (connection.socket && !connection.connecting && !connection.lost) {
     std::size_t wanted = slow_buffer_.size();
     // Joining and leaving are as fast as anyone's.
-    const bool slow_now = connection.has_joined && !connection.away && phase_ != Phase::closing;
+    const bool slow_now = connection.has_joined && now >= connection.slow_from &&
+                          !connection.away && phase_ != Phase::closing;
     if (slow_now) {
       const double allowed =
           rate * std::chrono::duration<double>(now - connection.slow_paid_until).count();
@@ -461,11 +472,21 @@ void Run::count_end(std::uint32_t index, std::string_view why) {
   }
   if (connection.away) return count_return_failed(index, why);
   if (connection.has_joined) {
-    ++report_.closed[static_cast<std::uint16_t>(connection.client->close_code())];
+    count_close(static_cast<std::uint16_t>(connection.client->close_code()), why);
     return;
   }
   ++report_.join_failed;
   if (report_.join_error.empty()) report_.join_error = why;
+}
+
+void Run::count_close(std::uint16_t code, std::string_view why) {
+  ++report_.closed[code];
+  std::pair<std::uint16_t, std::string> ended{code, why.empty() ? "no reason" : why};
+  auto& reasons = report_.close_reasons;
+  if (reasons.size() >= LoadReport::close_reasons_max && !reasons.contains(ended)) {
+    ended = {code, "other reasons"};
+  }
+  ++reasons[ended];
 }
 
 void Run::count_return_failed(std::uint32_t index, std::string_view why) {

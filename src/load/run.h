@@ -56,6 +56,7 @@ class Run {
   /// The session is over, by the server or by a failure.
   void lose(std::uint32_t index, std::string_view why);
   void count_end(std::uint32_t index, std::string_view why);
+  void count_close(std::uint16_t code, std::string_view why);
   void count_return_failed(std::uint32_t index, std::string_view why);
   void send_away(std::uint32_t index);
   void close_when_quiet(std::uint32_t index);

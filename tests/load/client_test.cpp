@@ -12,8 +12,9 @@ namespace {
 
 class FixedClock final : public Clock {
  public:
-  [[nodiscard]] Instant now() const override { return Instant{}; }
+  [[nodiscard]] Instant now() const override { return at; }
   [[nodiscard]] UnixNanoseconds unix_now() const override { return 777; }
+  Instant at{};
 };
 
 struct Recorder final : ClientEvents {
@@ -148,6 +149,22 @@ TEST_CASE("ticks are acknowledged as often as the welcome asks for") {
   CHECK(std::holds_alternative<std::monostate>(decoded->body));
 }
 
+TEST_CASE("snapshots that come late are acknowledged as they come, and nothing twice") {
+  World world;
+  world.join(6);
+  (void)world.receive(world.server.snapshot(10, 1));
+  CHECK(world.said().messages.size() == 1);
+  world.clock.at += std::chrono::milliseconds(99);
+  (void)world.receive(world.server.snapshot(11, 1));
+  CHECK(world.said().messages.empty());
+  world.clock.at += std::chrono::milliseconds(1);
+  CHECK(world.said().messages.size() == 1);
+  world.clock.at += std::chrono::seconds(1);
+  CHECK(world.said().messages.empty());
+  (void)world.receive(world.server.snapshot(12, 1));
+  CHECK(world.said().messages.size() == 1);
+}
+
 TEST_CASE("any message acknowledges, and a client told not to never does") {
   const bool acknowledge = GENERATE(true, false);
   World world({.acknowledge = acknowledge, .idle = false});
@@ -275,6 +292,7 @@ TEST_CASE("a server's goodbye ends the client with its code, and is answered") {
   world.join();
   CHECK_FALSE(world.receive(world.server.close(ws::CloseCode::try_again_later)));
   CHECK(world.client.close_code() == ws::CloseCode::try_again_later);
+  CHECK(world.client.close_reason() == "enough");
   world.client.want_input();
   const Said said = world.said();
   CHECK(said.close == ws::CloseCode::normal);

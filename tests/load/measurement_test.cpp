@@ -63,9 +63,38 @@ TEST_CASE("the offset is that of the shortest round trip") {
   offset.add(1'000, 1'001'500, 3'000);
   CHECK(offset.correction() == Nanoseconds{999'500});
   CHECK(offset.uncertainty() == Nanoseconds{1'000});
-  offset.add(1'000, 5'000'000, 60'000);
+  offset.add(1'000, 1'020'000, 60'000);
   CHECK(offset.correction() == Nanoseconds{999'500});
   CHECK(offset.samples() == 3);
+}
+
+TEST_CASE("a clock that is set is noticed with the next exchange, in either direction") {
+  constexpr std::int64_t minute = 60'000'000'000;
+  for (const std::int64_t step : {minute, -minute}) {
+    ClockOffset offset;
+    offset.add(1'000, 2'000, 3'000);  // the best one there will be
+    for (std::int64_t at = 10'000; at < 100'000; at += 10'000)
+      offset.add(at, at + 2'500, at + 5'000);
+    CHECK(offset.correction() == Nanoseconds::zero());
+    offset.add(200'000, 200'000 + step + 2'500, 205'000);
+    CHECK(offset.correction() == Nanoseconds{step});
+    CHECK(offset.uncertainty() == Nanoseconds{2'500});
+    // What is better from then on is believed, and nothing from before.
+    offset.add(300'000, 300'000 + step + 1'500, 303'000);
+    CHECK(offset.correction() == Nanoseconds{step});
+    CHECK(offset.uncertainty() == Nanoseconds{1'500});
+  }
+}
+
+TEST_CASE("an offset that drifts is followed: the best exchange is forgotten in time") {
+  ClockOffset offset;
+  offset.add(0, 1'000'000, 20'000);
+  for (std::int64_t count = 1; count <= ClockOffset::window; ++count) {
+    const std::int64_t at = count * 1'000'000;
+    offset.add(at, at + 1'000'000 + 500 * count, at + 40'000);  // half a microsecond each
+  }
+  CHECK(offset.uncertainty() == Nanoseconds{20'000});
+  CHECK(offset.samples() == ClockOffset::window + 1);
 }
 
 TEST_CASE("an offset within its own uncertainty is none") {
@@ -218,6 +247,7 @@ TEST_CASE("the JSON has the fields that scripts read, in the units of their name
   report.age.record(milliseconds(3));
   report.join.record(milliseconds(7));
   report.closed[1013] = 2;
+  report.close_reasons[{1013, "the room is \"full\""}] = 2;
   report.server_errors = 3;
   report.server_error = "too fast";
   report.clock_offset = Nanoseconds{-1'500};
@@ -228,6 +258,8 @@ TEST_CASE("the JSON has the fields that scripts read, in the units of their name
         R"("slow_age_us":{"p50":null,"p99":null,"p999":null,"max":null})", R"("ticks_missed":10)",
         R"("verified":0)", R"("verify_failed":0)", R"("max":7.00})",
         R"("server_errors":3,"server_error":"too fast")", R"("closed":{"1013":2})",
+        R"("close_reasons":[{"code":1013,"reason":"the room is \"full\"","count":2}])",
+        R"("slow_onset_age_us":{"p50":null,"p99":null,"p999":null,"max":null})",
         R"("clock_offset_us":-1.5)", R"("join_error":"the server answered \"HTTP/1.1 503\"")"}) {
     INFO(field << " in " << json);
     CHECK(json.find(field) != std::string::npos);
@@ -235,7 +267,7 @@ TEST_CASE("the JSON has the fields that scripts read, in the units of their name
   CHECK(json.starts_with("{"));
   CHECK(json.ends_with("}\n"));
   const std::string text = to_text(report);
-  CHECK(text.find("2 sessions ended early with 1013") != std::string::npos);
+  CHECK(text.find("2 sessions ended early with 1013: the room is \"full\"\n") != std::string::npos);
   CHECK(text.find("the server complained 3 times; the first: too fast") != std::string::npos);
 }
 

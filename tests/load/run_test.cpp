@@ -76,6 +76,8 @@ TEST_CASE("missed ticks, missing events, closes and hang-ups are all told") {
   CHECK(report->verify_error.find("event") != std::string::npos);
   CHECK(report->ticks_missed >= report->ticks / 2);
   CHECK(report->closed == std::map<std::uint16_t, std::uint32_t>{{1006, 1}, {1013, 1}});
+  REQUIRE(report->close_reasons.size() == 2);
+  CHECK(report->close_reasons.contains({1013, "enough"}));
 }
 
 TEST_CASE("who is closed with 1012 comes back as the server said, with its token") {

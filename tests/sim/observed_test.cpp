@@ -41,6 +41,7 @@ TEST_CASE("who does not read is the slowest session, with what waits for it, unt
   server::CoreOptions options = small_core();
   options.session.heartbeat_interval = 3s;
   options.session.heartbeat_timeout = 3s;
+  options.latest.unacknowledged_ticks_max = 0;  // so that snapshots fill its socket
   World world(2, SimFaults{}, options);
   for (int count = 0; count < 12; ++count) world.add_client(Temper::silent);
   world.add_client(Temper::stuck);
