@@ -19,6 +19,7 @@
 #include "core/link_share.h"
 #include "core/peer_mail.h"
 #include "core/rooms.h"
+#include "core/ticks.h"
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
@@ -94,15 +95,15 @@ class Core {
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
-  void tick_due_rooms();
-  void tick(HomeRoom& home);
-  void note_handed_over();
+  void report_failed_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
   void advance_shutdown();
   void sample_levels();
   void limit_link();
   void post(CoreToControl mail);
+  /// False when the queue is full.
+  [[nodiscard]] bool try_post(CoreToControl mail);
   [[nodiscard]] Instant next_deadline() const;
 
   CoreWiring wiring_;
@@ -116,14 +117,17 @@ class Core {
   Rooms rooms_;
   CorePost post_;
   Broadcast broadcast_;
+  Ticks ticks_;
   Reader reader_;
   Acceptor acceptor_;
   Departures departures_;
   LinkShare link_share_;
+  std::vector<FailedRoom> untold_failures_;
   Instant sample_at_{};
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn
   Instant pins_until_ = never;
+  bool without_peers_ = false;
   bool done_ = false;
 };
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/away_room.h"
@@ -29,11 +30,13 @@ class Rooms {
   /// False when the name is taken; likewise the next two.
   [[nodiscard]] bool add_home(std::unique_ptr<HomeRoom> room, const room::RoomAddress& address) {
     if (!directory_.add(room->name(), address)) return false;
+    home_of_[room->id()] = room.get();
     homes_.push_back(std::move(room));
     return true;
   }
   [[nodiscard]] bool add_away(std::unique_ptr<AwayRoom> room, const room::RoomAddress& address) {
     if (!directory_.add(room->name(), address)) return false;
+    away_of_[room->id()] = room.get();
     aways_.push_back(std::move(room));
     return true;
   }
@@ -45,18 +48,22 @@ class Rooms {
   [[nodiscard]] std::optional<room::RoomAddress> address(std::string_view name) const {
     return directory_.find(name);
   }
-  [[nodiscard]] HomeRoom* home(room::RoomId id) { return find(homes_, id); }
-  [[nodiscard]] AwayRoom* away(room::RoomId id) { return find(aways_, id); }
+  [[nodiscard]] HomeRoom* home(room::RoomId id) { return find(home_of_, id); }
+  [[nodiscard]] AwayRoom* away(room::RoomId id) { return find(away_of_, id); }
   /// Wherever its home is, when this core has a branch of it.
   [[nodiscard]] LocalRoom* local(room::RoomId id) {
     if (HomeRoom* room = home(id)) return room;
     return away(id);
   }
   [[nodiscard]] const std::vector<std::unique_ptr<HomeRoom>>& homes() const { return homes_; }
+  /// How many this core has something of.
+  [[nodiscard]] std::size_t here() const { return homes_.size() + aways_.size(); }
 
   /// Here or elsewhere: it is gone. None of its members may be left on this core.
   void remove(room::RoomId id) {
     directory_.remove(id);
+    home_of_.erase(id);
+    away_of_.erase(id);
     const auto is_it = [id](const auto& room) { return room->id() == id; };
     std::erase_if(homes_, is_it);
     std::erase_if(aways_, is_it);
@@ -64,16 +71,18 @@ class Rooms {
 
  private:
   template <class Kind>
-  [[nodiscard]] static Kind* find(const std::vector<std::unique_ptr<Kind>>& rooms,
-                                  room::RoomId id) {
-    const auto found =
-        std::ranges::find(rooms, id, [](const std::unique_ptr<Kind>& room) { return room->id(); });
-    return found == rooms.end() ? nullptr : found->get();
+  using ById = std::unordered_map<room::RoomId, Kind*>;
+  template <class Kind>
+  [[nodiscard]] static Kind* find(const ById<Kind>& rooms, room::RoomId id) {
+    const auto found = rooms.find(id);
+    return found == rooms.end() ? nullptr : found->second;
   }
 
   room::RoomDirectory directory_;
   std::vector<std::unique_ptr<HomeRoom>> homes_;
   std::vector<std::unique_ptr<AwayRoom>> aways_;
+  ById<HomeRoom> home_of_;
+  ById<AwayRoom> away_of_;
 };
 
 }  // namespace ringcast::server

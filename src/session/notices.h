@@ -24,9 +24,10 @@ namespace ringcast::server {
 
 struct Notice {
   enum class Kind : std::uint8_t {
-    session_closed,          ///< by us, with a code that says something went wrong
-    heartbeat_missed,        ///< the session did not answer a ping, and is lost
-    ticks_overrun,           ///< `count` ticks of the room were left out
+    session_closed,    ///< by us, with a code that says something went wrong
+    heartbeat_missed,  ///< the session did not answer a ping, and is lost
+    ticks_overrun,     ///< `count` ticks of the room were left out
+    room_rests,        ///< a tick took `count` us, too long for its core: `more` ticks are left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
     accept_failed,           ///< `count` is the errno
     socket_table_full,       ///< no place for another direct socket
@@ -40,9 +41,11 @@ struct Notice {
   ws::CloseCode code{};  ///< of session_closed
   Handle session{};      ///< empty where none is concerned
   room::RoomId room{};
+  std::optional<room::RoomId> other_room = std::nullopt;  ///< of ticks_overrun: that held the core
   MemberId member{};
   std::optional<IpAddress> address = std::nullopt;
   std::uint64_t count = 0;
+  std::uint64_t more = 0;
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};
 

@@ -116,6 +116,9 @@ struct CoreOptions {
   std::uint32_t reliable_frames_max = 65'536;
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
+  /// How much of its core a room may take whose ticks are longer than the time between them, while
+  /// the core has other rooms: 1 to 100.
+  std::uint32_t overrunning_room_percent = 10;
   std::vector<ws::AllowedOrigin> origins_allowed;  ///< empty: all
   /// Proxies: their connections begin with a PROXY header (src/proxy).
   std::vector<IpNetwork> proxy_from;

@@ -94,5 +94,21 @@ TEST_CASE("every counter and level has a row of its own and families stand toget
   }
 }
 
+TEST_CASE("a histogram has rows for sixteen magnitudes, and loses nothing that is beyond them") {
+  Histogram histogram;
+  for (int magnitude = 4; magnitude < 20; ++magnitude) {
+    histogram.record(Nanoseconds(std::int64_t{1} << magnitude));
+  }
+  CHECK(histogram.count() == 16);
+  CHECK(histogram.quantile(1.0) == Histogram::upper_bound(Histogram::index(1 << 19)));
+  histogram.record(std::chrono::hours(1));
+  histogram.record(Nanoseconds(0));
+  CHECK(histogram.count() == 18);
+  // At the nearest end of what there is.
+  CHECK(histogram.quantile(1.0) == (1 << 20) - 1);
+  CHECK(histogram.quantile(0.01) == 16);
+  CHECK(sizeof(Histogram) <= 2'300);
+}
+
 }  // namespace
 }  // namespace ringcast::observe
