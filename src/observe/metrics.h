@@ -19,13 +19,13 @@ namespace ringcast::observe {
 /// Durations in nanoseconds: sixteen buckets to each power of two, so a quantile is within 6.25%
 /// above the truth (a bucket's upper bound is reported). A power of two gets its row of buckets
 /// when the first value falls into it, since a process with thousands of rooms has many histograms
-/// and each spans few magnitudes: 2.1 KiB rather than the 7.5 KiB of all. There are sixteen rows, a
-/// range of 1 to 65,536; what falls beyond them is counted at the nearest end of a row that there
-/// is. One writer, any readers; never allocates.
+/// and each spans few magnitudes: 3.1 KiB rather than the 7.5 KiB of all. There are 24 rows, a
+/// range of 1 to 16 million; what falls beyond them is counted at the nearest end of a row that
+/// there is. One writer, any readers; never allocates.
 class Histogram : public LogLinear<4> {
  public:
   static constexpr std::size_t buckets = LogLinear::buckets(63);
-  static constexpr std::size_t rows_max = 16;
+  static constexpr std::size_t rows_max = 24;
 
   void record(Nanoseconds duration) {
     const auto value = static_cast<std::uint64_t>(duration.count() < 0 ? 0 : duration.count());
