@@ -101,8 +101,7 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   const bool ended = guarded(home, [&] { home.room.tick(began, broadcast_); });
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
-  // A room is made before its core runs: what that took is nobody's trouble.
-  if (more != 0 && home.room.tick_number() > 1) note_overrun(home, due, more);
+  if (more != 0) note_overrun(home, due, more);
   if (ended) sessions_.close_answered(home);
   const Nanoseconds duration = context_.clock.now() - began;
   RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
@@ -120,6 +119,8 @@ void Ticks::note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks) {
   const bool held_up = longest_lately_.room != home.id() && longest_lately_.ended > due &&
                        longest_lately_.took > home.room.period();
   if (held_up) home.room.metrics().ticks_held_up.add(ticks);
+  // A room is made before its core runs: what that took is nobody's trouble.
+  if (home.room.tick_number() == 1) return;
   context_.notices.say({.kind = Notice::Kind::ticks_overrun,
                         .room = home.id(),
                         .other_room = held_up ? std::optional(longest_lately_.room) : std::nullopt,
