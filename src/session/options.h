@@ -53,7 +53,7 @@ struct SessionOptions {
   std::size_t message_bytes_max = 65'536;
   RateLimit messages{.per_second = 120, .burst = 240};
   RateLimit bytes{.per_second = 65'536, .burst = 262'144};
-  /// Dropped messages in a row of `limit_window` that end in 1008.
+  /// Dropped messages within `dropped_messages_window` that end in 1008.
   std::uint32_t dropped_messages_max = 1'000;
   Nanoseconds dropped_messages_window = std::chrono::seconds(10);
   room::OutboxLimits outbox;
