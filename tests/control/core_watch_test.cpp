@@ -18,11 +18,13 @@ struct Fixture {
   observe::CoreMetrics metrics;
   observe::RoomMetrics room_metrics;
   CountedDoorbell doorbell;
-  RoomOptions options{.name = "arena", .simulation = "arena"};
+  RoomOptions options;
   std::array<CoreHandle, 1> cores{CoreHandle{nullptr, nullptr, &doorbell, &metrics}};
   std::array<RoomHandle, 1> rooms{RoomHandle{room::RoomId{4}, &options, 0, &room_metrics}};
   Instant now{1h};
   CoreWatch watch{cores, now};
+
+  Fixture() { options.name = "arena"; }
 };
 
 TEST_CASE("a core that turns when it is rung is never stuck") {
