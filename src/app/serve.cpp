@@ -235,6 +235,7 @@ int run(config::Config config, const config::ConfigFlags& flags,
        .state_directory = kept_in,
        .reload = reload,
        .service_manager = std::move(*service_manager),
+       .drain_takes_at_most = config.core.drain_window + config.core.drain_timeout,
        .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
       log, clock);
   if (!control) return failed(exit_failed, control.error());
@@ -257,6 +258,8 @@ int run(config::Config config, const config::ConfigFlags& flags,
                {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
                {"rooms", static_cast<std::int64_t>(rooms.size())}});
   });
+  // A thread that does not come back from a call can't be joined, and takes the process with it.
+  if ((*control)->abandoned()) std::_Exit(exit_failed);
   return (*control)->saved() ? exit_ok : exit_failed;
 }
 

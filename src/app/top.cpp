@@ -60,6 +60,9 @@ double total(const json& cores, const char* name) {
 }
 
 std::string core_line(const json& core) {
+  if (const std::string still = text(core, "stands_still"); !still.empty()) {
+    return fmt::format("{:>4} !!!  {}", value(core, "core"), still);
+  }
   const double busy = value(core, "busy");
   const json& age = core.at("age_us");
   return fmt::format("{:>4} {:>4.0f}% {} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
@@ -76,7 +79,8 @@ std::string room_line(const json& room) {
   return fmt::format("{:<16.16} {:>4} {:>7} {:>8} {:>8} {:>8} {:>8} {} {:>4.0f}%",
                      text(room, "name"), value(room, "core"), number(value(room, "members")),
                      duration(value(tick, "p50")), duration(value(tick, "p95")), duration(p99),
-                     number(value(room, "overrun")), bar(p99 / budget, 8), 100 * p99 / budget);
+                     number(value(room, "overrun") + value(room, "rested")), bar(p99 / budget, 8),
+                     100 * p99 / budget);
 }
 
 std::string session_line(const json& session) {

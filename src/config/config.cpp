@@ -140,6 +140,7 @@ void read_core(TomlTable table, Config& config) {
   table.read("connections_max", core.connections_max, {.min = 1, .max = 1'048'576});
   table.read("reliable_frames_max", core.reliable_frames_max, {.min = 1, .max = 16'777'216});
   table.read("flush_sends_max", core.flush_sends_max, {.min = 1, .max = 1'024});
+  table.read("overrunning_room_percent", core.overrunning_room_percent, {.min = 1, .max = 100});
   table.read("direct_sockets", config.direct_sockets, direct_sockets_words);
   table.refuse_other_keys();
 }

@@ -163,6 +163,11 @@ AdminAnswer answer(std::string_view method, std::string_view target, const Admin
     refused.allow = allowed;
     return refused;
   }
+  if ((path == "/healthz" || path == "/readyz") && !view.stuck.empty()) {
+    std::string text = view.stuck.front().text(view.rooms);
+    text.front() = 'C';
+    return plain_text_answer(503, text + '.');
+  }
   if (path == "/healthz") return plain_text_answer(200, "ok");
   if (path == "/readyz") return readiness_answer(view.readiness);
   if (path == "/metrics") return {200, observe::exposition_content_type, metrics_text(view)};

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "control/admin_token.h"
+#include "control/core_watch.h"
 #include "core/handles.h"
 #include "io/io.h"
 #include "observe/log.h"
@@ -33,6 +34,7 @@ struct AdminView {
   Readiness readiness = Readiness::starting;
   std::span<const CoreHandle> cores;
   std::vector<RoomHandle> rooms;
+  std::vector<StuckCore> stuck = {};  ///< cores that do not turn
   /// None: everybody is answered. Otherwise those without it hear of health and readiness only.
   std::optional<AdminToken> token = std::nullopt;
   /// nullptr: /metrics is without them.

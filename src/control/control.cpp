@@ -150,6 +150,7 @@ struct Control::Impl {
       reloading.give_up();
       room_manager.give_up();
       options.service_manager.stopping(options.shutdown_takes_at_most);
+      drain_ends = clock.now() + options.drain_takes_at_most;
       mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
@@ -217,6 +218,9 @@ struct Control::Impl {
           if (++ready == view.cores.size()) all_ready();
         } else if (const auto* changed = std::get_if<RoomChanged>(&*mail)) {
           room_manager.changed(changed->room);
+        } else if (const auto* failed = std::get_if<RoomFailed>(&*mail)) {
+          say_failed(static_cast<std::uint32_t>(&core - view.cores.data()), failed->failure);
+          room_manager.failed(failed->failure.room);
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
         } else {
@@ -228,6 +232,16 @@ struct Control::Impl {
     }
   }
 
+  void say_failed(std::uint32_t core, const FailedRoom& failed) {
+    log.write(observe::LogLevel::error, "a room has failed: its simulation threw an exception",
+              {{"core", std::int64_t{core}},
+               {"room", room_name(failed.room, view.rooms)},
+               {"tick", static_cast<std::int64_t>(failed.tick)},
+               {"call", room::name_of(failed.call)},
+               {"member", static_cast<std::int64_t>(failed.member)},
+               {"what", failed.what}});
+  }
+
   void all_ready() {
     on_serving();
     if (view.readiness == Readiness::starting) {
@@ -235,30 +249,68 @@ struct Control::Impl {
       options.service_manager.ready("serving");
       if (std::exchange(reload_again, false)) reload();
     }
+    core_watch.emplace(view.cores, clock.now());
+    look_later();
+  }
+
+  void look_later() {
+    Nanoseconds interval = CoreWatch::interval_max;
     if (const auto timeout = options.service_manager.watchdog_timeout()) {
-      watch_cores(*timeout / looks_in_watchdog_timeout);
+      interval = std::min<Nanoseconds>(interval, *timeout / looks_in_watchdog_timeout);
+    }
+    look_at_cores.expires_after(interval);
+    look_at_cores.async_wait([this](error_code error) {
+      if (error) return;
+      look();
+      look_later();
+    });
+  }
+
+  void look() {
+    if (core_watch->look(clock.now())) options.service_manager.alive();
+    for (const StuckCore& core : core_watch->stuck()) {
+      if (std::ranges::find(view.stuck, core.core, &StuckCore::core) == view.stuck.end()) {
+        log.write(observe::LogLevel::error, core.text(view.rooms));
+      }
+    }
+    for (const StuckCore& core : view.stuck) {
+      if (!core_watch->is_stuck(core.core)) {
+        log.write(observe::LogLevel::info, fmt::format("core {} turns again", core.core));
+      }
+    }
+    view.stuck = core_watch->stuck();
+    metrics.cores_stuck.set(view.stuck.size());
+    if (view.readiness == Readiness::draining && clock.now() >= drain_ends) give_up_stuck();
+  }
+
+  // Cores wait for one another at their end, and one that is stuck will not answer.
+  void give_up_stuck() {
+    if (view.stuck.empty()) return;
+    if (std::exchange(gave_up, true)) {
+      if (drained + view.stuck.size() >= view.cores.size()) abandon();
+      return;
+    }
+    for (std::uint32_t core = 0; core < view.cores.size(); ++core) {
+      if (!core_watch->is_stuck(core)) mail(view.cores[core], ShutdownNow{.without_peers = true});
     }
   }
 
-  void watch_cores(Nanoseconds interval) {
-    core_watch.emplace(view.cores);
-    look_later(interval);
-  }
-
-  void look_later(Nanoseconds interval) {
-    look_at_cores.expires_after(interval);
-    look_at_cores.async_wait([this, interval](error_code error) {
-      if (error) return;
-      const std::span<const std::uint32_t> standing = core_watch->look();
-      if (standing.empty()) options.service_manager.alive();
-      for (const std::uint32_t core : standing) {
-        log.write(
-            observe::LogLevel::error,
-            "a core's loop stands still; if that lasts, the service manager restarts the server",
-            {{"core", static_cast<std::int64_t>(core)}});
+  void abandon() {
+    for (const StuckCore& stuck : view.stuck) {
+      std::string lost;
+      for (const RoomHandle& room : view.rooms) {
+        if (room.core != stuck.core) continue;
+        lost += fmt::format("{}{} ({} members)", lost.empty() ? "" : ", ", room.options->name,
+                            room.metrics->members.value());
       }
-      look_later(interval);
-    });
+      log.write(observe::LogLevel::error,
+                fmt::format("{}: the server ends without it, and what these rooms had since they "
+                            "were last saved is lost: {}",
+                            stuck.text(view.rooms), lost.empty() ? "none" : lost));
+    }
+    saved = false;
+    abandoned = true;
+    context.stop();
   }
 
   std::optional<ResumeKey> resume_key() {
@@ -295,6 +347,9 @@ struct Control::Impl {
   const observe::Log& log;
   ControlOptions options;
   bool saved = true;
+  bool abandoned = false;
+  bool gave_up = false;  ///< the others have been told to end without those that are stuck
+  Instant drain_ends = never;
   const Clock& clock;
   observe::ControlMetrics metrics;
   AdminView view;
@@ -344,6 +399,10 @@ void Control::hold_reloads() {
   ::sigemptyset(&reloads);
   ::sigaddset(&reloads, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &reloads, nullptr);
+}
+
+bool Control::abandoned() const {
+  return impl_->abandoned;
 }
 
 bool Control::saved() const {

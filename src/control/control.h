@@ -33,6 +33,8 @@ struct ControlOptions {
   const StateDirectory* state_directory = nullptr;
   Reloader reload = {};  ///< on SIGHUP; none: that is one more signal to end
   ServiceManager service_manager = {};
+  /// Sessions are ended by then; cores that stand still are not waited for any longer.
+  Nanoseconds drain_takes_at_most = std::chrono::seconds(5);
   Nanoseconds shutdown_takes_at_most = std::chrono::seconds(10);  ///< the service manager waits
 };
 
@@ -64,6 +66,8 @@ class Control {
   /// After run(): whether every room that can be saved has been, if any was to be. What went wrong
   /// is in the log.
   [[nodiscard]] bool saved() const;
+  /// After run(): a core stood still and was not waited for. Its thread can't be joined.
+  [[nodiscard]] bool abandoned() const;
 
  private:
   struct Impl;

@@ -97,6 +97,12 @@ std::string LiveReport::next() {
   return out += "]}";
 }
 
+// Empty while the core turns.
+std::string LiveReport::stands_still(std::size_t core) const {
+  const auto found = std::ranges::find(view_.stuck, core, &StuckCore::core);
+  return found == view_.stuck.end() ? std::string{} : found->text(view_.rooms);
+}
+
 void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) {
   const observe::CoreMetrics& metrics = *view_.cores[index].metrics;
   CoreSeen& seen = cores_[index];
@@ -121,7 +127,7 @@ void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) 
       R"("replaced_per_s":{:.1f},"held_per_s":{:.1f},"blocked_per_s":{:.1f},)"
       R"("allocations_per_s":{:.1f},"backlog_frames":{},"backlog_bytes":{},)"
       R"("operations_in_flight":{},"frame_memory_used_bytes":{},"frame_memory_bytes":{},)"
-      R"("age_us":{},"write_us":{},"submit_us":{}}})",
+      R"("stands_still":"{}","age_us":{},"write_us":{},"submit_us":{}}})",
       index, std::min(1.0, busy_ratio), metrics[Level::sessions].value(),
       metrics[Level::connections].value(), metrics[Level::rooms].value(), frames,
       rate(Count::bytes_sent), rate(Count::bytes_received), dropped,
@@ -129,8 +135,8 @@ void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) 
       rate(Count::sends_blocked) + rate(Count::sends_short), rate(Count::allocations),
       metrics[Level::backlog_frames].value(), metrics[Level::backlog_bytes].value(),
       metrics[Level::operations_in_flight].value(), metrics[Level::frame_memory_used_bytes].value(),
-      metrics[Level::frame_memory_bytes].value(), quantiles(seen.age), quantiles(seen.write),
-      quantiles(seen.submit));
+      metrics[Level::frame_memory_bytes].value(), stands_still(index), quantiles(seen.age),
+      quantiles(seen.write), quantiles(seen.submit));
 }
 
 // Names of rooms and simulations are plain words: nothing in them needs escaping.
@@ -141,6 +147,8 @@ void LiveReport::tell_room(std::string& out, const RoomHandle& room, double seco
   const std::uint64_t tick = metrics.tick.value();
   const std::uint64_t ticks = tick - std::exchange(seen.ticks, tick);
   const std::uint64_t overrun = metrics.ticks_overrun.value();
+  const std::uint64_t held_up = metrics.ticks_held_up.value();
+  const std::uint64_t rested = metrics.ticks_rested.value();
   seen.tick.look(metrics.tick_duration);
   seen.handed_over.look(metrics.tick_handed_over);
   seen.lateness.look(metrics.tick_lateness);
@@ -151,13 +159,15 @@ void LiveReport::tell_room(std::string& out, const RoomHandle& room, double seco
   fmt::format_to(
       std::back_inserter(out),
       R"({{"name":"{}","simulation":"{}","core":{},"spread":{},"members":{},"rate_hz":{},)"
-      R"("budget_us":{:.1f},"tick":{},"ticks_per_s":{:.1f},"overrun":{},"snapshot_bytes":{},)"
+      R"("budget_us":{:.1f},"tick":{},"ticks_per_s":{:.1f},"overrun":{},"held_up":{},"rested":{},)"
+      R"("snapshot_bytes":{},)"
       R"("backlog_frames":{},"backlog_bytes":{},"tick_us":{},"handed_over_us":{},)"
       R"("lateness_us":{},"stages_us":{{"step":{:.1f},"marshal":{:.1f},"frame":{:.1f},)"
       R"("broadcast":{:.1f}}}}})",
       room.options->name, room.options->simulation, room.core, room.options->spread,
       metrics.members.value(), room.options->rate_hz, 1e6 / room.options->rate_hz, tick,
       static_cast<double>(ticks) / seconds, overrun - std::exchange(seen.overrun, overrun),
+      held_up - std::exchange(seen.held_up, held_up), rested - std::exchange(seen.rested, rested),
       metrics.snapshot_bytes.value(), metrics.backlog_frames.value(), metrics.backlog_bytes.value(),
       quantiles(seen.tick), quantiles(seen.handed_over), quantiles(seen.lateness),
       per_tick_us(seen.step, ticks), per_tick_us(seen.marshal, ticks),

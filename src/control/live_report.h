@@ -59,6 +59,8 @@ class LiveReport {
     std::uint64_t round = 0;  ///< of reports, that it was in
     std::uint64_t ticks = 0;
     std::uint64_t overrun = 0;
+    std::uint64_t held_up = 0;
+    std::uint64_t rested = 0;
     HistogramWindow tick;
     HistogramWindow handed_over;
     HistogramWindow lateness;
@@ -68,6 +70,7 @@ class LiveReport {
     HistogramWindow broadcast;
   };
 
+  [[nodiscard]] std::string stands_still(std::size_t core) const;
   void tell_core(std::string& out, std::size_t index, double seconds);
   void tell_room(std::string& out, const RoomHandle& room, double seconds);
   void tell_slowest(std::string& out) const;

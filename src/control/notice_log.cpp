@@ -11,18 +11,17 @@ namespace {
 
 using observe::LogLevel;
 
-/// A room that has been closed meanwhile has no name any more, but still a number.
-std::string room_name(room::RoomId id, std::span<const RoomHandle> rooms) {
-  const auto found = std::ranges::find(rooms, id, &RoomHandle::id);
-  return found == rooms.end() ? fmt::format("#{}", static_cast<std::uint32_t>(id))
-                              : found->options->name;
-}
-
 std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
 }  // namespace
+
+std::string room_name(room::RoomId id, std::span<const RoomHandle> rooms) {
+  const auto found = std::ranges::find(rooms, id, &RoomHandle::id);
+  return found == rooms.end() ? fmt::format("#{}", static_cast<std::uint32_t>(id))
+                              : found->options->name;
+}
 
 void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notice,
                 std::span<const RoomHandle> rooms) {
@@ -59,10 +58,27 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
                         {"bytes", number(notice.bytes)}},
                        notice.suppressed);
     case Notice::Kind::ticks_overrun:
+      if (notice.other_room) {
+        return log.write(LogLevel::warning, "ticks left out: another room's tick held the core",
+                         {{"core", std::int64_t{core}},
+                          {"room", room},
+                          {"ticks", number(notice.count)},
+                          {"held_by", room_name(*notice.other_room, rooms)}},
+                         notice.suppressed);
+      }
       return log.write(
           LogLevel::warning, "ticks left out: their time had passed",
           {{"core", std::int64_t{core}}, {"room", room}, {"ticks", number(notice.count)}},
           notice.suppressed);
+    case Notice::Kind::room_rests:
+      return log.write(LogLevel::warning,
+                       "a room ticks more rarely: its tick took more than its time, and the core "
+                       "has other rooms",
+                       {{"core", std::int64_t{core}},
+                        {"room", room},
+                        {"tick_us", number(notice.count)},
+                        {"ticks", number(notice.more)}},
+                       notice.suppressed);
     case Notice::Kind::frame_memory_exhausted:
       return log.write(
           LogLevel::error, "frame memory exhausted; raise memory.frame_memory_bytes",

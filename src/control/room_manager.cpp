@@ -143,7 +143,20 @@ void RoomManager::close_left(std::string_view name, Answered answered) {
     return answered(plain_text_answer(404, "There is no room of that name."));
   }
   const RoomHandle closing = *room;
-  view_.rooms.erase(room);
+  begin_closing(closing, std::move(answered));
+}
+
+// While a server shuts down its rooms are not closed one by one.
+void RoomManager::failed(room::RoomId id) {
+  const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
+  if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
+  const RoomHandle closing = *room;
+  begin_closing(closing, [](const AdminAnswer&) {});
+  changes_.at(id).failed = true;
+}
+
+void RoomManager::begin_closing(const RoomHandle& closing, Answered answered) {
+  std::erase_if(view_.rooms, [&](const RoomHandle& room) { return room.id == closing.id; });
   changes_.emplace(closing.id, Change{.step = Step::closing,
                                       .room = closing,
                                       .answers_due = static_cast<std::uint32_t>(view_.cores.size()),
@@ -167,7 +180,7 @@ void RoomManager::changed(room::RoomId room) {
   changes_.erase(found);
   if (done.step == Step::closing) {
     say("room closed", done.room);
-    const auto forgotten = forget(done.room.options->name);
+    const auto forgotten = done.failed ? Result<void>{} : forget(done.room.options->name);
     opened_.erase(room);
     done.answered(forgotten ? AdminAnswer{204, {}, {}}
                             : plain_text_answer(500, forgotten.error().message));

@@ -43,6 +43,8 @@ class RoomManager final : public RoomChanges {
   /// not called again before it has been answered.
   void open(MadeRoom made, Answered answered);
   void close_left(std::string_view name, Answered answered);
+  /// Its simulation has thrown: the room is closed, what was saved of it stays.
+  void failed(room::RoomId room);
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
   void set_rooms_max(std::uint32_t rooms_max) { rooms_max_ = rooms_max; }
@@ -57,6 +59,7 @@ class RoomManager final : public RoomChanges {
   enum class Step : std::uint8_t { opening_home, telling_others, closing };
   struct Change {
     Step step;
+    bool failed = false;  ///< closing since its simulation has thrown
     RoomHandle room;
     std::uint32_t answers_due;
     Answered answered;
@@ -65,6 +68,7 @@ class RoomManager final : public RoomChanges {
   [[nodiscard]] bool is_busy() const;
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
+  void begin_closing(const RoomHandle& room, Answered answered);
   void tell_others(Change& change);
   void say(std::string_view what, const RoomHandle& room) const;
   [[nodiscard]] Result<void> forget(std::string_view name) const;

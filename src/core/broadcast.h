@@ -27,6 +27,8 @@ class Broadcast final : public room::Audience {
 
   /// What follows is said by this room, in the tick that begins now.
   void begin(HomeRoom& home, UnixNanoseconds unix_now);
+  /// The tick has been broken off: what it said so far and was not released is forgotten.
+  void abandon() { held_.clear(); }
   /// What of the time since begin() went into marshaling and distributing.
   [[nodiscard]] Nanoseconds spent() const { return spent_; }
   /// The latter alone.

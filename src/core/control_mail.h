@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/queue.h"
+#include "core/failed_room.h"
 #include "core/rooms.h"
 #include "core/saved_room.h"
 #include "room/room_directory.h"
@@ -23,7 +24,9 @@ struct Shutdown {
   std::optional<ResumeKey> resume_key = std::nullopt;
 };
 /// Don't wait for the drain any longer.
-struct ShutdownNow {};
+struct ShutdownNow {
+  bool without_peers = false;  ///< nor for other cores: one of them will not end
+};
 /// To its home: the room is there from now on.
 struct OpenRoom {
   std::unique_ptr<HomeRoom> room;
@@ -56,9 +59,13 @@ struct Drained {
 struct RoomChanged {
   room::RoomId room{};
 };
+/// A simulation has thrown: its room, at home on that core, ticks no more, and is to be closed.
+struct RoomFailed {
+  FailedRoom failure;
+};
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl = std::variant<Ready, Drained, RoomChanged, Reconfigured>;
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

@@ -43,6 +43,7 @@ Core::Core(const CoreWiring& wiring)
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
+      ticks_(context_, broadcast_, sessions_, wiring.index),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
@@ -75,8 +76,13 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
   if (saved != nullptr) {
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
   }
-  return rooms_.add_home(std::move(room),
-                         {.room = id, .core = wiring_.index, .spread = options.spread});
+  HomeRoom& home = *room;
+  if (!rooms_.add_home(std::move(room),
+                       {.room = id, .core = wiring_.index, .spread = options.spread})) {
+    return false;
+  }
+  ticks_.add(home);
+  return true;
 }
 
 bool Core::add_elsewhere(const ElsewhereRoom& room) {
@@ -105,7 +111,8 @@ void Core::turn() {
   receive(completions);
   read_control_mail();
   post_.read();
-  tick_due_rooms();
+  ticks_.run_due(rooms_.here());
+  report_failed_rooms();
   sessions_.run_deadlines(arrivals_.read_until(), [this](Handle handle, Session& session) {
     acceptor_.too_slow(handle, session);
   });
@@ -114,7 +121,7 @@ void Core::turn() {
   memory_relief_.run();
   sender_.flush();
   post_.flush();
-  note_handed_over();
+  if (!sender_.busy()) ticks_.note_handed_over();
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
@@ -141,9 +148,9 @@ std::span<io::Completion> Core::wait_for_completions() {
 }
 
 Instant Core::next_deadline() const {
-  Instant deadline = std::min({sessions_.next_deadline(), acceptor_.next_deadline(),
-                               departures_.next_deadline(), sender_.link_opens_at(), sample_at_});
-  for (const auto& home : rooms_.homes()) deadline = std::min(deadline, home->room.next_tick());
+  Instant deadline =
+      std::min({sessions_.next_deadline(), acceptor_.next_deadline(), departures_.next_deadline(),
+                sender_.link_opens_at(), ticks_.next(), sample_at_});
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
   }
@@ -318,15 +325,17 @@ void Core::act_on(const Shutdown& mail) {
   begin_shutdown(mail);
 }
 
-void Core::act_on(const ShutdownNow& /*mail*/) {
+void Core::act_on(const ShutdownNow& mail) {
   begin_shutdown({});
   departures_.hurry();
+  without_peers_ = without_peers_ || mail.without_peers;
 }
 
 // The control thread lets no two rooms have one name.
 void Core::act_on(OpenRoom& mail) {
   const room::RoomId id = mail.room->id();
-  static_cast<void>(rooms_.add_home(std::move(mail.room), mail.address));
+  HomeRoom& home = *mail.room;
+  if (rooms_.add_home(std::move(mail.room), mail.address)) ticks_.add(home);
   post(RoomChanged{id});
 }
 
@@ -351,55 +360,22 @@ void Core::act_on(const Reconfigure& mail) {
 
 void Core::close_home(HomeRoom& home) {
   const room::RoomId id = home.id();
-  broadcast_.begin(home, context_.clock.unix_now());
-  home.room.close(broadcast_);
-  fan_out_.close_room(home.branch());
+  ticks_.close(home);
+  const ws::CloseCode code =
+      home.room.has_failed() ? ws::CloseCode::internal_error : ws::CloseCode::normal;
+  fan_out_.close_room(home.branch(), code);
   for (const auto& outlet : post_.outlets()) {
     if (!outlet || !home.is_spread()) continue;
     outlet->forget(id);
-    outlet->control(RoomClosedMail{id});
+    outlet->control(RoomClosedMail{id, code});
   }
 }
 
-void Core::tick_due_rooms() {
-  for (const auto& home : rooms_.homes()) {
-    if (home->room.next_tick() <= context_.now) tick(*home);
-  }
-}
-
-void Core::tick(HomeRoom& home) {
-  observe::RoomMetrics& metrics = home.room.metrics();
-  const Instant began = context_.now = context_.clock.now();
-  RINGCAST_PROBE(tick_start, home.name(), home.room.tick_number() + 1, home.room.members(),
-                 began - home.room.next_tick());
-  home.tick_began = began;
-  home.handing_over = true;
-  broadcast_.begin(home, context_.clock.unix_now());
-  const FrameCharge charge(context_.frames, home.frame_account);
-  const std::uint64_t overrun = metrics.ticks_overrun.value();
-  home.room.tick(began, broadcast_);
-  const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
-  // A room is made before its core runs: what that took is nobody's trouble.
-  if (more != 0 && home.room.tick_number() > 1) {
-    context_.notices.say({.kind = Notice::Kind::ticks_overrun, .room = home.id(), .count = more},
-                         began);
-  }
-  sessions_.close_answered(home);
-  const Nanoseconds duration = context_.clock.now() - began;
-  RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
-  metrics.tick_duration.record(duration);
-  metrics.step_duration.record(duration - broadcast_.spent());
-  metrics.broadcast_duration.record(broadcast_.spent_distributing());
-}
-
-void Core::note_handed_over() {
-  if (sender_.busy()) return;
-  for (const auto& home : rooms_.homes()) {
-    if (!home->handing_over) continue;
-    home->handing_over = false;
-    const Nanoseconds took = context_.clock.now() - home->tick_began;
-    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
-    home->room.metrics().tick_handed_over.record(took);
+// Its members are ended when the control thread has the room closed, which also tells other cores.
+void Core::report_failed_rooms() {
+  for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
+  while (!untold_failures_.empty() && try_post(RoomFailed{untold_failures_.back()})) {
+    untold_failures_.pop_back();
   }
 }
 
@@ -416,7 +392,7 @@ Drained Core::save_rooms() {
   if (!key) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
-    auto kept = home->keep();
+    auto kept = ticks_.keep(*home);
     // A room that was opened while this server ran is opened again, be it anew.
     if (!kept && home->origin.definition.empty()) continue;
     drained.rooms.push_back({.name = home->name(),
@@ -434,7 +410,7 @@ void Core::advance_shutdown() {
     post_.end();
     post_.flush();
   }
-  if (!post_.is_over()) return;
+  if (!post_.is_over() && !without_peers_) return;
   // What peers have yet to acknowledge is waited for a little: they may be gone.
   if (pins_until_ == never) pins_until_ = context_.now + pins_timeout;
   if (sender_.pinned() != 0 && context_.now < pins_until_) return;
@@ -442,7 +418,9 @@ void Core::advance_shutdown() {
   done_ = true;
   sample_at_ = context_.now;
   sample_levels();
-  post(save_rooms());
+  Drained drained = save_rooms();
+  report_failed_rooms();
+  post(std::move(drained));
 }
 
 // Levels are looked at once a second rather than kept at each change.
@@ -480,13 +458,18 @@ void Core::limit_link() {
   context_.metrics[Level::link_bytes_per_second].set(static_cast<std::uint64_t>(rate));
 }
 
-void Core::post(CoreToControl mail) {
+bool Core::try_post(CoreToControl mail) {
   if (!wiring_.to_control.push(std::move(mail))) {
     context_.metrics[Count::mailbox_full].add();
     RINGCAST_PROBE(mailbox_full, 3, control_queue_capacity);
-  } else if (wiring_.control_doorbell != nullptr) {
-    wiring_.control_doorbell->ring();
+    return false;
   }
+  if (wiring_.control_doorbell != nullptr) wiring_.control_doorbell->ring();
+  return true;
+}
+
+void Core::post(CoreToControl mail) {
+  static_cast<void>(try_post(std::move(mail)));
 }
 
 }  // namespace ringcast::server

@@ -21,6 +21,7 @@
 #include "core/memory_relief.h"
 #include "core/peer_mail.h"
 #include "core/rooms.h"
+#include "core/ticks.h"
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
@@ -97,9 +98,7 @@ class Core {
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
-  void tick_due_rooms();
-  void tick(HomeRoom& home);
-  void note_handed_over();
+  void report_failed_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
   void advance_shutdown();
@@ -107,6 +106,8 @@ class Core {
   void limit_link();
   void share_memory();
   void post(CoreToControl mail);
+  /// False when the queue is full.
+  [[nodiscard]] bool try_post(CoreToControl mail);
   [[nodiscard]] Instant next_deadline() const;
 
   CoreWiring wiring_;
@@ -120,17 +121,20 @@ class Core {
   Rooms rooms_;
   CorePost post_;
   Broadcast broadcast_;
+  Ticks ticks_;
   Reader reader_;
   Acceptor acceptor_;
   Departures departures_;
   Arrivals arrivals_;
   LinkShare link_share_;
   MemoryRelief memory_relief_;
+  std::vector<FailedRoom> untold_failures_;
   Instant sample_at_{};
   Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn
   Instant pins_until_ = never;
+  bool without_peers_ = false;
   bool done_ = false;
 };
 

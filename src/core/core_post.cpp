@@ -134,7 +134,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
 
 void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) {
-    fan_out_.close_room(room->branch());
+    fan_out_.close_room(room->branch(), mail.code);
     rooms_.remove(mail.room);
   }
   closed_(mail.room);

@@ -131,16 +131,16 @@ void FanOut::cut_off(const room::Branch& branch, MemberId newest) {
   close_overflowed();
 }
 
-void FanOut::close_room(const room::Branch& branch) {
+void FanOut::close_room(const room::Branch& branch, ws::CloseCode code) {
   std::vector<Handle> leaving;
   leaving.reserve(branch.admitted());
   branch.for_each_admitted(
       [&](const room::Branch::Member& member) { leaving.push_back(member.session); });
-  const FrameRef goodbye =
-      context_.encoder.close(context_.frames, ws::CloseCode::normal, "the room is closed");
+  const FrameRef goodbye = context_.encoder.close(
+      context_.frames, code,
+      code == ws::CloseCode::normal ? "the room is closed" : "the room has failed");
   for (const Handle handle : leaving) {
-    sessions_.close_with(handle, goodbye, ws::CloseCode::normal, Farewell::after_reliable,
-                         LeaveReason::ended);
+    sessions_.close_with(handle, goodbye, code, Farewell::after_reliable, LeaveReason::ended);
   }
 }
 

@@ -38,8 +38,8 @@ class FanOut {
   void dropped_input(const room::Branch& branch, MemberId member);
   /// Disconnects all who asked to join up to `newest`.
   void cut_off(const room::Branch& branch, MemberId newest);
-  /// Ends the sessions of all who were admitted, behind what was sent to them: close code 1000.
-  void close_room(const room::Branch& branch);
+  /// Ends the sessions of all who were admitted, behind what was sent to them.
+  void close_room(const room::Branch& branch, ws::CloseCode code);
 
  private:
   void latest_to(Handle handle, const FrameRef& frame);

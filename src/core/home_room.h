@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/overrun_budget.h"
 #include "core/saved_room.h"
 #include "room/room.h"
 #include "session/local_room.h"
@@ -69,6 +70,7 @@ class HomeRoom final : public LocalRoom {
   Instant tick_began{};
   RoomOrigin origin;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
+  OverrunBudget overrun_budget;
 
  private:
   std::optional<ResumeKey> resume_key_;

@@ -88,8 +88,10 @@ struct CutOffMail {
   MemberId newest{};
 };
 /// The room is no more: its sessions end behind what was sent to them.
+/// Its sessions end with `code`.
 struct RoomClosedMail {
   room::RoomId room{};
+  ws::CloseCode code{};
 };
 
 // From a member's core to the room's home.

@@ -151,6 +151,12 @@ constexpr auto room_cells = std::to_array<RoomCellRow>({
     {"room_ticks_total", "Ticks of the room.", "counter", &RoomMetrics::tick},
     {"room_ticks_overrun_total", "Ticks left out since their time had passed.", "counter",
      &RoomMetrics::ticks_overrun},
+    {"room_ticks_held_up_total",
+     "Of the ticks left out those whose core was held by another room's tick.", "counter",
+     &RoomMetrics::ticks_held_up},
+    {"room_ticks_rested_total",
+     "Ticks left out since the room's own took longer than there is time between them.", "counter",
+     &RoomMetrics::ticks_rested},
     {"room_marshals_total", "Payloads marshaled.", "counter", &RoomMetrics::marshals},
     {"room_snapshot_bytes", "The newest snapshot's frame.", "gauge", &RoomMetrics::snapshot_bytes},
 });
@@ -238,6 +244,8 @@ std::string exposition(const ControlMetrics& control) {
   constexpr std::string_view refused = "admin_requests_refused_total";
   writer.family(refused, "Requests to the admin address without its token.", "counter");
   writer.sample(refused, control.admin_requests_refused.value());
+  writer.family("cores_stuck", "Cores whose loop stands still.", "gauge");
+  writer.sample("cores_stuck", control.cores_stuck.value());
   return writer.take();
 }
 

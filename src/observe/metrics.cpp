@@ -3,6 +3,7 @@
 #include "observe/metrics.h"
 
 #include <cmath>
+#include <utility>
 
 namespace ringcast::observe {
 namespace {
@@ -64,6 +65,7 @@ constexpr auto count_rows = std::to_array<MetricRow>({
      "Sessions lost since they held frames for long while frame memory was short.", ""},
     {"frame_memory_exhausted_total", "Frames not made since frame memory had run out.", ""},
     {"payloads_too_big_total", "Payloads that no frame can hold.", ""},
+    {"rooms_failed_total", "Rooms closed since their simulation threw an exception.", ""},
     {"mailbox_full_total", "Mails that found the other core's mailbox full.", ""},
     {"connections_moved_total", "Connections handed to the core that their room is on.", ""},
     {"snapshots_replaced_between_cores_total",
@@ -93,6 +95,8 @@ constexpr auto level_rows = std::to_array<MetricRow>({
     {"frame_memory_bytes", "Frame memory.", ""},
     {"frame_memory_registered_bytes", "Frame memory registered with the kernel.", ""},
     {"link_bytes_per_second", "The core's part of link.bits_per_s, on the wire; 0: no bound.", ""},
+    {"room_running", "The number, from 1, of the room whose simulation is being called; 0: none.",
+     ""},
 });
 static_assert(level_rows.size() == static_cast<std::size_t>(Level::end), "a row for each level");
 
@@ -110,6 +114,23 @@ std::uint64_t Histogram::count() const {
   std::uint64_t total = 0;
   for (const Cell& cell : cells_) total += cell.value();
   return total;
+}
+
+std::size_t Histogram::new_cell(std::size_t bucket) {
+  const std::size_t magnitude = bucket / steps;
+  if (rows_given_ < rows_max) {
+    rows_[magnitude].store(++rows_given_, std::memory_order_relaxed);
+    return cell(rows_given_, bucket);
+  }
+  for (std::size_t distance = 1; distance < magnitudes; ++distance) {
+    if (distance <= magnitude) {
+      if (const std::uint8_t row = row_of(magnitude - distance)) return cell(row, steps - 1);
+    }
+    if (magnitude + distance < magnitudes) {
+      if (const std::uint8_t row = row_of(magnitude + distance)) return cell(row, 0);
+    }
+  }
+  std::unreachable();  // there are rows, or one would have been given out
 }
 
 std::uint64_t Histogram::quantile(double q) const {

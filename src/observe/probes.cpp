@@ -11,6 +11,7 @@ extern "C" {
 RINGCAST_DEFINE_PROBE(tick_start);
 RINGCAST_DEFINE_PROBE(tick_end);
 RINGCAST_DEFINE_PROBE(tick_handed_over);
+RINGCAST_DEFINE_PROBE(room_failed);
 RINGCAST_DEFINE_PROBE(snapshot_built);
 RINGCAST_DEFINE_PROBE(marshal_start);
 RINGCAST_DEFINE_PROBE(marshal_end);

@@ -101,6 +101,9 @@ RINGCAST_PROBE_SEMAPHORE(tick_start);
 RINGCAST_PROBE_SEMAPHORE(tick_end);
 /// All sends of the tick have been handed to the kernel: room, tick, ns since its start.
 RINGCAST_PROBE_SEMAPHORE(tick_handed_over);
+/// The simulation of a room threw, and the room ends: room, tick, which call
+/// (room::SimulationCall), member.
+RINGCAST_PROBE_SEMAPHORE(room_failed);
 /// The simulation has its snapshot ready to be marshaled: room, tick, ns since the tick's start.
 RINGCAST_PROBE_SEMAPHORE(snapshot_built);
 /// A payload is about to be written into frame memory: room, bytes of the payload.

@@ -1,7 +1,7 @@
 // What waits for a room's next tick: joins, leaves, inputs, internal events, in the order in which
-// they came. Bounded and allocated once; payloads are copied into one run of bytes that starts anew
-// with each tick. Inputs and internal events may be refused, joins and leaves never: their room is
-// reserved.
+// they came. Bounded; memory comes with the first input and goes when it has been idle for seconds.
+// Payloads are copied into a run of bytes that starts anew with each tick. Inputs and internal
+// events may be refused, joins and leaves never.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ringcast/simulation.h"
+#include "room/byte_run.h"
 
 namespace ringcast::room {
 
@@ -25,7 +26,8 @@ struct Command {
 
 class Inbox {
  public:
-  Inbox(std::uint32_t inputs_max, std::size_t bytes_max, std::uint32_t members_max);
+  Inbox(std::uint32_t inputs_max, std::size_t bytes_max)
+      : bytes_(bytes_max), inputs_max_(inputs_max) {}
 
   void join(MemberId member);
   void leave(MemberId member, LeaveReason reason);
@@ -35,13 +37,14 @@ class Inbox {
 
   [[nodiscard]] std::span<const Command> commands() const { return commands_; }
   void clear();
+  /// Of payloads, used or not.
+  [[nodiscard]] std::size_t held_bytes() const { return bytes_.held_bytes(); }
 
  private:
   [[nodiscard]] bool append(Command command, std::span<const std::byte> payload);
 
   std::vector<Command> commands_;
-  std::vector<std::byte> bytes_;
-  std::size_t bytes_used_ = 0;
+  ByteRun bytes_;
   std::uint32_t inputs_ = 0;
   std::uint32_t inputs_max_;
 };

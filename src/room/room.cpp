@@ -1,10 +1,42 @@
 #include "room/room.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
 namespace ringcast::room {
+
+namespace {
+
+constexpr std::array<std::string_view, 9> simulation_calls{
+    "no call",      "join()", "leave()",   "input()", "internal_event()",
+    "full_state()", "step()", "closing()", "save()"};
+
+}  // namespace
+
+std::string_view name_of(SimulationCall call) {
+  return simulation_calls.at(std::to_underlying(call));
+}
+
+Room::Running Room::running(const observe::RoomMetrics& metrics) {
+  const std::uint64_t packed = metrics.running.value();
+  return {static_cast<SimulationCall>(packed & 0xff),
+          MemberId{static_cast<std::uint32_t>(packed >> 8)}};
+}
+
+Room::Running Room::fail() {
+  failed_ = true;
+  return running(metrics_);
+}
+
+std::uint64_t Room::rest_until(Instant until) {
+  std::uint64_t left_out = 0;
+  for (; scheduled(turn_) < until; ++turn_) ++left_out;
+  next_tick_ = scheduled(turn_);
+  metrics_.ticks_rested.add(left_out);
+  return left_out;
+}
 
 Room::Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32_t rate_hz,
            const RoomLimits& limits, Instant start, observe::RoomMetrics& metrics)
@@ -17,7 +49,7 @@ Room::Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32
       start_(start),
       next_tick_(scheduled(1)),
       by_core_(limits.cores),
-      inbox_(limits.inbox_inputs_max, limits.inbox_bytes_max, limits.members_max),
+      inbox_(limits.inbox_inputs_max, limits.inbox_bytes_max),
       metrics_(metrics) {}
 
 // From the count of turns rather than by adding periods: 60 periods of 16,666,666 ns are not 1 s.
@@ -56,6 +88,7 @@ void Room::depart(MemberId member, LeaveReason reason) {
 }
 
 void Room::part_with(MemberId member, LeaveReason reason) {
+  if (failed_) return;
   if (keeping_ != Keeping::no && reason == LeaveReason::shutdown) {
     kept_.push_back(member);
   } else {
@@ -85,10 +118,12 @@ class Nowhere final : public Outbound {
 
 std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
   assert(members_ == 0);
+  if (failed_) return std::nullopt;
   Nowhere nowhere;
   // Who left since the last tick is not to be found in the saved state.
   for (const Command& command : inbox_.commands()) {
     if (command.kind == Command::Kind::leave) {
+      begin_call(SimulationCall::leave, command.member);
       simulation_->leave(command.member, command.leave_reason, nowhere);
     }
   }
@@ -96,6 +131,7 @@ std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
   // Those who were awaited and have not come before this server ended, too: a later one may be
   // luckier.
   kept_.insert(kept_.end(), awaited_.begin(), awaited_.end());
+  begin_call(SimulationCall::save);
   auto state = simulation_->save();
   if (!state) return std::nullopt;
   return KeptRoom{.tick = tick_,
@@ -119,6 +155,7 @@ bool Room::claim(MemberId id) {
 void Room::give_up_awaited(Instant now, Outbound& out) {
   if (now < awaited_until_) return;
   for (const MemberId member : awaited_) {
+    begin_call(SimulationCall::leave, member);
     simulation_->leave(member, LeaveReason::disconnected, out);
   }
   awaited_.clear();
@@ -146,6 +183,7 @@ void Room::enter(MemberId id, Audience& audience) {
   metrics_.members.set(++members_);
   newcomers_.push_back(member);
   audience.welcome(member);
+  begin_call(SimulationCall::join, id);
   simulation_->join(id, audience);
 }
 
@@ -159,17 +197,20 @@ void Room::drain(Audience& audience) {
         if (!never_entered(command.member)) enter(command.member, audience);
         break;
       case Command::Kind::leave:
+        begin_call(SimulationCall::leave, command.member);
         simulation_->leave(command.member, command.leave_reason, audience);
         break;
       case Command::Kind::input:
         // Inputs of members who have left since are still theirs: they came before the leave.
         if (never_entered(command.member)) break;
+        begin_call(SimulationCall::input, command.member);
         if (simulation_->input(command.member, command.payload, command.type, audience) ==
             InputResult::malformed) {
           if (const auto member = find(command.member)) audience.malformed_input(*member);
         }
         break;
       case Command::Kind::internal_event:
+        begin_call(SimulationCall::internal_event);
         simulation_->internal_event({command.event_kind, command.payload}, audience);
         break;
     }
@@ -178,6 +219,7 @@ void Room::drain(Audience& audience) {
   for (const MemberId id : never_entered_) places_.erase(id);
   never_entered_.clear();
   if (!newcomers_.empty()) {
+    begin_call(SimulationCall::full_state);
     if (const Payload* state = simulation_->full_state()) audience.full_state(newcomers_, *state);
   }
   audience.release_events();
@@ -195,6 +237,7 @@ void Room::tick(Instant now, Audience& audience) {
   next_tick_ = scheduled(turn_);
   if (keeping_ != Keeping::yes) give_up_awaited(now, audience);
   drain(audience);
+  begin_call(SimulationCall::step);
   simulation_->step({tick_, period_}, audience);
   audience.release_events();
 }
@@ -203,6 +246,7 @@ void Room::close(Audience& audience) {
   ++tick_;
   metrics_.tick.set(tick_);
   drain(audience);
+  begin_call(SimulationCall::closing);
   simulation_->closing(audience);
   audience.release_events();
 }

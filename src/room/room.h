@@ -9,7 +9,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,6 +26,22 @@ struct Member {
   MemberId id{};
   std::uint32_t core = 0;  ///< that its session is on
 };
+
+/// What a room may be calling its simulation for; the order is that of simulation_calls in
+/// room.cpp.
+enum class SimulationCall : std::uint8_t {
+  none,
+  join,
+  leave,
+  input,
+  internal_event,
+  full_state,
+  step,
+  closing,
+  save
+};
+/// As a sentence names it: "step()".
+[[nodiscard]] std::string_view name_of(SimulationCall call);
 
 /// What a tick says beyond what a Simulation can: to newcomers, and about members.
 class Audience : public Outbound {
@@ -56,11 +74,12 @@ class Room {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Encoding encoding() const { return encoding_; }
   [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
+  [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
   /// Whether admit() may be called. Members who are awaited after a restart have theirs.
   [[nodiscard]] bool has_place() const {
-    return places_.size() - never_entered_.size() + awaited_.size() < members_max_;
+    return !failed_ && places_.size() - never_entered_.size() + awaited_.size() < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch.
@@ -90,6 +109,20 @@ class Room {
   /// Takes the member off those that are awaited, to be admitted again. False when it is not one.
   [[nodiscard]] bool claim(MemberId id);
 
+  /// Which call of the simulation runs, and whom it is about; the newest, when none does.
+  struct Running {
+    SimulationCall call{};
+    MemberId member{};
+  };
+  /// Of a room's metrics, where any thread may read it: one store a call.
+  [[nodiscard]] static Running running(const observe::RoomMetrics& metrics);
+  /// Its simulation has thrown, and is not called again. The room takes no more members; those that
+  /// it has are the caller's to end. Returns the call that threw.
+  Running fail();
+  [[nodiscard]] bool has_failed() const { return failed_; }
+  /// Leaves out the ticks that are due before `until`, and says how many these are.
+  std::uint64_t rest_until(Instant until);
+
   /// When the next tick is due: an absolute schedule that never drifts.
   [[nodiscard]] Instant next_tick() const { return next_tick_; }
   /// The newest tick begun; 0 before the first.
@@ -117,6 +150,9 @@ class Room {
     Standing standing;
   };
 
+  void begin_call(SimulationCall call, MemberId member = {}) {
+    metrics_.running.set(std::uint64_t{std::to_underlying(member)} << 8 | std::to_underlying(call));
+  }
   void drain(Audience& audience);
   void part_with(MemberId member, LeaveReason reason);
   void give_up_awaited(Instant now, Outbound& out);
@@ -134,6 +170,7 @@ class Room {
   std::uint64_t turn_ = 1;  ///< counts periods since the start, skipped ones too
   Instant next_tick_;
   std::uint64_t tick_ = 0;
+  bool failed_ = false;
   std::unordered_map<MemberId, Place> places_;
   std::vector<std::uint32_t> by_core_;
   std::uint32_t members_ = 0;

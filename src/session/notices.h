@@ -28,6 +28,7 @@ struct Notice {
     heartbeat_missed,        ///< the session did not answer a ping, and is lost
     send_stalled,            ///< the session did not read on in a frame, and is lost
     ticks_overrun,           ///< `count` ticks of the room were left out
+    room_rests,              ///< a tick took `count` us, too long: `more` ticks are left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
     sessions_evicted,        ///< `count` of the room, who held `bytes` and did not read
     accept_failed,           ///< `count` is the errno
@@ -42,10 +43,12 @@ struct Notice {
   ws::CloseCode code{};  ///< of session_closed
   Handle session{};      ///< empty where none is concerned
   room::RoomId room{};
+  std::optional<room::RoomId> other_room = std::nullopt;  ///< of ticks_overrun: that held the core
   MemberId member{};
   std::optional<IpAddress> address = std::nullopt;
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t more = 0;
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};
 

@@ -55,7 +55,7 @@ struct SessionOptions {
   std::size_t message_bytes_max = 65'536;
   RateLimit messages{.per_second = 120, .burst = 240};
   RateLimit bytes{.per_second = 65'536, .burst = 262'144};
-  /// Dropped messages in a row of `limit_window` that end in 1008.
+  /// Dropped messages within `dropped_messages_window` that end in 1008.
   std::uint32_t dropped_messages_max = 1'000;
   Nanoseconds dropped_messages_window = std::chrono::seconds(10);
   room::OutboxLimits outbox;
@@ -118,6 +118,9 @@ struct CoreOptions {
   std::uint32_t reliable_frames_max = 65'536;
   /// Sends queued before one submit: a long flush is cut here so that others get their turn.
   std::uint32_t flush_sends_max = 256;
+  /// How much of its core a room may take whose ticks are longer than the time between them, while
+  /// the core has other rooms: 1 to 100.
+  std::uint32_t overrunning_room_percent = 10;
   std::vector<ws::AllowedOrigin> origins_allowed;  ///< empty: all
   /// Proxies: their connections begin with a PROXY header (src/proxy).
   std::vector<IpNetwork> proxy_from;

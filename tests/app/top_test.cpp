@@ -10,11 +10,11 @@ namespace {
 std::string core(int index) {
   return R"({"core":)" + std::to_string(index) +
          R"(,"busy":0.5,"sessions":500,"frames_per_s":30000,"bytes_per_s":36000000,)"
-         R"("replaced_per_s":3,"backlog_bytes":12000,"age_us":{"p50":400,"p99":2500}})";
+         R"("replaced_per_s":3,"backlog_bytes":12000,"stands_still":"","age_us":{"p50":400,"p99":2500}})";
 }
 std::string room(const std::string& name) {
   return R"({"name":")" + name +
-         R"(","core":0,"members":500,"budget_us":16666.7,"overrun":1,)"
+         R"(","core":0,"members":500,"budget_us":16666.7,"overrun":1,"rested":0,)"
          R"("handed_over_us":{"p50":2100,"p95":3000,"p99":4166.7}})";
 }
 std::string session(int slot) {

@@ -57,6 +57,8 @@ TEST_CASE("rates and quantiles are of the window since the report before") {
   for (int tick = 0; tick < 100; ++tick) world.room->tick_handed_over.record(1ms);
   world.room->tick.set(620);
   world.room->ticks_overrun.add(2);
+  world.room->ticks_held_up.add(1);
+  world.room->ticks_rested.add(7);
   world.clock.pass(2s);
   const json report = world.next();
   const json& core = report.at("cores").at(0);
@@ -69,6 +71,9 @@ TEST_CASE("rates and quantiles are of the window since the report before") {
   CHECK(room.at("name") == "arena");
   CHECK(room.at("ticks_per_s") == 60.0);
   CHECK(room.at("overrun") == 2);
+  CHECK(room.at("held_up") == 1);
+  CHECK(room.at("rested") == 7);
+  CHECK(core.at("stands_still") == "");
   CHECK(room.at("handed_over_us").at("p99").get<double>() >= 1'000);
   CHECK(room.at("handed_over_us").at("p99").get<double>() < 1'063);
   world.clock.pass(1s);

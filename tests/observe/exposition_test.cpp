@@ -47,7 +47,10 @@ TEST_CASE("what the control thread counts has no label") {
           "# HELP ringcast_admin_requests_refused_total Requests to the admin address without its "
           "token.\n"
           "# TYPE ringcast_admin_requests_refused_total counter\n"
-          "ringcast_admin_requests_refused_total 3\n");
+          "ringcast_admin_requests_refused_total 3\n"
+          "# HELP ringcast_cores_stuck Cores whose loop stands still.\n"
+          "# TYPE ringcast_cores_stuck gauge\n"
+          "ringcast_cores_stuck 0\n");
 }
 
 TEST_CASE("a label's value is escaped") {

@@ -135,13 +135,13 @@ function drawRoom(card, room) {
   card.name(room.name, `${room.simulation}, ${room.rate_hz} Hz, ${where}`);
   const label = `Tick time p99 ${duration(p99)} of ${duration(room.budget_us)}`;
   card.chart(p50, p99, room.budget_us, label);
-  const over = p99 > room.budget_us || room.overrun > 0;
+  const over = p99 > room.budget_us || room.overrun + room.rested > 0;
   card.say(`${duration(p99)} of ${duration(room.budget_us)}`, over, {
     "Members": number(room.members),
     "Tick p50": duration(p50),
     "Tick p95": duration(p95),
     "Tick p99": duration(p99),
-    "Left out": number(room.overrun),
+    "Left out": number(room.overrun + room.rested),
     "Late p99": duration(room.lateness_us.p99),
     "Step": duration(room.stages_us.step),
     "Marshal": duration(room.stages_us.marshal),
@@ -156,7 +156,8 @@ function drawCore(card, core) {
   const percent = core.busy * 100;
   card.name(`core ${core.core}`, `${core.rooms} room${core.rooms === 1 ? "" : "s"} at home`);
   card.chart(null, percent, 100, `Busy ${percent.toFixed(0)} %`);
-  card.say(`${percent.toFixed(0)} % busy`, percent > 85, {
+  const still = core.stands_still;
+  card.say(still || `${percent.toFixed(0)} % busy`, still !== "" || percent > 85, {
     "Sessions": number(core.sessions),
     "Frames/s": number(core.frames_per_s),
     "Sent/s": bytes(core.bytes_per_s),

@@ -1,0 +1,97 @@
+// When the rooms of a core tick: the one that is due first, first. A room is a unit of blame here
+// (design decision 19): an exception of its simulation ends that room and no other, and a room
+// whose ticks take longer than there is time between them gets a bounded share of its core, so that
+// the others keep theirs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/failed_room.h"
+#include "core/home_room.h"
+#include "session/core_context.h"
+
+namespace ringcast::server {
+
+class Broadcast;
+class Sessions;
+
+/// Rooms by when their next tick is due: a heap, since a turn must not look at a thousand idle
+/// ones.
+class TickSchedule {
+ public:
+  /// `due` is the room's next tick. Once a room, until it is popped or removed.
+  void push(HomeRoom& room);
+  /// Does nothing when it is not there.
+  void remove(const HomeRoom& room);
+  [[nodiscard]] Instant next() const { return heap_.empty() ? never : heap_.front().due; }
+  /// The room that is due first; there must be one.
+  [[nodiscard]] HomeRoom& pop();
+
+ private:
+  struct Entry {
+    Instant due;
+    room::RoomId id;  ///< of two that are due at once the older goes first
+    HomeRoom* room;
+  };
+  [[nodiscard]] static bool later(const Entry& a, const Entry& b) {
+    return a.due != b.due ? a.due > b.due : a.id > b.id;
+  }
+
+  std::vector<Entry> heap_;
+};
+
+class Ticks {
+ public:
+  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions, std::uint32_t core)
+      : context_(context), broadcast_(broadcast), sessions_(sessions), core_(core) {}
+
+  void add(HomeRoom& room) { schedule_.push(room); }
+  /// The room ends.
+  void remove(const HomeRoom& room);
+
+  [[nodiscard]] Instant next() const { return schedule_.next(); }
+  /// Ticks every room whose time has come, each at most once. `rooms`: that this core has something
+  /// of, at home or elsewhere: a room that is alone may take all of its core.
+  void run_due(std::size_t rooms);
+  /// Everything that was queued has been handed over: so have the sends of all ticks before.
+  void note_handed_over();
+  /// The last call into a room that is being closed, as far as its simulation can be called.
+  void close(HomeRoom& room);
+  /// What the room has to be saved, as the last call into it; nothing when it can't be saved.
+  [[nodiscard]] std::optional<room::KeptRoom> keep(HomeRoom& room);
+  /// The rooms that have failed since this was last asked.
+  [[nodiscard]] std::vector<FailedRoom> take_failed() { return std::exchange(failed_, {}); }
+
+ private:
+  /// The tick that has lately held up others.
+  struct LongTick {
+    room::RoomId room{};
+    Instant ended{};
+    Nanoseconds took{};
+  };
+
+  void tick(HomeRoom& home, bool alone);
+  void note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks);
+  void rest(HomeRoom& home, Nanoseconds took);
+  template <class Call>
+  bool guarded(HomeRoom& home, Call&& call);
+  void fail(HomeRoom& home, std::string_view what);
+
+  CoreContext& context_;
+  Broadcast& broadcast_;
+  Sessions& sessions_;
+  std::uint32_t core_;
+  TickSchedule schedule_;
+  std::vector<HomeRoom*> due_;
+  std::vector<HomeRoom*>
+      handing_over_;  ///< sends of their newest tick have not all been handed over
+  std::vector<FailedRoom> failed_;
+  LongTick longest_lately_;
+};
+
+}  // namespace ringcast::server
