@@ -161,8 +161,7 @@ Instant Core::next_deadline() const {
 // is.
 void Core::receive(std::span<io::Completion> completions) {
   arrivals_.arrive(completions, asked_at_, wiring_.io.has_left_behind());
-  Instant tick_due = never;
-  for (const auto& home : rooms_.homes()) tick_due = std::min(tick_due, home->room.next_tick());
+  const Instant tick_due = ticks_.next();
   for (std::uint32_t count = 1; !arrivals_.empty(); ++count) {
     io::Completion completion = arrivals_.next();
     dispatch(completion);
