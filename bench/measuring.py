@@ -21,6 +21,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RING_TO_EPOLL_MAX = 0.85
+UNACKNOWLEDGED_S = 11          # until who acknowledges nothing is taken for one that never does
 NOTSENT_LOWAT_BYTES = 16_384   # the server's default, tcp.notsent_lowat_bytes
 
 
@@ -30,7 +31,9 @@ class Case:
     rate_hz: int
     slow: int = 0
     slow_bytes_per_s: int = 7_200
+    slow_after_s: int = 0   # from their join until they read slowly
     slow_receive_buffer: int = 0
+    acknowledge_every_ticks: int = 6
     acknowledge: bool = True
     notsent_lowat_bytes: int = NOTSENT_LOWAT_BYTES
     cores: str = ""   # of the server, as its --cores takes them; empty: one
@@ -158,6 +161,8 @@ class Server(Subject):
             level = "warning"
             [tcp]
             notsent_lowat_bytes = {case.notsent_lowat_bytes}
+            [latest]
+            acknowledge_every_ticks = {case.acknowledge_every_ticks}
             [[room]]
             name = "arena"
             simulation = "arena"
@@ -228,11 +233,13 @@ def load_command(setup: Setup, subject: Subject, clients: int, seconds: int) -> 
 def measure(setup: Setup, subject: Subject) -> dict:
     """One load on one subject: the load's report, and what the subject cost in its window."""
     case = subject.case
+    # Who never acknowledges gets everything only after a while (docs/protocol.md).
+    settled_s = 0 if case.acknowledge else UNACKNOWLEDGED_S
     command = [*load_command(setup, subject, case.clients, setup.seconds),
                "--slow", str(case.slow), "--slow-bytes-per-s", str(case.slow_bytes_per_s),
-               "--slow-rcvbuf", str(case.slow_receive_buffer)]
+               "--slow-after", str(case.slow_after_s or settled_s), "--slow-rcvbuf", str(case.slow_receive_buffer)]
     if not case.acknowledge:
-        command.append("--no-ack")
+        command += ["--no-ack", "--settle", str(settled_s)]
     load = setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said, cpu, busy = "", 0, 0
     for line in load.stderr:

@@ -174,7 +174,7 @@ void Broadcast::full_state(std::span<const room::Member> newcomers, const Payloa
   for (std::uint32_t core = 0; core < newcomers_.size(); ++core) {
     if (newcomers_[core] == 0) continue;
     if (core == core_) {
-      fan_out_.full_state(home_->branch(), marshaled.frame);
+      fan_out_.full_state(*home_, marshaled.frame);
       continue;
     }
     outlets_[core]->drop_snapshot(home_->id());

@@ -107,7 +107,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.full_state(room->branch(), copy(mail.frame, FrameUse::reliable));
+  fan_out_.full_state(*room, copy(mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const GoodbyeMail& mail) {

@@ -74,10 +74,14 @@ void FanOut::event(const room::Branch& branch, MemberId to, const FrameRef& fram
 // Who speaks before the tick that welcomes it is heard, but the welcome comes first.
 void FanOut::welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const FrameRef& frame) {
   room.branch().welcome(member, tick);
-  if (room.encoding() == Encoding::raw) return;
   const Handle handle = room.branch().find(member);
+  Session* session = sessions_.find(handle);
+  if (room.encoding() == Encoding::raw) {
+    if (session != nullptr) session->acknowledgement.expect_none();
+    return;
+  }
   reliable_to(handle, frame);
-  if (Session* session = sessions_.find(handle)) {
+  if (session != nullptr) {
     session->welcome();
     if (const auto ping = std::exchange(session->early_ping, std::nullopt)) {
       auto buffer = wire::encode(
@@ -91,8 +95,15 @@ void FanOut::welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const
   close_overflowed();
 }
 
-void FanOut::full_state(const room::Branch& branch, const FrameRef& frame) {
-  for (const MemberId newcomer : branch.newcomers()) reliable_to(branch.find(newcomer), frame);
+// Snapshots wait behind it in the client as well: the first one follows when it has been seen.
+void FanOut::full_state(LocalRoom& room, const FrameRef& frame) {
+  const std::uint64_t tick = room.tick_number() - 1;
+  for (const MemberId newcomer : room.branch().newcomers()) {
+    const Handle handle = room.branch().find(newcomer);
+    reliable_to(handle, frame);
+    Session* session = sessions_.find(handle);
+    if (session != nullptr && tick != 0) session->acknowledgement.sent(tick);
+  }
   close_overflowed();
 }
 

@@ -30,7 +30,7 @@ class FanOut {
   /// Who is welcomed in tick `tick` is reached by broadcasts from here on. `frame` may be empty
   /// where a room says no welcome (Encoding::raw).
   void welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const FrameRef& frame);
-  void full_state(const room::Branch& branch, const FrameRef& frame);
+  void full_state(LocalRoom& room, const FrameRef& frame);
   void goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
                ws::CloseCode code, LeaveReason reason);
   void malformed_input(const room::Branch& branch, MemberId member);

@@ -1,9 +1,10 @@
 // How far the server runs ahead of a client that says what it has seen (design decision 3).
 // The receiver's kernel buffers seconds of snapshots for a slow client; only the client can tell.
-// So the snapshots that are on their way at once are held to a window, and the window to what the
-// client acknowledges in time: within its round trip and K ticks, K being configured. Who reads
-// fast has a window that never binds; who reads slowly gets fewer snapshots, and fresh ones.
-// A client that never acknowledges is not bounded here.
+// So the snapshots on their way to it at once are held to a window, as a delay-based congestion
+// control does: a snapshot that was alone on its way tells the round trip; while acknowledgements
+// come within that and half of K ticks the window opens as far as it is used, and when one comes
+// later it shuts to what the client was just seen to read in that time. A newcomer begins with one
+// snapshot. Who keeps up has a window that never binds.
 #pragma once
 
 #include <algorithm>
@@ -18,33 +19,63 @@ struct AckBound {
   std::uint32_t ticks_max;
   /// A client need not acknowledge a tick that is less than this much newer than the one before.
   std::uint32_t acknowledge_every_ticks;
+
+  /// What of K is for a path that delays now more and now less, and for a window that tries one
+  /// snapshot too many; the other half is for what such a try is late by.
+  [[nodiscard]] std::uint64_t tolerance() const { return std::max(1U, ticks_max / 2); }
 };
 
+/// All ticks are the room's; O(1) a call. Of the session's core alone.
 class AckWindow {
  public:
   /// Snapshots on their way at once, at most.
   static constexpr std::uint32_t window_max = 64;
+  /// How often another snapshot may go to a client that has not acknowledged any yet. Who has let
+  /// as many pass may be one that never does, and is not bounded until it does.
+  static constexpr std::uint8_t patience = 10;
 
-  [[nodiscard]] bool may_send(const AckBound& bound) const {
-    if (!acknowledges_ || bound.ticks_max == 0 || unacknowledged() < window_) return true;
-    // Of what has been sent nothing has to be acknowledged yet: waiting for it would be for ever.
-    return sent_.tick - acknowledged_ < bound.acknowledge_every_ticks;
+  /// Whether the snapshot of `tick` may leave.
+  [[nodiscard]] bool may_send(std::uint64_t tick, const AckBound& bound) const {
+    if (bound.ticks_max == 0) return true;
+    if (!acknowledges_) return credit_ || patience_ == 0;
+    const std::uint32_t on_their_way = unacknowledged();
+    if (on_their_way < (drains_ ? 1 : window_)) return true;
+    // Of what has been sent nothing has to be acknowledged yet, and waiting for it would be for
+    // ever: so the first that has to be goes as well.
+    return sent_.tick - acknowledged_ < bound.acknowledge_every_ticks &&
+           tick - acknowledged_ >= bound.acknowledge_every_ticks;
   }
 
   void sent(std::uint64_t tick) {
-    if (probe_.tick == 0) probe_ = {tick, unacknowledged()};
+    credit_ = false;
+    if (unacknowledged() == 0) {
+      alone_ = tick;
+      drains_ = false;
+      filled_by_ = 0;
+    }
     const std::uint64_t step = tick - sent_.tick;
-    // What is still on its way, however old, stays counted.
-    std::uint64_t ticks = unacknowledged() != 0 && step >= 64 ? std::uint64_t{1} << 63 : 0;
-    if (step < 64) ticks = sent_.ticks << step;
-    before_ = std::exchange(sent_, {tick, ticks | 1});
+    before_ = std::exchange(sent_, {tick, sent_.on_their_way_after(step) | 1});
+    if (filled_by_ == 0 && unacknowledged() >= window_) filled_by_ = tick;
   }
   /// The snapshot of the last sent() did not leave after all: were it believed sent, the client
   /// would be waited for to acknowledge what it never got.
   void take_back() {
-    if (probe_.tick == sent_.tick) probe_ = {};
+    if (alone_ == sent_.tick) alone_ = 0;
+    if (filled_by_ == sent_.tick) filled_by_ = 0;
+    credit_ = !acknowledges_;
     sent_ = before_;
   }
+
+  /// Whether it has acknowledged anything.
+  [[nodiscard]] bool acknowledges() const { return acknowledges_; }
+  /// A client that has not acknowledged anything yet is sent one more snapshot.
+  void another_without() {
+    if (patience_ > 0) --patience_;
+    credit_ = credit_ || std::has_single_bit(static_cast<unsigned>(patience - patience_));
+  }
+
+  /// The client's messages have no place for an acknowledgement.
+  void expect_none() { patience_ = 0; }
 
   /// The client has seen `tick`; the room is in tick `now`. What was never sent is not believed.
   void acknowledge(std::uint64_t tick, std::uint64_t now, const AckBound& bound) {
@@ -52,28 +83,24 @@ class AckWindow {
     if (tick <= acknowledged_) return;
     const std::uint64_t lag = now - std::min(now, tick);
     const std::uint32_t on_their_way = unacknowledged();
-    // Alone on its way, a snapshot waits behind no other: its lag is the round trip.
-    const bool alone = on_their_way <= 1 || !acknowledges_;
-    round_trip_ = alone ? lag : std::min(round_trip_, lag);
+    sent_.acknowledge(tick);
+    before_.acknowledge(tick);
+    const std::uint32_t delivered = on_their_way - std::min(on_their_way, unacknowledged());
+    const std::uint64_t since = std::min(lag, now - std::min(now, acknowledged_at_));
     acknowledges_ = true;
     acknowledged_ = tick;
-    if (tick < probe_.tick) return;
-    // Until it was acknowledged so many were on their way.
-    const std::uint64_t in_flight = probe_.ahead + 1 + sent_after(probe_.tick) - sent_after(tick);
-    probe_ = {};
-    // Acknowledgements take longer in proportion to what is on its way, once the client is what is
-    // slow: the window is what would have been in time. A probe alone says nothing of that: the
-    // next one may have another before it.
-    std::uint64_t window = std::max(window_, 2U);
-    if (in_flight > 1) {
-      const std::uint64_t in_time = round_trip_ + bound.ticks_max;
-      const bool time_to_spare = 2 * (lag - round_trip_) <= bound.ticks_max;
-      window = in_flight * in_time / std::max<std::uint64_t>(1, lag) + (time_to_spare ? 1 : 0);
+    acknowledged_at_ = now;
+    learn_round_trip(tick, lag);
+    most_used_ = std::max(most_used_, on_their_way);
+    const std::uint64_t in_time = round_trip_ + bound.tolerance();
+    if (lag > in_time) {
+      const std::uint64_t readable = delivered * in_time / std::max<std::uint64_t>(1, since);
+      resize(std::min<std::uint64_t>(readable, window_));
+    } else if (filled_by_ != 0 && tick >= filled_by_) {
+      // By more a round trip it would be far too large before the first of them could say so.
+      resize(window_ + std::max(1U, window_ / 4));
     }
-    // But at most twice of what has been seen.
-    const std::uint64_t most = std::max<std::uint64_t>(in_flight, on_their_way) * 2;
-    window_ = static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>(window, 1, std::min<std::uint64_t>(most, window_max)));
+    if (now >= period_ends_) end_period(now, bound);
   }
 
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
@@ -84,33 +111,73 @@ class AckWindow {
   [[nodiscard]] std::uint32_t window() const { return window_; }
 
  private:
-  /// The newest tick sent; bit i: the snapshot of the i-th tick before it was sent, too.
+  /// After so many ticks the window shuts to what was used of it.
+  static constexpr std::uint64_t period_ticks = 128;
+  /// After so many periods the round trip is measured anew if it seems to have become longer.
+  static constexpr std::uint8_t periods_per_round_trip = 4;
+
+  /// The newest tick sent; bit i: the snapshot of the i-th tick before it is on its way. The last
+  /// bit is for all that are older.
   struct Sent {
     std::uint64_t tick = 0;
-    std::uint64_t ticks = 0;
+    std::uint64_t on_their_way = 0;
+
+    [[nodiscard]] std::uint64_t on_their_way_after(std::uint64_t step) const {
+      constexpr std::uint64_t oldest = std::uint64_t{1} << 63;
+      if (step >= 64) return on_their_way != 0 ? oldest : 0;
+      const bool older = step > 0 && on_their_way >> (64 - step) != 0;
+      return on_their_way << step | (older ? oldest : 0);
+    }
+    void acknowledge(std::uint64_t seen) {
+      const std::uint64_t newer = tick - std::min(tick, seen);
+      on_their_way &= newer < 64 ? (std::uint64_t{1} << newer) - 1 : ~std::uint64_t{0};
+    }
   };
 
-  /// A snapshot whose way is timed, and how many were on theirs when it was sent.
-  struct Probe {
-    std::uint64_t tick = 0;
-    std::uint64_t ahead = 0;
-  };
-
-  /// Snapshots sent after `tick`, of the newest 64 ticks.
-  [[nodiscard]] std::uint32_t sent_after(std::uint64_t tick) const {
-    const std::uint64_t newer = sent_.tick - tick;
-    const std::uint64_t mask = newer < 64 ? (std::uint64_t{1} << newer) - 1 : ~std::uint64_t{0};
-    return static_cast<std::uint32_t>(std::popcount(sent_.ticks & mask));
+  [[nodiscard]] std::uint32_t unacknowledged() const {
+    return static_cast<std::uint32_t>(std::popcount(sent_.on_their_way));
   }
-  [[nodiscard]] std::uint32_t unacknowledged() const { return sent_after(acknowledged_); }
+
+  void resize(std::uint64_t window) {
+    window_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, 1, window_max));
+    filled_by_ = 0;
+  }
+
+  void learn_round_trip(std::uint64_t tick, std::uint64_t lag) {
+    shortest_lag_ = std::min(shortest_lag_, lag);
+    round_trip_ = tick == alone_ ? lag : std::min(round_trip_, lag);
+  }
+
+  void end_period(std::uint64_t now, const AckBound& bound) {
+    period_ends_ = now + period_ticks;
+    const std::uint32_t used = std::max(most_used_, most_used_before_);
+    window_ = std::min(window_, used + 1);
+    most_used_before_ = std::exchange(most_used_, 0);
+    if (++periods_ < periods_per_round_trip) return;
+    periods_ = 0;
+    // Either the path has become longer or snapshots wait for one another all the time.
+    drains_ = 2 * (shortest_lag_ - round_trip_) > bound.tolerance();
+    shortest_lag_ = UINT64_MAX;
+  }
 
   Sent sent_;
   Sent before_;
-  Probe probe_;
   std::uint64_t acknowledged_ = 0;
-  std::uint64_t round_trip_ = 0;
+  std::uint64_t acknowledged_at_ = 0;
+  std::uint64_t alone_ = 0;  ///< the newest snapshot that was sent while none was on its way
+  std::uint64_t filled_by_ =
+      0;  ///< the first snapshot with which as many as may be were on their way
+  std::uint64_t round_trip_ = UINT64_MAX;
+  std::uint64_t shortest_lag_ = UINT64_MAX;
+  std::uint64_t period_ends_ = 0;
   std::uint32_t window_ = 1;
+  std::uint32_t most_used_ = 0;
+  std::uint32_t most_used_before_ = 0;
+  std::uint8_t periods_ = 0;
+  std::uint8_t patience_ = patience;
+  bool credit_ = true;  ///< one may go without an acknowledgement
   bool acknowledges_ = false;
+  bool drains_ = false;  ///< the next one goes when none is on its way
 };
 
 }  // namespace ringcast::room

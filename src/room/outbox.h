@@ -114,6 +114,8 @@ class Outbox {
     return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && latest_);
   }
   [[nodiscard]] bool has_latest() const { return static_cast<bool>(latest_); }
+  /// Of the snapshot that waits; 0: none does.
+  [[nodiscard]] std::uint64_t latest_tick() const { return latest_ ? latest_.tick() : 0; }
   [[nodiscard]] bool has_reliable() const { return reliable_count_ != 0; }
   [[nodiscard]] Backlog backlog() const;
 

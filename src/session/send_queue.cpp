@@ -1,5 +1,7 @@
 #include "session/send_queue.h"
 
+#include <utility>
+
 #include "session/link_budget.h"
 
 namespace ringcast::server {
@@ -7,8 +9,19 @@ namespace ringcast::server {
 using observe::Count;
 using room::Outbox;
 
+namespace {
+
+/// How long the first acknowledgement is awaited before the window is asked again.
+constexpr Nanoseconds first_acknowledgement_patience = std::chrono::seconds(1);
+
+}  // namespace
+
 SendQueue::SendQueue(CoreContext& context)
-    : context_(context), slots_(context.options.slots()), queued_(context.options.slots()) {}
+    : context_(context),
+      slots_(context.options.slots()),
+      queued_(context.options.slots()),
+      unheard_(context.options.slots()),
+      is_unheard_(context.options.slots()) {}
 
 void SendQueue::note_due(const FrameRef& frame) {
   if (context_.options.link_bits_per_s == 0) return;
@@ -33,7 +46,13 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
     enqueue(handle, session);
   } else {
     context_.metrics[Count::frames_held_for_acknowledgement].add();
+    if (!session.acknowledgement.acknowledges()) await_first_acknowledgement(handle.slot);
   }
+}
+
+void SendQueue::await_first_acknowledgement(std::uint32_t slot) {
+  if (std::exchange(is_unheard_[slot], 1) != 0) return;
+  static_cast<void>(unheard_.push({slot, context_.now + first_acknowledgement_patience}));
 }
 
 bool SendQueue::put_reliable(Handle handle, Session& session, const FrameRef& frame) {

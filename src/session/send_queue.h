@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/queue.h"
@@ -40,7 +41,16 @@ class SendQueue {
 
   /// The session's client has acknowledged enough to be sent one more snapshot.
   [[nodiscard]] bool may_send_latest(const Session& session) const {
-    return session.acknowledgement.may_send(context_.options.latest.bound());
+    return session.acknowledgement.may_send(session.outbox.latest_tick(),
+                                            context_.options.latest.bound());
+  }
+  /// A slot whose snapshot has waited long enough for the first acknowledgement to ask its window
+  /// again: that may never come, and no newer snapshot may.
+  [[nodiscard]] std::optional<std::uint32_t> pop_unheard() {
+    if (unheard_.empty() || unheard_.front()->until > context_.now) return std::nullopt;
+    const std::uint32_t slot = unheard_.pop()->slot;
+    is_unheard_[slot] = 0;
+    return slot;
   }
   void enqueue_slot(std::uint32_t slot) {
     if (queued_[slot] != 0) return;
@@ -57,12 +67,21 @@ class SendQueue {
   }
 
  private:
+  struct Unheard {
+    std::uint32_t slot;
+    Instant until;
+  };
+
   void note_due(const FrameRef& frame);
+  void await_first_acknowledgement(std::uint32_t slot);
 
   CoreContext& context_;
   // A slot stands in the queue at most once, whoever lives in it: the queue cannot overflow.
   FixedQueue<std::uint32_t> slots_;
   std::vector<std::uint8_t> queued_;  ///< by slot: stands in the queue
+  // Likewise. All wait equally long, so the first is due first.
+  FixedQueue<Unheard> unheard_;
+  std::vector<std::uint8_t> is_unheard_;
 };
 
 }  // namespace ringcast::server

@@ -65,6 +65,17 @@ void Sender::spend(bool on_snapshot, std::size_t bytes) {
   }
 }
 
+// Whose first acknowledgement is awaited may be sent another snapshot without it.
+void Sender::ask_unheard() {
+  while (const auto slot = queue_.pop_unheard()) {
+    const Handle handle = sessions_.handle_at(*slot);
+    Session* session = sessions_.find(handle);
+    if (session == nullptr || session->acknowledgement.acknowledges()) continue;
+    session->acknowledgement.another_without();
+    if (session->outbox.has_latest()) queue_.enqueue(handle, *session);
+  }
+}
+
 bool Sender::has_room_for_sends() const {
   return records_.size() < context_.options.flush_sends_max &&
          pieces_used_ + room::batch_pieces_max <= pieces_.size();
@@ -78,6 +89,7 @@ bool Sender::is_in_this_flush(std::uint32_t slot) const {
 void Sender::flush() {
   flushed_at_ = context_.now;
   budget_.refill(context_.now);
+  ask_unheard();
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
   std::size_t round = queue_.size();

@@ -105,6 +105,7 @@ class Sender {
   void flush_slot(std::uint32_t slot, bool its_turn);
   [[nodiscard]] bool is_in_this_flush(std::uint32_t slot) const;
   void spend(bool on_snapshot, std::size_t bytes);
+  void ask_unheard();
   [[nodiscard]] bool has_room_for_sends() const;
   [[nodiscard]] bool goes_without_copy(const Session& session, const FrameRef& frame) const;
   void hold(Session& session, std::span<room::Piece> batch, std::uint32_t bytes);

@@ -30,7 +30,11 @@ def session(path: str = "/rooms/arena", **options):
 
 
 async def receive(client) -> tuple[str, dict]:
-    return websocket.server_message(await asyncio.wait_for(client.recv(), harness.WAIT_SECONDS))
+    """The next message; a snapshot is acknowledged."""
+    kind, fields = websocket.server_message(await asyncio.wait_for(client.recv(), harness.WAIT_SECONDS))
+    if kind == "snapshot":
+        await client.send(websocket.field(1, websocket.tick_of(fields)))
+    return kind, fields
 
 
 async def receive_kind(client, kind: str) -> dict:

@@ -37,6 +37,7 @@ class Member:
         self.deleted: set[int] = set()
         self.objects: dict[int, int] = {}  # id -> kind
         self.tick = -1
+        self.acknowledged = -6
 
     def take(self) -> None:
         """One message of the server's."""
@@ -49,6 +50,9 @@ class Member:
         payload = message.get(15, [b""])[0]
         if kind == "snapshot":
             self.tick = websocket.tick_of(message)
+            if self.tick - self.acknowledged >= 6:
+                self.acknowledged = self.tick
+                self.connection.send(websocket.frame(websocket.BINARY, websocket.field(1, self.tick)))
             objects = [websocket.fields(one) for one in websocket.fields(payload).get(4, [])]
             self.objects = {one[1][0]: one.get(6, [0])[0] & 7 for one in objects}
         elif kind == "event":

@@ -41,6 +41,7 @@ TEST_CASE("who does not read is the slowest session, with what waits for it, unt
   server::CoreOptions options = small_core();
   options.session.heartbeat_interval = 3s;
   options.session.heartbeat_timeout = 3s;
+  options.latest.unacknowledged_ticks_max = 0;  // so that snapshots fill its socket
   World world(2, SimFaults{}, options);
   for (int count = 0; count < 12; ++count) world.add_client(Temper::silent);
   world.add_client(Temper::stuck);
@@ -73,7 +74,8 @@ TEST_CASE("a client that reads slowly is known by the ticks it has not acknowled
   const auto slowest = world.metrics().slow_sessions.read();
   REQUIRE(slowest);
   REQUIRE(slowest->size() == 1);
-  CHECK(slowest->front().behind_ticks > 15);
+  // Who keeps up is six behind at most: it acknowledges as often.
+  CHECK(slowest->front().behind_ticks > 8);
   world.shut_down(10s);
   world.check_all_home();
 }

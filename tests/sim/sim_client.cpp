@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 
 SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
                      const Origin& origin)
-    : peer_(network.connect(listener, origin.from)),
+    : clock_(network.clock()),
+      peer_(network.connect(listener, origin.from)),
       temper_(temper),
       prng_(seed),
       decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
@@ -53,17 +54,16 @@ std::optional<Nanoseconds> SimClient::act() {
   }
   if (upgraded_ && !close_sent_ && !closed_with_) {
     if (!resting_ && acts_ >= mischief_at_) misbehave();
-    if (!gone_ && temper_ != Temper::silent && temper_ != Temper::stuck) talk();
+    if (!gone_ && temper_ != Temper::mute && temper_ != Temper::stuck) talk();
   }
   if (gone_) return std::nullopt;
+  if (temper_ == Temper::silent) return 3ms;
   return Nanoseconds(1ms) + Nanoseconds(prng_.below(Nanoseconds(30ms).count()));
 }
 
 void SimClient::read() {
-  std::size_t allowance = SIZE_MAX;
-  if (!resting_ && temper_ == Temper::slow) allowance = prng_.below(400);
   if (!resting_ && temper_ == Temper::stuck && welcomed_) return;
-  const std::vector<std::byte> bytes = peer_.receive(allowance);
+  const std::vector<std::byte> bytes = peer_.receive(allowance());
   if (bytes.empty()) return;
   if (!upgraded_) {
     take_answer(bytes);
@@ -72,6 +72,26 @@ void SimClient::read() {
   } else {
     broken("bytes behind the close frame");
   }
+}
+
+std::size_t SimClient::allowance() {
+  if (resting_) return SIZE_MAX;
+  if (temper_ == Temper::slow) return prng_.below(400);
+  if (!bytes_per_s_ || !welcomed_) {
+    paid_until_ = clock_.now();
+    return SIZE_MAX;
+  }
+  // Who had nothing to read does not catch up on it.
+  const auto due = (clock_.now() - paid_until_).count() * static_cast<std::int64_t>(*bytes_per_s_) /
+                   Nanoseconds(1s).count();
+  const std::size_t bytes = std::min(static_cast<std::size_t>(due), peer_.received_bytes());
+  if (bytes < static_cast<std::size_t>(due)) {
+    paid_until_ = clock_.now();
+  } else {
+    paid_until_ +=
+        Nanoseconds(due * Nanoseconds(1s).count() / static_cast<std::int64_t>(*bytes_per_s_));
+  }
+  return bytes;
 }
 
 void SimClient::take_answer(std::span<const std::byte> bytes) {
@@ -127,6 +147,9 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
   if (full_state_seen_ && tick <= newest_tick_) broken("ticks do not rise");
   if (!std::ranges::equal(view.payload, pattern(tick, pattern_size(tick)))) {
     broken("a snapshot's bytes are not what its tick wrote");
+  }
+  if (full_state_seen_) {
+    oldest_ = std::max(oldest_, Nanoseconds(clock_.unix_now() - view.header.server_time));
   }
   full_state_seen_ = true;
   newest_tick_ = tick;
@@ -217,11 +240,13 @@ void SimClient::misbehave() {
 
 void SimClient::talk() {
   // The first one at once: from then on the server knows that this client acknowledges.
-  if (newest_tick_ - acknowledged_ >= (acknowledged_ == 0 ? 1 : 6)) {
+  const bool later = clock_.now() - acknowledged_at_ >= 100ms && newest_tick_ > acknowledged_;
+  if (later || newest_tick_ - acknowledged_ >= (acknowledged_ == 0 ? 1 : 6)) {
     acknowledged_ = newest_tick_;
+    acknowledged_at_ = clock_.now();
     send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
   }
-  if (!welcomed_ || temper_ == Temper::slow) return;
+  if (!welcomed_ || temper_ == Temper::slow || temper_ == Temper::silent) return;
   if (prng_.chance(0.3)) {
     std::array<std::byte, sizeof(std::uint64_t)> number{};
     std::memcpy(number.data(), &next_input_, sizeof(next_input_));

@@ -21,7 +21,8 @@ namespace ringcast::sim {
 enum class Temper : std::uint8_t {
   good,             ///< reads all, acknowledges, sends inputs and pings
   fragmenting,      ///< the same, in fragments and single bytes
-  silent,           ///< reads all, never says anything
+  silent,           ///< reads all, acknowledges, says nothing else
+  mute,             ///< reads all, never says anything
   slow,             ///< reads a little at a time, acknowledges, says nothing else
   stuck,            ///< stops reading after the upgrade
   flooding,         ///< far more inputs than the limit
@@ -32,7 +33,7 @@ enum class Temper : std::uint8_t {
   never_upgrading,  ///< half a request head
   page_reading      ///< GET /
 };
-inline constexpr std::uint64_t tempers = 12;
+inline constexpr std::uint64_t tempers = 13;
 
 /// Where a client's connection comes from, and what is sent before the client says anything: a
 /// proxy's header.
@@ -51,6 +52,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::optional<Nanoseconds> act();
   /// Stop misbehaving, read everything from now on.
   void come_to_rest() { resting_ = true; }
+  /// Reads so much from now on, once it is welcomed.
+  void read_at(std::uint64_t bytes_per_s) { bytes_per_s_ = bytes_per_s; }
 
   [[nodiscard]] Temper temper() const { return temper_; }
   /// By HTTP: the server is full, its address is over a limit, or there is no such room.
@@ -58,6 +61,9 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] bool welcomed() const { return welcomed_; }
   [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }
   [[nodiscard]] std::uint64_t newest_tick() const { return newest_tick_; }
+  /// The age of the oldest snapshot when it was read, of those since this was asked last. The full
+  /// state is none.
+  [[nodiscard]] Nanoseconds oldest() { return std::exchange(oldest_, Nanoseconds::zero()); }
   [[nodiscard]] std::uint64_t events() const { return events_; }
   /// An error message said that the room's inbox was full.
   [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
@@ -84,6 +90,9 @@ class SimClient final : private ws::DecoderEvents {
   void send_text(std::string_view text);
   [[noreturn]] void broken(const std::string& promise) const;
 
+  [[nodiscard]] std::size_t allowance();
+
+  const Clock& clock_;
   SimPeer peer_;
   Temper temper_;
   Prng prng_;
@@ -103,6 +112,10 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t next_input_ = 1;
   std::uint64_t newest_tick_ = 0;
   std::uint64_t acknowledged_ = 0;
+  Instant acknowledged_at_{};
+  std::optional<std::uint64_t> bytes_per_s_;
+  Instant paid_until_{};
+  Nanoseconds oldest_{};
   std::uint64_t next_event_ = 0;
   std::uint64_t next_own_event_ = 1;
   std::uint64_t snapshots_ = 0;

@@ -18,6 +18,9 @@ struct SimFaults {
   double accept_error = 0;  ///< an accept fails with EMFILE; the connection stays in the backlog
   Nanoseconds latency_min = std::chrono::microseconds(50);
   Nanoseconds latency_max = std::chrono::microseconds(50);
+  /// What is written takes a latency of its own, as on a path that holds many writes at once; bytes
+  /// never overtake one another. Otherwise one latency carries all that was written meanwhile.
+  bool long_path = false;
   std::size_t send_capacity_bytes_min = 64 << 10;  ///< what a socket takes ahead of the peer
   std::size_t send_capacity_bytes_max = 64 << 10;
   std::size_t peer_capacity_bytes_min = 64 << 10;  ///< what waits at the peer to be read

@@ -127,12 +127,24 @@ void SimNetwork::changed(std::int32_t id) {
 void SimNetwork::plan_transfer(std::int32_t id, bool to_client) {
   Connection& on = connections_[id];
   End& from = to_client ? on.server : on.client;
-  if (from.transfer_planned || on.broken) return;
+  if (on.broken) return;
+  if (faults_.long_path) {
+    const std::size_t bytes = from.outgoing.size() - from.on_long_path;
+    from.on_long_path += bytes;
+    from.arrives_at = std::max(from.arrives_at, clock_.now() + latency());
+    at(from.arrives_at, [this, id, to_client, bytes] {
+      End& moving = to_client ? connections_[id].server : connections_[id].client;
+      moving.on_long_path -= std::min(bytes, moving.on_long_path);
+      transfer(id, to_client, bytes);
+    });
+    return;
+  }
+  if (from.transfer_planned) return;
   from.transfer_planned = true;
-  at(clock_.now() + latency(), [this, id, to_client] { transfer(id, to_client); });
+  at(clock_.now() + latency(), [this, id, to_client] { transfer(id, to_client, SIZE_MAX); });
 }
 
-void SimNetwork::transfer(std::int32_t id, bool to_client) {
+void SimNetwork::transfer(std::int32_t id, bool to_client, std::size_t bytes_max) {
   Connection& on = connections_[id];
   End& from = to_client ? on.server : on.client;
   End& to = to_client ? on.client : on.server;
@@ -143,12 +155,12 @@ void SimNetwork::transfer(std::int32_t id, bool to_client) {
 
   const std::size_t capacity = to_client ? on.client_capacity : SIZE_MAX;
   const std::size_t room = capacity - std::min(capacity, to.incoming.size());
-  std::size_t count = std::min(from.outgoing.size(), room);
+  std::size_t count = std::min({from.outgoing.size(), room, bytes_max});
   if (prng_.chance(faults_.arrival_split)) count = part_of(count);
   from.outgoing.move_to(to.incoming, count);
   if (from.outgoing.empty()) {
     to.other_finished = from.finished;
-  } else if (count < room) {
+  } else if (count < room && !faults_.long_path) {
     plan_transfer(id, to_client);
   }
   changed(id);
@@ -161,6 +173,7 @@ void SimNetwork::break_connection(std::int32_t id) {
   on.error_unread = true;
   for (End* end : {&on.server, &on.client}) {
     end->outgoing.clear();
+    end->on_long_path = 0;
     end->other_finished = true;
   }
   on.server.incoming.clear();

@@ -133,6 +133,8 @@ class SimNetwork {
     bool finished = false;          // says that no more will come, once outgoing is empty
     bool other_finished = false;    // nothing more will arrive
     bool transfer_planned = false;  // an event carries outgoing onwards
+    std::size_t on_long_path = 0;   // of outgoing: each part has an event of its own
+    Instant arrives_at{};           // the last of those events
   };
   struct Connection {
     End server;
@@ -151,7 +153,7 @@ class SimNetwork {
   [[nodiscard]] Nanoseconds latency();
   [[nodiscard]] std::size_t part_of(std::size_t whole);
   void plan_transfer(std::int32_t id, bool to_client);
-  void transfer(std::int32_t id, bool to_client);
+  void transfer(std::int32_t id, bool to_client, std::size_t bytes_max);
   void break_connection(std::int32_t id);
   void congest(std::int32_t id);
   void changed(std::int32_t id);

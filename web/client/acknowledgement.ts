@@ -28,7 +28,7 @@ export class AcknowledgementPolicy {
 
   /** A message that carried `newestTick` has been sent. */
   sent(newestTick: number, nowMs: number): void {
-    if (newestTick === this.#sentTick) return;
+    if (newestTick === 0 || newestTick === this.#sentTick) return; // 0 says nothing
     this.#sentTick = newestTick;
     this.#sentAtMs = nowMs;
   }

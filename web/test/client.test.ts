@@ -90,6 +90,14 @@ test("acknowledges at once when a snapshot is late", () => {
   assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 3n);
 });
 
+test("acknowledges the first snapshot at once, whatever was said before it", () => {
+  const { client, environment } = setUpOpen();
+  client.sendInput(new Uint8Array([1]));
+  environment.socket.takeSent();
+  environment.socket.snapshot(1);
+  assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 1n);
+});
+
 test("an input carries the acknowledgement, so that none is sent beside it", () => {
   const { client, environment } = setUpOpen();
   environment.socket.snapshot(1);

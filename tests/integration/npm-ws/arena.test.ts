@@ -30,8 +30,8 @@ test("a newcomer gets the welcome, then the full state, then the stream", async 
 
 test("ticks and the server's time rise from snapshot to snapshot", async () => {
   await withSession(path, async (session) => {
-    await session.receiveKind("snapshot"); // the full state may be of the first tick's number
-    let before = await session.receiveKind("snapshot");
+    await session.receiveSnapshot(); // the full state may be of the first tick's number
+    let before = await session.receiveSnapshot();
     for (let i = 0; i < 60; i++) {
       const snapshot = await session.receiveKind("snapshot");
       assert.ok(snapshot.tick > before.tick, `${snapshot.tick} after ${before.tick}`);
@@ -44,9 +44,9 @@ test("ticks and the server's time rise from snapshot to snapshot", async () => {
 
 test("objects move", async () => {
   await withSession(path, async (session) => {
-    const before = decodeState((await session.receiveKind("snapshot")).payload).objects;
-    for (let i = 0; i < 20; i++) await session.receiveKind("snapshot");
-    const after = decodeState((await session.receiveKind("snapshot")).payload).objects;
+    const before = decodeState((await session.receiveSnapshot()).payload).objects;
+    for (let i = 0; i < 20; i++) await session.receiveSnapshot();
+    const after = decodeState((await session.receiveSnapshot()).payload).objects;
     const moved = [...after.values()].filter(({ id, x, y }) => {
       const earlier = before.get(id);
       return earlier !== undefined && (earlier.x !== x || earlier.y !== y);
@@ -151,7 +151,7 @@ for (const [what, send, code] of [
 ] as const) {
   test(`${what} closes that session with ${code} and a reason, and no other`, async () => {
     await withSession(path, async (bystander) => {
-      await bystander.receiveKind("snapshot");
+      await bystander.receiveSnapshot();
       await withSession(path, async (session) => {
         await session.receiveKind("welcome");
         send(session);
@@ -159,7 +159,7 @@ for (const [what, send, code] of [
         assert.equal(closure.code, code);
         assert.notEqual(closure.reason, "");
       });
-      for (let i = 0; i < 10; i++) await bystander.receiveKind("snapshot");
+      for (let i = 0; i < 10; i++) await bystander.receiveSnapshot();
       assert.equal(bystander.socket.readyState, bystander.socket.OPEN);
     });
   });

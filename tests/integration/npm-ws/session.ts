@@ -95,6 +95,13 @@ export class Session {
     return within(search(), `a ${kind} comes`);
   }
 
+  /** The next snapshot, acknowledged. */
+  async receiveSnapshot(): Promise<MessageOf<"snapshot">> {
+    const snapshot = await this.receiveKind("snapshot");
+    this.sendEnvelope(snapshot.tick, { kind: "acknowledgement" });
+    return snapshot;
+  }
+
   sendEnvelope(newestTickSeen: number, message: ClientMessage): void {
     this.socket.send(encodeClientMessage(newestTickSeen, message));
   }
