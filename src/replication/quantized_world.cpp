@@ -10,12 +10,12 @@
 namespace ringcast::replication {
 namespace {
 
-/// What is put arrives in sixteenths of a quantum, the last place where fractions count.
-constexpr std::int64_t fine_per_quantum = 16;
+/// What is put arrives in 256ths of a quantum, the last place where fractions count.
+constexpr std::int64_t fine_per_quantum = 256;
 /// A moving value is what it was predicted to be, or as little from that as brings it this near to
 /// the truth. Rounding to the nearest would make every constant speed tremble by one quantum, and
 /// each tremble costs two corrections: 1.6 bits a value instead of 1.1 for the arena's bots.
-constexpr std::int64_t off_most = fine_per_quantum;
+constexpr std::int64_t off_most = fine_per_quantum - 1;
 
 std::int64_t nearest_allowed(std::int64_t predicted, std::int64_t fine_value) {
   const std::int64_t off = fine_value - predicted * fine_per_quantum;
