@@ -238,7 +238,8 @@ Block BlockEncoder::encode(const HeldCell& held, std::span<std::byte> memory,
   // cell, and wait here for what became of it.
   if (held.up_to != 0 && now - held.baseline.newest > 1) {
     const std::size_t alive = entering_.size();
-    world_.for_each_ended_since(held.baseline.newest, [&](Slot slot) {
+    world_.for_each_ended_since(held.baseline.newest, [&](const QuantizedWorld::Ended& ended) {
+      const Slot slot = ended.slot;
       const Row& row = history.row(now, slot);
       if (row.id != 0 || row.channel != held.channel || row.ended_id == 0) return;
       const Row& then = history.row(held.baseline.newest, slot);

@@ -614,6 +614,7 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
     frame.exp_golomb(static_cast<std::uint32_t>(tick_ - from.newest - 1), order::count);
   }
   to.begun = true;
+  to.epoch = world_.epoch();
   to.newest = tick_;
   to.before = frame_.newest;
   to.third = frame_.before;
@@ -722,7 +723,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   if (member == nullptr) return 0;
   const bool follows = on_pending && view.has_pending_;
   const MemberView::State& last = follows ? view.pending_ : view.held_;
-  const bool reset = !last.begun || (view.reset_ && !follows) ||
+  const bool reset = !last.begun || (view.reset_ && !follows) || last.epoch != world_.epoch() ||
                      tick_ - last.newest >= world_.layout().history_ticks;
   if (!reset && last.newest == tick_) return 0;
   const std::size_t bytes = [&] {

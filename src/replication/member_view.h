@@ -103,7 +103,8 @@ class MemberView {
 
   struct State {
     bool begun = false;
-    TickNumber newest = 0;  ///< of the last three frames
+    std::uint32_t epoch = 0;  ///< of the world
+    TickNumber newest = 0;    ///< of the last three frames
     TickNumber before = 0;
     TickNumber third = 0;
     std::uint32_t applied = 0;
