@@ -13,7 +13,9 @@ FrameBuffer::~FrameBuffer() {
 }
 
 FrameSlab::FrameSlab(std::span<std::byte> region)
-    : base_(region.data()), capacity_(region.size() / block_bytes_max * block_bytes_max) {
+    : base_(region.data()),
+      capacity_(region.size() / block_bytes_max * block_bytes_max),
+      account_bytes_max_(capacity_) {
   free_order_.resize(capacity_ / block_bytes_min);
   // Highest first, so that the lowest addresses are used first and the rest is never touched.
   const std::size_t step = block_bytes_max / block_bytes_min;
@@ -48,6 +50,27 @@ void FrameSlab::unlink(std::size_t index, std::uint32_t order) {
   free_order_[index] = 0;
 }
 
+FrameAccount FrameSlab::open_account() {
+  std::size_t index = 1;
+  while (index < accounts_.size() && (accounts_[index].open || accounts_[index].used != 0)) ++index;
+  if (index > UINT16_MAX) return 0;
+  if (index == accounts_.size()) accounts_.emplace_back();
+  accounts_[index].open = true;
+  ++accounts_open_;
+  return static_cast<FrameAccount>(index);
+}
+
+void FrameSlab::close_account(FrameAccount account) {
+  if (account == 0) return;
+  accounts_[account].open = false;
+  --accounts_open_;
+}
+
+std::size_t FrameSlab::account_limit(FrameUse use) const {
+  if (charged_ == 0 || accounts_open_ < 2 || use == FrameUse::control) return capacity_;
+  return use == FrameUse::latest ? account_bytes_max_ - account_bytes_max_ / 4 : account_bytes_max_;
+}
+
 std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameUse use) {
   if (payload_bytes > payload_bytes_max) return std::nullopt;
   const std::size_t needed = sizeof(FrameBlock) + frame_headroom_bytes + payload_bytes;
@@ -60,8 +83,11 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
                                                             : 0;
   std::uint32_t found = order;
   while (found <= order_max && free_[found] == nullptr) ++found;
-  if (found > order_max || used_ + rounded + kept_back > capacity_) {
+  Account& account = accounts_[charged_];
+  if (found > order_max || used_ + rounded + kept_back > capacity_ ||
+      account.used + rounded > account_limit(use)) {
     ++exhausted_;
+    shortage_ = true;
     return std::nullopt;
   }
 
@@ -72,6 +98,8 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
     push(index + (std::size_t{1} << found), found);
   }
   used_ += rounded;
+  account.used += rounded;
+  shortage_ = shortage_ || is_short() || is_short(charged_);
   ++outstanding_;
   auto* block = ::new (at(index)) FrameBlock{
       .owner = this,
@@ -80,7 +108,8 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
       .holders = 1,
       .begin = sizeof(FrameBlock) + frame_headroom_bytes,
       .size = static_cast<std::uint32_t>(payload_bytes),
-      .order = order,
+      .order = static_cast<std::uint16_t>(order),
+      .account = charged_,
   };
   return FrameBuffer(block);
 }
@@ -90,6 +119,7 @@ void FrameSlab::release(FrameBlock* block) {
   std::uint32_t order = block->order;
   std::size_t index = index_of(block);
   used_ -= block_bytes_min << order;
+  accounts_[block->account].used -= block_bytes_min << order;
   --outstanding_;
   while (order < order_max) {
     const std::size_t buddy = index ^ (std::size_t{1} << order);

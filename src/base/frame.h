@@ -19,6 +19,9 @@ namespace ringcast {
 
 class FrameSlab;
 
+/// Whom a block is charged to; 0 is nobody.
+using FrameAccount = std::uint16_t;
+
 /// Bytes kept free before a payload for the envelope prefix and the WebSocket header.
 inline constexpr std::size_t frame_headroom_bytes = 64;
 
@@ -30,7 +33,8 @@ struct FrameBlock {
   std::uint32_t holders;
   std::uint32_t begin;
   std::uint32_t size;
-  std::uint32_t order;
+  std::uint16_t order;
+  std::uint16_t account;
 
   [[nodiscard]] std::byte* bytes() { return reinterpret_cast<std::byte*>(this) + begin; }
 };
@@ -65,7 +69,7 @@ class FrameRef {
   /// When that tick began.
   [[nodiscard]] Instant made() const { return block_->made; }
   [[nodiscard]] std::uint32_t holders() const { return block_->holders; }
-  /// Half of the memory where it lives is in use.
+  /// Half of the memory where it lives is in use, or half of what its account may have of it.
   [[nodiscard]] bool memory_is_short() const;
   /// What tells this frame from all others while it has holders.
   [[nodiscard]] const void* identity() const { return block_; }
@@ -122,6 +126,19 @@ struct FrameSeal {
   [[nodiscard]] static FrameRef seal(FrameBuffer&& buffer) { return std::move(buffer).seal(); }
 };
 
+/// Charges what is allocated to an account, while it lives.
+class FrameCharge {
+ public:
+  inline FrameCharge(FrameSlab& slab, FrameAccount account);
+  FrameCharge(const FrameCharge&) = delete;
+  FrameCharge& operator=(const FrameCharge&) = delete;
+  inline ~FrameCharge();
+
+ private:
+  FrameSlab& slab_;
+  FrameAccount before_;
+};
+
 /// Frame memory of one core. It does not own the region: whoever registers memory with the kernel
 /// does, and outlives the slab. Destruction asserts that every block came home.
 class FrameSlab {
@@ -142,6 +159,27 @@ class FrameSlab {
   /// A buffer of exactly `payload_bytes`, or nothing when memory of that use has run out (counted)
   /// or when no block is that large.
   [[nodiscard]] std::optional<FrameBuffer> allocate(std::size_t payload_bytes, FrameUse use);
+
+  // Accounts: so that what one room uses is not what the others need.
+
+  /// A new one; nobody's when there are too many.
+  [[nodiscard]] FrameAccount open_account();
+  /// Its number is used again once its blocks have come home.
+  void close_account(FrameAccount account);
+  /// What is allocated from here on is charged to `account`. Returns whose turn it was before.
+  FrameAccount charge_to(FrameAccount account) { return std::exchange(charged_, account); }
+  /// While there are several, none may have more than so much; snapshots a quarter less, goodbyes
+  /// are for free.
+  void set_account_bytes_max(std::size_t bytes) { account_bytes_max_ = bytes; }
+  [[nodiscard]] std::size_t account_bytes_max() const { return account_bytes_max_; }
+  [[nodiscard]] std::size_t used_by(FrameAccount account) const { return accounts_[account].used; }
+  /// Half of what the account may have is in use; without one: of all memory.
+  [[nodiscard]] bool is_short(FrameAccount account) const {
+    return account != 0 && accounts_open_ > 1 && accounts_[account].used >= account_bytes_max_ / 2;
+  }
+  [[nodiscard]] bool is_short() const { return used_ >= capacity_ / 2; }
+  /// Since the last call something was allocated while memory was short, or could not be.
+  [[nodiscard]] bool take_shortage() { return std::exchange(shortage_, false); }
 
   /// `watcher` is called for each block that is given back from here on.
   void watch_releases(BlockWatcher watcher) { released_ = watcher; }
@@ -170,8 +208,19 @@ class FrameSlab {
   [[nodiscard]] std::size_t index_of(const void* block) const;
   [[nodiscard]] FreeBlock* at(std::size_t index) const;
 
+  struct Account {
+    std::size_t used = 0;
+    bool open = false;
+  };
+  [[nodiscard]] std::size_t account_limit(FrameUse use) const;
+
   std::byte* base_;
   std::size_t capacity_;
+  std::size_t account_bytes_max_;
+  std::vector<Account> accounts_{1};
+  std::uint32_t accounts_open_ = 0;
+  FrameAccount charged_ = 0;
+  bool shortage_ = false;
   std::size_t used_ = 0;
   std::uint64_t outstanding_ = 0;
   std::uint64_t exhausted_ = 0;
@@ -181,8 +230,14 @@ class FrameSlab {
   std::vector<std::uint8_t> free_order_;
 };
 
+inline FrameCharge::FrameCharge(FrameSlab& slab, FrameAccount account)
+    : slab_(slab), before_(slab.charge_to(account)) {}
+inline FrameCharge::~FrameCharge() {
+  slab_.charge_to(before_);
+}
+
 inline bool FrameRef::memory_is_short() const {
-  return block_->owner->used_bytes() >= block_->owner->capacity_bytes() / 2;
+  return block_->owner->is_short() || block_->owner->is_short(block_->account);
 }
 
 inline void FrameRef::reset() noexcept {

@@ -115,10 +115,11 @@ void read_tcp(TomlTable table, TcpOptions& tcp) {
   table.refuse_other_keys();
 }
 
-void read_memory(TomlTable table, MemoryOptions& memory) {
+void read_memory(TomlTable table, MemoryOptions& memory, std::uint32_t& room_share_percent) {
   table.read("frame_memory_bytes", memory.frame_memory_bytes,
              {.min = FrameSlab::block_bytes_max, .max = 64 * gibi});
   table.read("registered_bytes", memory.registered_bytes, {.min = 0, .max = 64 * gibi});
+  table.read("room_share_percent", room_share_percent, {.min = 1, .max = 100});
   table.read("receive_buffers", memory.receive_buffers, {.min = 16, .max = 32'768});
   table.read("receive_buffer_bytes", memory.receive_buffer_bytes, {.min = 512, .max = mebi});
   table.refuse_other_keys();
@@ -149,6 +150,7 @@ void read_session(TomlTable table, server::SessionOptions& session,
   table.read_milliseconds("header_timeout_ms", session.header_timeout, up_to_a_minute_ms);
   table.read_milliseconds("heartbeat_interval_ms", session.heartbeat_interval, up_to_an_hour_ms);
   table.read_milliseconds("heartbeat_timeout_ms", session.heartbeat_timeout, up_to_an_hour_ms);
+  table.read_milliseconds("send_timeout_ms", session.send_timeout, up_to_an_hour_ms);
   table.read_milliseconds("close_timeout_ms", session.close_timeout, up_to_a_minute_ms);
   table.read("message_bytes_max", session.message_bytes_max,
              {.min = 125, .max = FrameSlab::payload_bytes_max});
@@ -255,7 +257,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
                              {.min = 0, .max = 3'600'000});
   read_log(document.table("log"), config.log);
   read_tcp(document.table("tcp"), config.tcp);
-  read_memory(document.table("memory"), config.memory);
+  read_memory(document.table("memory"), config.memory, config.core.room_share_percent);
   read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
   read_address(document.table("address"), config.core.address);

@@ -45,14 +45,29 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::info, "session lost: it did not answer a ping",
           {{"core", std::int64_t{core}}, {"session", session}, {"room", room}, {"member", member}},
           notice.suppressed);
+    case Notice::Kind::send_stalled:
+      return log.write(
+          LogLevel::info, "session lost: it did not read on in a frame (session.send_timeout_ms)",
+          {{"core", std::int64_t{core}}, {"session", session}, {"room", room}, {"member", member}},
+          notice.suppressed);
+    case Notice::Kind::sessions_evicted:
+      return log.write(LogLevel::warning,
+                       "frame memory is short: sessions that did not read what they hold are gone",
+                       {{"core", std::int64_t{core}},
+                        {"room", room},
+                        {"sessions", number(notice.count)},
+                        {"bytes", number(notice.bytes)}},
+                       notice.suppressed);
     case Notice::Kind::ticks_overrun:
       return log.write(
           LogLevel::warning, "ticks left out: their time had passed",
           {{"core", std::int64_t{core}}, {"room", room}, {"ticks", number(notice.count)}},
           notice.suppressed);
     case Notice::Kind::frame_memory_exhausted:
-      return log.write(LogLevel::error, "frame memory exhausted; raise memory.frame_memory_bytes",
-                       {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
+      return log.write(
+          LogLevel::error, "frame memory exhausted; raise memory.frame_memory_bytes",
+          {{"core", std::int64_t{core}}, {"room", room}, {"room_bytes", number(notice.bytes)}},
+          notice.suppressed);
     case Notice::Kind::accept_failed:
       return log.write(
           LogLevel::error, "cannot accept a connection",

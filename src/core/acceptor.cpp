@@ -329,7 +329,7 @@ void Acceptor::too_slow(Handle handle, Session& session) {
 
 void Acceptor::send_answer(Handle handle, Session& session) {
   session.enter(Phase::answering);
-  session.begin_send(SendState::finishing);
+  session.begin_send(SendState::answering);
   sessions_.set_deadline(handle, session, context_.now + answer_timeout);
   const Handshake& handshake = *session.handshake;
   const std::array<std::span<const std::byte>, 2> pieces{

@@ -72,7 +72,9 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
       size, kind == Kind::snapshot ? FrameUse::latest : FrameUse::reliable);
   if (!buffer) {
     context_.metrics[Count::frame_memory_exhausted].add();
-    context_.notices.say({.kind = Notice::Kind::frame_memory_exhausted, .room = home_->id()},
+    context_.notices.say({.kind = Notice::Kind::frame_memory_exhausted,
+                          .room = home_->id(),
+                          .bytes = context_.frames.used_by(home_->frame_account)},
                          context_.now);
     return {SendResult::no_memory, {}};
   }

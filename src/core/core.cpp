@@ -15,6 +15,11 @@ using observe::Level;
 namespace {
 
 constexpr Nanoseconds sample_interval = std::chrono::seconds(1);
+/// Completions that are acted on in any turn, and then between two looks at the time.
+constexpr std::uint32_t arrivals_least = 64;
+constexpr std::uint32_t arrivals_between_looks = 16;
+/// While sends wait: about as long as a chunk of a flush takes.
+constexpr Nanoseconds arrivals_portion = std::chrono::milliseconds(1);
 /// For the last notifications of zero-copy sends, when every session has ended.
 constexpr Nanoseconds pins_timeout = std::chrono::milliseconds(200);
 /// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
@@ -32,6 +37,7 @@ Core::Core(const CoreWiring& wiring)
       sessions_(context_, table_, send_queue_),
       answers_(context_, sessions_, send_queue_),
       fan_out_(context_, sessions_, send_queue_, answers_),
+      rooms_(context_.frames),
       post_(
           context_, wiring.index, wiring.peers, rooms_, fan_out_,
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
@@ -41,7 +47,10 @@ Core::Core(const CoreWiring& wiring)
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
       departures_(context_, sessions_, send_queue_, acceptor_),
-      link_share_(context_.metrics, wiring.peers) {
+      arrivals_(context_.options.slots()),
+      link_share_(context_.metrics, wiring.peers),
+      memory_relief_(context_, sessions_) {
+  share_memory();
   context_.frames.watch_releases(
       [](const void* block, std::size_t bytes) { RINGCAST_PROBE(frame_released, block, bytes); });
   context_.metrics[Level::frame_memory_bytes].set(context_.frames.capacity_bytes());
@@ -97,10 +106,12 @@ void Core::turn() {
   read_control_mail();
   post_.read();
   tick_due_rooms();
-  sessions_.run_deadlines(
-      [this](Handle handle, Session& session) { acceptor_.too_slow(handle, session); });
+  sessions_.run_deadlines(arrivals_.read_until(), [this](Handle handle, Session& session) {
+    acceptor_.too_slow(handle, session);
+  });
   acceptor_.run_deadline();
   departures_.advance();
+  memory_relief_.run();
   sender_.flush();
   post_.flush();
   note_handed_over();
@@ -116,9 +127,9 @@ void Core::turn() {
 // them, and what else has come in meanwhile gets its turn before the next chunk.
 // Handing over is work, and counts as busy; waiting is not.
 std::span<io::Completion> Core::wait_for_completions() {
-  const Instant start = busy_since_ = context_.clock.now();
+  const Instant start = asked_at_ = busy_since_ = context_.clock.now();
   waited_ = {};
-  if (sender_.busy()) {
+  if (sender_.busy() || arrivals_.busy()) {
     const std::span<io::Completion> completions = wiring_.io.submit();
     context_.metrics.submit_duration.record(context_.clock.now() - start);
     return completions;
@@ -139,8 +150,32 @@ Instant Core::next_deadline() const {
   return deadline;
 }
 
+// Ticks and sends come first. Something is acted on in each turn all the same, however late a tick
+// is.
 void Core::receive(std::span<io::Completion> completions) {
-  for (io::Completion& completion : completions) dispatch(completion);
+  arrivals_.arrive(completions, asked_at_, wiring_.io.has_left_behind());
+  Instant tick_due = never;
+  for (const auto& home : rooms_.homes()) tick_due = std::min(tick_due, home->room.next_tick());
+  for (std::uint32_t count = 1; !arrivals_.empty(); ++count) {
+    io::Completion completion = arrivals_.next();
+    dispatch(completion);
+    if (count < arrivals_least || count % arrivals_between_looks != 0) continue;
+    const Instant now = context_.clock.now();
+    if (now >= tick_due || (sender_.busy() && now - context_.now >= arrivals_portion)) break;
+  }
+  if (!arrivals_.empty()) context_.metrics[Count::arrivals_held_over].add(arrivals_.size());
+  arrivals_.keep();
+  arrivals_.rearm([this](Handle handle) { arm_starved(handle); });
+}
+
+void Core::arm_starved(Handle handle) {
+  Session* session = sessions_.find(handle);
+  if (session == nullptr || session->is_receiving() || session->is_deaf()) return;
+  if (session->phase() == Phase::upgrading) {
+    sessions_.receive(handle, *session, io::ReceiveMode::once);
+  } else if (session->may_send()) {
+    sessions_.receive(handle, *session, io::ReceiveMode::many);
+  }
 }
 
 void Core::dispatch(io::Completion& completion) {
@@ -162,7 +197,6 @@ void Core::dispatch(io::Completion& completion) {
       return;
     case Operation::receive:
     case Operation::send_chain:
-    case Operation::send_whole:
     case Operation::send_answer:
     case Operation::writable:
     case Operation::close:
@@ -183,9 +217,6 @@ void Core::session_completion(Operation operation, Handle handle, Session& sessi
       break;
     case Operation::send_chain:
       act_on(sender_.chain_over(handle, session, completion.result));
-      break;
-    case Operation::send_whole:
-      act_on(sender_.whole_send_over(handle, session, completion.result));
       break;
     case Operation::send_answer:
       if (acceptor_.answered(handle, session, completion.result)) opened(handle, session);
@@ -213,6 +244,11 @@ void Core::act_on(const SendOutcome& outcome) {
         sessions_.goodbye_handed_over(outcome.session, *session);
       }
       break;
+    case SendOutcome::What::begun:
+      if (Session* session = sessions_.find(outcome.session)) {
+        sessions_.frame_begun(outcome.session, *session);
+      }
+      break;
     case SendOutcome::What::lost:
       sessions_.peer_gone(outcome.session);
       break;
@@ -237,11 +273,7 @@ void Core::received(Handle handle, Session& session, io::Completion& completion)
   if (completion.result == -ENOBUFS) {
     context_.metrics[Count::receive_buffers_exhausted].add();
     RINGCAST_PROBE(receive_buffers_exhausted, handle.slot);
-    if (!session.is_receiving() && !session.is_deaf()) {
-      sessions_.receive(
-          handle, session,
-          session.phase() == Phase::upgrading ? io::ReceiveMode::once : io::ReceiveMode::many);
-    }
+    if (!session.is_receiving() && !session.is_deaf()) arrivals_.starve(handle);
     return;
   }
   // Who ends the stream right behind a close frame may still read what answers it.
@@ -313,6 +345,7 @@ void Core::act_on(const Reconfigure& mail) {
   context_.options = reloaded(context_.options, *mail.options);
   reader_.options_changed();
   limit_link();
+  share_memory();
   post(Reconfigured{});
 }
 
@@ -342,6 +375,7 @@ void Core::tick(HomeRoom& home) {
   home.tick_began = began;
   home.handing_over = true;
   broadcast_.begin(home, context_.clock.unix_now());
+  const FrameCharge charge(context_.frames, home.frame_account);
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   home.room.tick(began, broadcast_);
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
@@ -430,6 +464,14 @@ void Core::sample_levels() {
   metrics.slow_sessions.write(sample.slowest.rows());
   link_share_.look();
   limit_link();
+}
+
+void Core::share_memory() {
+  const std::size_t all = context_.frames.capacity_bytes();
+  // The largest frame fits whatever the share.
+  const std::size_t least = std::min(all, 2 * FrameSlab::block_bytes_max);
+  context_.frames.set_account_bytes_max(
+      std::max(least, all * context_.options.room_share_percent / 100));
 }
 
 void Core::limit_link() {

@@ -11,12 +11,14 @@
 
 #include "base/result.h"
 #include "core/acceptor.h"
+#include "core/arrivals.h"
 #include "core/broadcast.h"
 #include "core/control_mail.h"
 #include "core/core_post.h"
 #include "core/departures.h"
 #include "core/fan_out.h"
 #include "core/link_share.h"
+#include "core/memory_relief.h"
 #include "core/peer_mail.h"
 #include "core/rooms.h"
 #include "io/io.h"
@@ -80,6 +82,7 @@ class Core {
  private:
   [[nodiscard]] std::span<io::Completion> wait_for_completions();
   void receive(std::span<io::Completion> completions);
+  void arm_starved(Handle handle);
   void dispatch(io::Completion& completion);
   void session_completion(Operation operation, Handle handle, Session& session,
                           io::Completion& completion);
@@ -102,6 +105,7 @@ class Core {
   void advance_shutdown();
   void sample_levels();
   void limit_link();
+  void share_memory();
   void post(CoreToControl mail);
   [[nodiscard]] Instant next_deadline() const;
 
@@ -119,8 +123,11 @@ class Core {
   Reader reader_;
   Acceptor acceptor_;
   Departures departures_;
+  Arrivals arrivals_;
   LinkShare link_share_;
+  MemoryRelief memory_relief_;
   Instant sample_at_{};
+  Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};
   Nanoseconds waited_{};  ///< in this turn
   Instant pins_until_ = never;

@@ -66,8 +66,10 @@ bool CorePost::is_over() {
          });
 }
 
-FrameRef CorePost::copy(Loan loan, FrameUse use, std::uint64_t tick, Instant made) {
+FrameRef CorePost::copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick,
+                        Instant made) {
   if (loan.empty()) return {};
+  const FrameCharge charge(context_.frames, room.frame_account);
   FrameRef frame = context_.encoder.copy(context_.frames, loan, use, tick, made);
   if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
   return frame;
@@ -87,34 +89,34 @@ void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
   room->heard_of(mail.tick);
-  const FrameRef frame = copy(mail.frame, FrameUse::latest, mail.tick, mail.made);
+  const FrameRef frame = copy(*room, mail.frame, FrameUse::latest, mail.tick, mail.made);
   if (frame) fan_out_.snapshot(*room, mail.to, frame);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.event(room->branch(), mail.to, copy(mail.frame, FrameUse::reliable));
+  fan_out_.event(room->branch(), mail.to, copy(*room, mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
   room->heard_of(mail.tick);
-  fan_out_.welcome(*room, mail.member, mail.tick, copy(mail.frame, FrameUse::reliable));
+  fan_out_.welcome(*room, mail.member, mail.tick, copy(*room, mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.full_state(*room, copy(mail.frame, FrameUse::reliable));
+  fan_out_.full_state(*room, copy(*room, mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const GoodbyeMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.goodbye(room->branch(), mail.member, copy(mail.frame, FrameUse::control), mail.code,
-                   mail.reason);
+  fan_out_.goodbye(room->branch(), mail.member, copy(*room, mail.frame, FrameUse::control),
+                   mail.code, mail.reason);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MalformedMail& mail) {

@@ -57,7 +57,8 @@ class CorePost {
   void act_on(std::uint32_t from, const InputMail& mail);
   void act_on(std::uint32_t from, const EndingMail& mail);
   /// This core's own copy; empty for an empty loan, and when frame memory has run out.
-  [[nodiscard]] FrameRef copy(Loan loan, FrameUse use, std::uint64_t tick = 0, Instant made = {});
+  [[nodiscard]] FrameRef copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick = 0,
+                              Instant made = {});
 
   CoreContext& context_;
   std::span<const CorePeer> peers_;

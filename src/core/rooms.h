@@ -26,14 +26,19 @@ struct ElsewhereRoom {
 
 class Rooms {
  public:
+  /// `frames`: of this core; outlives it. Each room's frames are charged to an account of its own.
+  explicit Rooms(FrameSlab& frames) : frames_(frames) {}
+
   /// False when the name is taken; likewise the next two.
   [[nodiscard]] bool add_home(std::unique_ptr<HomeRoom> room, const room::RoomAddress& address) {
     if (!directory_.add(room->name(), address)) return false;
+    room->frame_account = frames_.open_account();
     homes_.push_back(std::move(room));
     return true;
   }
   [[nodiscard]] bool add_away(std::unique_ptr<AwayRoom> room, const room::RoomAddress& address) {
     if (!directory_.add(room->name(), address)) return false;
+    room->frame_account = frames_.open_account();
     aways_.push_back(std::move(room));
     return true;
   }
@@ -57,6 +62,7 @@ class Rooms {
   /// Here or elsewhere: it is gone. None of its members may be left on this core.
   void remove(room::RoomId id) {
     directory_.remove(id);
+    if (const LocalRoom* room = local(id)) frames_.close_account(room->frame_account);
     const auto is_it = [id](const auto& room) { return room->id() == id; };
     std::erase_if(homes_, is_it);
     std::erase_if(aways_, is_it);
@@ -71,6 +77,7 @@ class Rooms {
     return found == rooms.end() ? nullptr : found->get();
   }
 
+  FrameSlab& frames_;
   room::RoomDirectory directory_;
   std::vector<std::unique_ptr<HomeRoom>> homes_;
   std::vector<std::unique_ptr<AwayRoom>> aways_;

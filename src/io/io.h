@@ -54,7 +54,8 @@ struct Token {
 class Io;
 
 /// Bytes received, on loan from the Io's receive buffers. Destruction gives the buffer back. The
-/// bytes may be changed in place. Must not outlive the next submit() or wait().
+/// bytes may be changed in place. It may be kept over turns, where the Io has the fewer buffers for
+/// what comes meanwhile; not beyond the Io's life.
 class BufferLease {
  public:
   BufferLease() = default;
@@ -203,10 +204,15 @@ class Io {
   [[nodiscard]] virtual Doorbell& doorbell() = 0;
 
   /// Hands all queued operations to the kernel and returns what has completed, without waiting.
-  /// The completions stand until the next submit() or wait(); leases still held then are returned.
+  /// The completions stand until the next submit() or wait(), which returns the leases that have
+  /// not been moved out of them.
   [[nodiscard]] virtual std::span<Completion> submit() = 0;
   /// The same, but waits for a completion until `deadline` at the latest.
   [[nodiscard]] virtual std::span<Completion> wait(Instant deadline) = 0;
+
+  /// The last submit() or wait() stopped before it had returned all that had completed: the next
+  /// goes on.
+  [[nodiscard]] virtual bool has_left_behind() const = 0;
 
   /// Memory for the core's frames: one region that lives as long as the Io.
   [[nodiscard]] virtual std::span<std::byte> frame_memory() = 0;

@@ -8,8 +8,10 @@
 namespace ringcast::room {
 
 ReliableNodes::ReliableNodes(std::uint32_t capacity, std::uint32_t lanes)
-    : nodes_(capacity), fair_share_(std::max(1U, capacity / 2 / lanes)) {
-  for (std::uint32_t index = capacity; index > 0; --index) {
+    : capacity_(capacity),
+      nodes_(capacity + lanes * first_frames),
+      fair_share_(std::max(first_frames, capacity / 2 / lanes)) {
+  for (auto index = static_cast<std::uint32_t>(nodes_.size()); index > 0; --index) {
     nodes_[index - 1].next = free_;
     free_ = index - 1;
   }

@@ -24,16 +24,21 @@ enum class Lane : std::uint8_t { pong, reliable, latest, goodbye };
 /// The reliable lanes of all sessions of a core: list nodes, allocated once. Bounded by the sum of
 /// what may wait on a core, not by sessions times their limit. So that those who don't read can't
 /// use up what the others need, half of it is for fair shares: once only that is left, a lane that
-/// has its share takes no more.
+/// has its share takes no more. A share is never less than what a member is told when it joins, for
+/// which there is a place of its own in every lane.
 class ReliableNodes {
  public:
-  /// `lanes`: how many there may be.
+  /// What a session is told when it joins: the welcome, a pong that waited for it, the full state
+  /// and the events of that tick, in one frame each.
+  static constexpr std::uint32_t first_frames = 4;
+
+  /// `lanes`: how many there may be; `capacity` is behind their first frames.
   ReliableNodes(std::uint32_t capacity, std::uint32_t lanes);
 
   [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
-  [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(nodes_.size()); }
+  [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
   [[nodiscard]] bool is_short() const { return in_use_ >= capacity() / 2; }
-  /// In frames; at least one.
+  /// In frames; at least the first ones.
   [[nodiscard]] std::uint32_t fair_share() const { return fair_share_; }
 
  private:
@@ -46,6 +51,7 @@ class ReliableNodes {
   [[nodiscard]] std::uint32_t acquire(FrameRef frame);
   [[nodiscard]] FrameRef release(std::uint32_t index);
 
+  std::uint32_t capacity_;
   std::vector<Node> nodes_;
   std::uint32_t fair_share_;
   std::uint32_t free_ = none;
@@ -106,6 +112,8 @@ class Outbox {
   [[nodiscard]] Lane begun_lane() const { return begun_lane_; }
   /// FrameRef::made() of the begun frame.
   [[nodiscard]] Instant begun_made() const { return begun_.made(); }
+  /// `count` more of its bytes have left, and not all.
+  void advance_begun(std::size_t count) { begun_offset_ += static_cast<std::uint32_t>(count); }
   /// The rest of the begun frame has left.
   void finish_begun() { begun_.reset(); }
 
@@ -120,7 +128,7 @@ class Outbox {
   [[nodiscard]] Backlog backlog() const;
 
   void drop_latest() { latest_.reset(); }
-  /// Lets go of every frame, except one that is begun (the kernel may still read it).
+  /// Lets go of every frame, except one that is begun, of which the rest must follow.
   void drop_waiting(ReliableNodes& nodes);
   /// Lets go of everything.
   void clear(ReliableNodes& nodes);

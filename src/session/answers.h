@@ -19,13 +19,17 @@ class Answers {
 
   /// To an open session, reliable. False when it does not fit: the session is closing.
   bool say(Handle handle, Session& session, const wire::ServerMessage& message);
-  /// A message of an open session was dropped: it is told so once in a window. False when that was
-  /// one too many: the session is closing.
-  bool dropped(Handle handle, Session& session, wire::ErrorCode code, std::string_view text);
-  /// The same for an input that found its room's inbox full, here or at the room's home.
+  /// A frame of an open session came over a limit: it is told so once in a window. False when that
+  /// was one too many, or the room has no words for it: the session is closing with 1008.
+  bool over_limit(Handle handle, Session& session, std::size_t wire_bytes);
+  /// An input found its room's inbox full, here or at the room's home. The same; in a room that has
+  /// no words for it the session is closing with 1013.
   bool inbox_full(Handle handle, Session& session);
 
  private:
+  bool dropped(Handle handle, Session& session, std::size_t wire_bytes, wire::ErrorCode code,
+               std::string_view text);
+
   CoreContext& context_;
   Sessions& sessions_;
   SendQueue& queue_;

@@ -46,6 +46,8 @@ class LocalRoom {
   [[nodiscard]] virtual bool input(MemberId member, std::span<const std::byte> payload,
                                    MessageType type) = 0;
 
+  /// Whom its frames on this core are charged to.
+  FrameAccount frame_account = 0;
   room::Outbox::Backlog sampled;  ///< what waited for its members here when last looked at
 
  protected:

@@ -26,8 +26,10 @@ struct Notice {
   enum class Kind : std::uint8_t {
     session_closed,          ///< by us, with a code that says something went wrong
     heartbeat_missed,        ///< the session did not answer a ping, and is lost
+    send_stalled,            ///< the session did not read on in a frame, and is lost
     ticks_overrun,           ///< `count` ticks of the room were left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
+    sessions_evicted,        ///< `count` of the room, who held `bytes` and did not read
     accept_failed,           ///< `count` is the errno
     socket_table_full,       ///< no place for another direct socket
     proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
@@ -43,6 +45,7 @@ struct Notice {
   MemberId member{};
   std::optional<IpAddress> address = std::nullopt;
   std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};
 

@@ -48,6 +48,8 @@ struct SessionOptions {
   /// A ping after this much silence; a session silent for `heartbeat_timeout` more is lost.
   Nanoseconds heartbeat_interval = std::chrono::seconds(15);
   Nanoseconds heartbeat_timeout = std::chrono::seconds(15);
+  /// How long a frame that has left in part may make no progress.
+  Nanoseconds send_timeout = std::chrono::seconds(10);
   /// How long a close handshake may take.
   Nanoseconds close_timeout = std::chrono::seconds(5);
   std::size_t message_bytes_max = 65'536;
@@ -131,6 +133,9 @@ struct CoreOptions {
   AddressOptions address;
   LatestOptions latest;
   SendOptions send;
+  /// Of a core's frame memory, what a room may have at most. So that two rooms that use up what is
+  /// theirs still leave others some, it is less than half.
+  std::uint32_t room_share_percent = 40;
   std::uint64_t link_bits_per_s = 0;  ///< what all cores together may send; 0: no bound
 
   friend bool operator==(const CoreOptions&, const CoreOptions&) = default;

@@ -23,49 +23,54 @@ void Reader::received(Handle handle, Session& session, std::span<const std::byte
   session.last_heard = context_.now;
   handle_ = handle;
   session_ = &session;
-  const RateLimit& limit = context_.options.session.bytes;
-  within_bytes_ = session.bytes.take(static_cast<std::uint32_t>(bytes.size()), limit.per_second,
-                                     limit.burst, context_.now);
-  dropped_ = false;
   decoder_.decode(session.decoder, bytes, *this);
-  // Bytes that never become a message (a fragment of nothing, again and again) count as well.
-  if (!within_bytes_ && !dropped_ && session.is_open()) drop_over_limit();
 }
 
 void Reader::options_changed() {
   decoder_.set_limits({context_.options.session.message_bytes_max});
 }
 
-// Every frame that asks for work takes a token, whatever its kind.
-bool Reader::take_token() {
-  const RateLimit& limit = context_.options.session.messages;
-  return session_->messages.take(1, limit.per_second, limit.burst, context_.now) && within_bytes_;
+bool Reader::take_tokens(std::size_t wire_bytes) {
+  const RateLimit& messages = context_.options.session.messages;
+  const RateLimit& bytes = context_.options.session.bytes;
+  const bool within_messages =
+      session_->messages.take(1, messages.per_second, messages.burst, context_.now);
+  return session_->bytes.take(static_cast<std::uint32_t>(wire_bytes), bytes.per_second, bytes.burst,
+                              context_.now) &&
+         within_messages;
 }
 
-bool Reader::drop_over_limit() {
+// Every frame is charged for, whatever it is: a pong and a fragment of nothing cost a core about as
+// much as an input.
+bool Reader::on_frame(ws::Opcode opcode, std::size_t wire_bytes) {
+  const bool is_control = opcode >= ws::Opcode::close;
+  if (is_control) {
+    control_is_over_limit_ = false;
+  } else if (opcode != ws::Opcode::continuation) {
+    session_->message_is_over_limit = false;
+  }
+  if (!session_->is_open() || opcode == ws::Opcode::close) return true;
+  if (take_tokens(wire_bytes)) return true;
+  (is_control ? control_is_over_limit_ : session_->message_is_over_limit) = true;
   context_.metrics[Count::inputs_rate_limited].add();
   RINGCAST_PROBE(rate_limited, handle_.slot, session_->room->name());
-  dropped_ = true;
-  return answers_.dropped(handle_, *session_, wire::ErrorCode::rate_limited,
-                          "messages come faster than the limit");
+  return answers_.over_limit(handle_, *session_, wire_bytes);
 }
 
 bool Reader::on_message(ws::Opcode opcode, std::span<const std::byte> payload) {
   context_.metrics[Count::messages_received].add();
   if (!session_->is_open()) return true;
-  const bool within_limits = take_token();
   if (session_->room->encoding() == Encoding::raw) {
-    if (!within_limits) return drop_over_limit();
     return input(payload, opcode == ws::Opcode::text ? MessageType::text : MessageType::binary);
   }
   if (opcode == ws::Opcode::text) {
     sessions_.fail(handle_, ws::CloseCode::unsupported_data, "messages are binary");
     return false;
   }
-  return on_envelope(payload, within_limits);
+  return on_envelope(payload);
 }
 
-bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits) {
+bool Reader::on_envelope(std::span<const std::byte> payload) {
   const auto message = wire::decode_client(payload);
   if (!message) {
     context_.metrics[Count::messages_malformed].add();
@@ -79,7 +84,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload, bool within_limits)
                                           context_.options.latest.bound());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
-  if (!within_limits) return drop_over_limit();
+  if (session_->message_is_over_limit) return true;
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
   }
@@ -99,13 +104,12 @@ bool Reader::input(std::span<const std::byte> payload, MessageType type) {
   RINGCAST_PROBE(input, session_->room->name(), handle_.slot, payload.size());
   if (session_->room->input(session_->member, payload, type)) return true;
   context_.metrics[Count::inputs_inbox_full].add();
-  dropped_ = true;
   return answers_.inbox_full(handle_, *session_);
 }
 
 bool Reader::on_ping(std::span<const std::byte> payload) {
   if (!session_->is_open()) return true;
-  if (!take_token()) return drop_over_limit();
+  if (control_is_over_limit_) return true;
   FrameRef pong = context_.encoder.control(context_.frames, ws::Opcode::pong, payload);
   if (!pong) {
     context_.metrics[Count::frame_memory_exhausted].add();

@@ -27,16 +27,16 @@ class Reader final : private ws::DecoderEvents {
   void options_changed();
 
  private:
+  bool on_frame(ws::Opcode opcode, std::size_t wire_bytes) override;
   bool on_message(ws::Opcode opcode, std::span<const std::byte> payload) override;
   bool on_ping(std::span<const std::byte> payload) override;
   bool on_pong(std::span<const std::byte> payload) override;
   void on_close(ws::CloseCode code, std::string_view reason) override;
   void on_violation(ws::CloseCode code, std::string_view reason) override;
 
-  bool on_envelope(std::span<const std::byte> payload, bool within_limits);
+  bool on_envelope(std::span<const std::byte> payload);
   bool input(std::span<const std::byte> payload, MessageType type);
-  [[nodiscard]] bool take_token();
-  bool drop_over_limit();
+  [[nodiscard]] bool take_tokens(std::size_t wire_bytes);
 
   CoreContext& context_;
   Sessions& sessions_;
@@ -46,8 +46,7 @@ class Reader final : private ws::DecoderEvents {
   // The session whose bytes are being decoded.
   Handle handle_;
   Session* session_ = nullptr;
-  bool within_bytes_ = true;  ///< the bytes being decoded came no faster than the limit
-  bool dropped_ = false;      ///< something of them was over a limit, and has been counted
+  bool control_is_over_limit_ = false;  ///< the control frame that is coming in
 };
 
 }  // namespace ringcast::server

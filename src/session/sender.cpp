@@ -126,12 +126,15 @@ void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
 
 void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   Outbox& outbox = session.outbox;
+  const io::Token token = CoreContext::token(Operation::send_quiet, handle);
   if (outbox.begun()) {
-    session.begin_send(SendState::finishing);
-    ++in_flight_;
-    spend(outbox.begun_lane() == Lane::latest, outbox.remainder().size());
-    context_.io.send(session.socket, outbox.remainder(), io::SendMode::whole,
-                     CoreContext::token(Operation::send_whole, handle));
+    const std::span<const std::byte> rest = outbox.remainder();
+    const auto rest_bytes = static_cast<std::uint32_t>(rest.size());
+    spend(outbox.begun_lane() == Lane::latest, rest_bytes);
+    record_of_slot_[handle.slot] = static_cast<std::uint32_t>(records_.size());
+    records_.push_back(
+        {handle, pieces_used_, 0, rest_bytes, false, std::exchange(session.queued_at, Instant{})});
+    context_.io.send(session.socket, rest, io::SendMode::quiet, token);
     return;
   }
   const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
@@ -176,7 +179,6 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
       {handle, pieces_used_, count, bytes, false, std::exchange(session.queued_at, Instant{})});
   pieces_used_ += count;
 
-  const io::Token token = CoreContext::token(Operation::send_quiet, handle);
   if (count == 1) {
     context_.io.send(session.socket, spans[0], io::SendMode::quiet, token);
   } else {
@@ -203,7 +205,8 @@ std::span<const SendOutcome> Sender::settle(std::span<io::Completion> completion
   for (const Record& record : records_) {
     if (record.settled) continue;
     context_.metrics.write_duration.record(context_.now - record.queued_at);
-    note(handed_over(record.session, pieces_of(record), record.bytes));
+    note(record.count == 0 ? rest_left(record.session, record.bytes)
+                           : handed_over(record.session, pieces_of(record), record.bytes));
   }
   records_.clear();
   pieces_used_ = 0;
@@ -222,6 +225,7 @@ SendOutcome Sender::quiet_send_over(Record& record, std::int32_t result) {
   record.settled = true;
   Session& session = sessions_[record.session];
   session.queued_at = record.queued_at;  // it goes on waiting
+  if (record.count == 0) return rest_came_back(record.session, session, record.bytes, result);
   return came_back(record.session, session, pieces_of(record), record.bytes, result);
 }
 
@@ -242,13 +246,50 @@ SendOutcome Sender::came_back(Handle handle, Session& session, std::span<room::P
   if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
     RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
-    queue_.enqueue_slot(handle.slot);
-  } else {
-    context_.metrics[Count::sends_blocked].add();
-    RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
-    session.begin_send(SendState::waiting);
-    context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
+    session.stalled_since = context_.now;
+    wait_for_room(handle, session);
+    return {SendOutcome::What::begun, handle};
   }
+  context_.metrics[Count::sends_blocked].add();
+  RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
+  wait_for_room(handle, session);
+  return {};
+}
+
+void Sender::wait_for_room(Handle handle, Session& session) {
+  session.begin_send(SendState::waiting);
+  context_.io.wait_writable(session.socket, CoreContext::token(Operation::writable, handle));
+}
+
+// The rest of a begun frame, all of it.
+SendOutcome Sender::rest_left(Handle handle, std::uint32_t bytes) {
+  Session& session = sessions_[handle];
+  const Lane lane = session.outbox.begun_lane();
+  const Instant made = session.outbox.begun_made();
+  session.outbox.finish_begun();
+  RINGCAST_PROBE(send_done, handle.slot, bytes,
+                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
+  count_sent(lane);
+  context_.metrics[Count::bytes_sent].add(bytes);
+  queue_.enqueue(handle, session);
+  if (lane == Lane::goodbye) return {SendOutcome::What::goodbye_left, handle};
+  return {};
+}
+
+// As much as there was room for: that it was some is what tells a slow peer from one that does not
+// read.
+SendOutcome Sender::rest_came_back(Handle handle, Session& session, std::uint32_t bytes,
+                                   std::int32_t result) {
+  if (result < 0 && result != -EAGAIN) return {SendOutcome::What::lost, handle};
+  const std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
+  budget_.give_back(bytes - taken);
+  context_.metrics[Count::bytes_sent].add(taken);
+  context_.metrics[taken == 0 ? Count::sends_blocked : Count::sends_short].add();
+  if (taken != 0) {
+    session.outbox.advance_begun(taken);
+    session.stalled_since = context_.now;
+  }
+  wait_for_room(handle, session);
   return {};
 }
 
@@ -366,27 +407,6 @@ void Sender::count_sent(Lane lane) {
       context_.metrics[Count::frames_sent_control].add();
       break;
   }
-}
-
-SendOutcome Sender::whole_send_over(Handle handle, Session& session, std::int32_t result) {
-  session.send_over();
-  --in_flight_;
-  const std::size_t expected = session.outbox.remainder().size();
-  const bool complete = result >= 0 && static_cast<std::size_t>(result) == expected;
-  const Lane lane = session.outbox.begun_lane();
-  const Instant made = session.outbox.begun_made();
-  session.outbox.finish_begun();
-  if (session.phase() == Phase::ending) return {SendOutcome::What::let_go, handle};
-  if (!complete) return {SendOutcome::What::lost, handle};
-  RINGCAST_PROBE(send_done, handle.slot, expected,
-                 made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
-  count_sent(lane);
-  context_.metrics[Count::bytes_sent].add(expected);
-  context_.metrics.write_duration.record(context_.now -
-                                         std::exchange(session.queued_at, Instant{}));
-  queue_.enqueue(handle, session);
-  if (lane == Lane::goodbye) return {SendOutcome::What::goodbye_left, handle};
-  return {};
 }
 
 SendOutcome Sender::writable(Handle handle, Session& session) {

@@ -32,6 +32,7 @@ struct SendOutcome {
   enum class What : std::uint8_t {
     nothing,       ///< the session goes on
     goodbye_left,  ///< its close frame has been handed over
+    begun,         ///< a frame has left in part, and the socket takes no more for now
     lost,          ///< the connection has failed
     overflowed,    ///< what was not taken found no place any more
     let_go         ///< the session is ending, and the kernel has no send of it any more
@@ -59,7 +60,6 @@ class Sender {
   /// what the Io returned since. In between no session may end or be closed.
   [[nodiscard]] std::span<const SendOutcome> settle(std::span<io::Completion> completions);
   /// A send that was not quiet has completed.
-  [[nodiscard]] SendOutcome whole_send_over(Handle handle, Session& session, std::int32_t result);
   [[nodiscard]] SendOutcome chain_over(Handle handle, Session& session, std::int32_t result);
   /// A zero-copy send has completed, or the notification of one has come.
   [[nodiscard]] SendOutcome zero_copy_over(const io::Completion& completion);
@@ -81,7 +81,7 @@ class Sender {
   struct Record {
     Handle session;
     std::uint32_t first;  ///< into pieces_
-    std::uint32_t count;
+    std::uint32_t count;  ///< none: it was the rest of the begun frame
     std::uint32_t bytes;
     bool settled;
     Instant queued_at;  ///< the session's
@@ -116,6 +116,10 @@ class Sender {
                                       std::int32_t result);
   void flush_one(Handle handle, Session& session, bool link_open);
   [[nodiscard]] SendOutcome quiet_send_over(Record& record, std::int32_t result);
+  [[nodiscard]] SendOutcome rest_left(Handle handle, std::uint32_t bytes);
+  [[nodiscard]] SendOutcome rest_came_back(Handle handle, Session& session, std::uint32_t bytes,
+                                           std::int32_t result);
+  void wait_for_room(Handle handle, Session& session);
   [[nodiscard]] SendOutcome handed_over(Handle handle, std::span<room::Piece> pieces,
                                         std::uint32_t bytes);
   void count_sent(room::Lane lane);

@@ -44,7 +44,6 @@ enum class Operation : std::uint8_t {
   send_quiet,
   send_chain,
   send_zero_copy,  ///< the slot is a Pin's, not a session's
-  send_whole,
   send_answer,
   writable,
   close,
@@ -88,7 +87,7 @@ enum class Phase : std::uint8_t {
 enum class SendState : std::uint8_t {
   idle,
   waiting,    ///< the socket was full: the poll tells when it has room
-  finishing,  ///< the rest of a begun frame, or an HTTP answer, is with the kernel
+  answering,  ///< the HTTP answer is with the kernel
   held        ///< a chain or a zero-copy send is with the kernel
 };
 
@@ -198,6 +197,7 @@ class Session {
   std::uint16_t copied = 0;  ///< so many of them in a row
   std::uint16_t pins = 0;    ///< frames that the kernel may still read for this peer
   Handle held;               ///< the batch of send state `held`
+  Instant stalled_since{};   ///< of a begun frame: when some of it left last
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 
@@ -217,7 +217,9 @@ class Session {
   room::TokenBucket messages;
   room::TokenBucket bytes;
   Instant dropped_since{};
-  std::uint32_t dropped = 0;             ///< messages over the limit since `dropped_since`
+  std::uint32_t dropped = 0;             ///< frames over a limit since `dropped_since`
+  std::uint64_t dropped_bytes = 0;       ///< theirs
+  bool message_is_over_limit = false;    ///< a frame of the message that is coming in was
   bool told_of_dropped = false;          ///< since then
   std::optional<wire::Ping> early_ping;  ///< came before the welcome, and is answered behind it
   ws::DecoderState decoder;

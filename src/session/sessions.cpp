@@ -1,5 +1,6 @@
 #include "session/sessions.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "observe/probes.h"
@@ -238,7 +239,7 @@ void Sessions::end(Handle handle) {
   if (session == nullptr || !may_follow(session->phase(), Phase::ending)) return;
   leave_room(*session, LeaveReason::disconnected);
   session->enter(Phase::ending);
-  session->outbox.drop_waiting(context_.nodes);
+  session->outbox.clear(context_.nodes);  // the kernel holds nothing that is still in there
   wheel_.disarm(handle.slot);
   context_.io.shutdown(session->socket, io::ShutdownHow::both);
   operation_over(handle, *session);
@@ -247,7 +248,6 @@ void Sessions::end(Handle handle) {
 void Sessions::operation_over(Handle handle, Session& session) {
   if (session.phase() != Phase::ending || !session.kernel_holds_nothing()) return;
   session.enter(Phase::closed);
-  session.outbox.clear(context_.nodes);
   session.handshake.reset();
   context_.io.close(session.socket, CoreContext::token(Operation::close, handle));
 }
@@ -256,23 +256,24 @@ void Sessions::closed(Handle handle) {
   if (find(handle) != nullptr) table_.erase(handle);
 }
 
-void Sessions::run_deadlines(const TooSlow& too_slow) {
-  wheel_.advance(context_.now, [&](std::uint32_t slot) {
+void Sessions::run_deadlines(Instant until, const TooSlow& too_slow) {
+  wheel_.advance(until, [&](std::uint32_t slot) {
     const Handle handle = table_.handle_at(slot);
     Session* session = find(handle);
     if (session == nullptr) return;
-    if (session->deadline > context_.now) {
+    if (session->deadline > until) {
       wheel_.arm(slot, session->deadline);
     } else {
-      deadline_due(handle, *session, too_slow);
+      deadline_due(handle, *session, until, too_slow);
     }
   });
 }
 
-void Sessions::deadline_due(Handle handle, Session& session, const TooSlow& too_slow) {
+void Sessions::deadline_due(Handle handle, Session& session, Instant until,
+                            const TooSlow& too_slow) {
   switch (session.phase()) {
     case Phase::open:
-      heartbeat(handle, session);
+      heartbeat(handle, session, until);
       break;
     case Phase::upgrading:
       too_slow(handle, session);
@@ -288,21 +289,46 @@ void Sessions::deadline_due(Handle handle, Session& session, const TooSlow& too_
   }
 }
 
-// The deadline is not moved whenever something is heard: it is looked at when it comes up.
-void Sessions::heartbeat(Handle handle, Session& session) {
+void Sessions::frame_begun(Handle handle, Session& session) {
+  if (!session.is_open()) return;  // it has until the close is over
+  const Instant due = context_.now + context_.options.session.send_timeout;
+  if (due < session.deadline) set_deadline(handle, session, due);
+}
+
+void Sessions::evict(Handle handle) {
+  context_.metrics[Count::sessions_evicted].add();
+  peer_gone(handle);
+}
+
+// The deadline is not moved whenever something is heard or sent: it is looked at when it comes up.
+void Sessions::heartbeat(Handle handle, Session& session, Instant until) {
   const SessionOptions& options = context_.options.session;
-  if (session.pinged > session.last_heard) {
-    context_.metrics[Count::heartbeat_timeouts].add();
-    context_.notices.say(notice_of(Notice::Kind::heartbeat_missed, handle, session), context_.now);
+  const bool begun = session.outbox.begun();
+  const Instant stalled_at = begun ? session.stalled_since + options.send_timeout : never;
+  if (stalled_at <= until) {
+    context_.metrics[Count::send_timeouts].add();
+    context_.notices.say(notice_of(Notice::Kind::send_stalled, handle, session), context_.now);
     peer_gone(handle);
     return;
   }
   const Instant ping_due = session.last_heard + options.heartbeat_interval;
-  if (ping_due > context_.now) {
-    set_deadline(handle, session, ping_due);
+  const Instant pong_due = session.pinged + options.heartbeat_timeout;
+  if (session.pinged > session.last_heard) {
+    if (pong_due <= until) {
+      context_.metrics[Count::heartbeat_timeouts].add();
+      context_.notices.say(notice_of(Notice::Kind::heartbeat_missed, handle, session),
+                           context_.now);
+      peer_gone(handle);
+    } else {
+      set_deadline(handle, session, std::min(pong_due, stalled_at));
+    }
     return;
   }
-  set_deadline(handle, session, context_.now + options.heartbeat_timeout);
+  if (ping_due > context_.now) {
+    set_deadline(handle, session, std::min(ping_due, stalled_at));
+    return;
+  }
+  set_deadline(handle, session, std::min(context_.now + options.heartbeat_timeout, stalled_at));
   // Without room for the ping nothing was asked, and no answer is missed.
   if (queue_.put_reliable(handle, session,
                           context_.encoder.control(context_.frames, ws::Opcode::ping, {}))) {

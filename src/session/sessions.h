@@ -65,6 +65,10 @@ class Sessions {
   void peer_gone(Handle handle);
   /// A tick of the room is over: whoever has said goodbye before it and waits for answers goes now.
   void close_answered(const LocalRoom& room);
+  /// A frame of the session has left in part: the rest must make progress from here on.
+  void frame_begun(Handle handle, Session& session);
+  /// Short of frame memory: of those who have held frames for long, this one goes.
+  void evict(Handle handle);
   /// The sender has handed our close frame over.
   void goodbye_handed_over(Handle handle, Session& session);
   /// An HTTP answer that is not 101 has been handed over: the connection is done.
@@ -82,15 +86,15 @@ class Sessions {
     wheel_.arm(handle.slot, deadline);
   }
   [[nodiscard]] Instant next_deadline() const { return wheel_.next_due(); }
-  /// Acts on what is due: pings, timeouts. `too_slow` is told whose request head has not come in
-  /// time.
+  /// Acts on what was due by `until`: pings, timeouts. What has arrived by then has been read.
+  /// `too_slow` is told whose request head has not come in time.
   using TooSlow = std::function<void(Handle, Session&)>;
-  void run_deadlines(const TooSlow& too_slow);
+  void run_deadlines(Instant until, const TooSlow& too_slow);
 
  private:
   void leave_room(Session& session, LeaveReason reason);
-  void deadline_due(Handle handle, Session& session, const TooSlow& too_slow);
-  void heartbeat(Handle handle, Session& session);
+  void deadline_due(Handle handle, Session& session, Instant until, const TooSlow& too_slow);
+  void heartbeat(Handle handle, Session& session, Instant until);
   void count_close(ws::CloseCode code);
 
   struct Leaving {

@@ -163,7 +163,9 @@ Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
   if (!memory) return std::unexpected(memory.error());
   ring->frame_memory_ = std::move(*memory);
   ring->gathers_ = std::make_unique_for_overwrite<Gather[]>(parameters.sq_entries);
-  ring->completions_max_ = parameters.cq_entries;
+  // No more deferred work in a turn than there are receive buffers for: what finds none is done
+  // again.
+  ring->completions_max_ = std::min(parameters.cq_entries, options.receive_buffers);
   ring->completions_.reserve(parameters.cq_entries);
   return ring;
 }
@@ -471,7 +473,6 @@ std::span<io::Completion> Ring::wait(Instant deadline) {
 
 void Ring::begin_turn() {
   completions_.clear();
-  assert(receive_buffers_.on_loan() == 0 && "a lease outlived the turn");
   receive_buffers_.publish();
 }
 
@@ -525,6 +526,8 @@ std::span<io::Completion> Ring::reap_all() {
     reap();
     brought_some = completions_.size() != reaped;
   }
+  left_behind_ = completions_.size() >= completions_max_ &&
+                 (IO_URING_READ_ONCE(*ring_->sq.kflags) & IORING_SQ_TASKRUN) != 0;
   return completions_;
 }
 

@@ -82,6 +82,7 @@ class Ring final : public io::Io {
   [[nodiscard]] std::span<io::Completion> submit() override;
   [[nodiscard]] std::span<io::Completion> wait(Instant deadline) override;
 
+  [[nodiscard]] bool has_left_behind() const override { return left_behind_; }
   [[nodiscard]] std::span<std::byte> frame_memory() override { return frame_memory_.bytes(); }
   [[nodiscard]] std::size_t registered_bytes() const override {
     return frame_memory_.registered_bytes();
@@ -149,6 +150,7 @@ class Ring final : public io::Io {
   std::unique_ptr<io_uring, Exit> ring_{nullptr, Exit{false}};
   std::vector<io::Completion> completions_;
   std::size_t completions_max_ = 0;
+  bool left_behind_ = false;
 };
 
 }  // namespace ringcast::uring

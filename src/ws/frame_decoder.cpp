@@ -77,6 +77,7 @@ class Decoding {
  private:
   bool keep_header(std::span<const std::byte> bytes);
   bool begin_frame(const FrameHeader& header);
+  bool announce(const FrameHeader& header);
   bool take_data(std::span<const std::byte> piece);
   bool take_control(std::span<const std::byte> piece);
   bool close(std::span<const std::byte> payload);
@@ -140,7 +141,7 @@ bool Decoding::begin_frame(const FrameHeader& header) {
     return violation(CloseCode::protocol_error,
                      header.masked ? "frame is masked" : "frame is not masked");
   }
-  if (header.is_control()) return true;  // wslay has checked its length and that it is final
+  if (header.is_control()) return announce(header);  // wslay has checked it: it is short and final
 
   if (header.is(Opcode::continuation) != stream_.in_message) {
     return violation(CloseCode::protocol_error, stream_.in_message
@@ -157,7 +158,12 @@ bool Decoding::begin_frame(const FrameHeader& header) {
     stream_.in_message = true;
     stream_.message_opcode = static_cast<Opcode>(header.opcode);
   }
-  return true;
+  return announce(header);
+}
+
+bool Decoding::announce(const FrameHeader& header) {
+  return events_.on_frame(static_cast<Opcode>(header.opcode),
+                          header.wire_bytes() + header.payload_bytes);
 }
 
 bool Decoding::take_data(std::span<const std::byte> piece) {

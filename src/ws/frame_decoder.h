@@ -44,6 +44,13 @@ class DecoderEvents {
   DecoderEvents(const DecoderEvents&) = delete;
   DecoderEvents& operator=(const DecoderEvents&) = delete;
   virtual ~DecoderEvents() = default;
+  /// A frame has begun: its kind, and its bytes on the wire as its header says. Before anything
+  /// else is told of it. Return false to stop decoding.
+  virtual bool on_frame(Opcode opcode, std::size_t wire_bytes) {
+    static_cast<void>(opcode);
+    static_cast<void>(wire_bytes);
+    return true;
+  }
   /// A whole message. Text is valid UTF-8. Return false to stop decoding (the session is closing).
   virtual bool on_message(Opcode opcode, std::span<const std::byte> payload) = 0;
   virtual bool on_ping(std::span<const std::byte> payload) = 0;

@@ -116,5 +116,56 @@ TEST_CASE("whatever comes and goes, blocks never overlap and all memory merges a
   }
 }
 
+TEST_CASE("while there are several accounts none can use up what the others need") {
+  Region region(8 * FrameSlab::block_bytes_max);
+  FrameSlab slab(region.span);
+  slab.set_account_bytes_max(2 * FrameSlab::block_bytes_max);
+  const FrameAccount greedy = slab.open_account();
+  const FrameAccount modest = slab.open_account();
+  constexpr std::size_t payload = 100'000;  // a block of 128 KiB
+  const auto take_all = [&](FrameAccount account, FrameUse use) {
+    const FrameCharge charge(slab, account);
+    std::vector<FrameRef> held;
+    while (auto buffer = slab.allocate(payload, use)) {
+      held.push_back(FrameSeal::seal(std::move(*buffer)));
+    }
+    return held;
+  };
+  {
+    const auto snapshots = take_all(greedy, FrameUse::latest);
+    CHECK(snapshots.size() == 12);  // three quarters of two MiB
+    CHECK(slab.is_short(greedy));
+    CHECK(snapshots.front().memory_is_short());
+    CHECK_FALSE(slab.is_short(modest));
+    CHECK(slab.take_shortage());
+    CHECK_FALSE(slab.take_shortage());
+    const auto events = take_all(greedy, FrameUse::reliable);
+    CHECK(events.size() == 4);
+    CHECK(slab.used_by(greedy) == 2 * FrameSlab::block_bytes_max);
+    const auto others = take_all(modest, FrameUse::latest);
+    CHECK(others.size() == 12);
+  }
+  CHECK(slab.used_by(greedy) == 0);
+  slab.close_account(modest);
+  // Alone it may have all that snapshots may have.
+  CHECK(take_all(greedy, FrameUse::latest).size() == 48);
+  slab.close_account(greedy);
+}
+
+TEST_CASE("an account's number is used again once its blocks have come home") {
+  Region region(FrameSlab::block_bytes_max);
+  FrameSlab slab(region.span);
+  const FrameAccount first = slab.open_account();
+  {
+    const FrameRef held = [&] {
+      const FrameCharge charge(slab, first);
+      return FrameSeal::seal(std::move(*slab.allocate(10, FrameUse::latest)));
+    }();
+    slab.close_account(first);
+    CHECK(slab.open_account() != first);
+  }
+  CHECK(slab.open_account() == first);
+}
+
 }  // namespace
 }  // namespace ringcast

@@ -86,26 +86,45 @@ TEST_CASE("the reliable lane overflows by frames, by bytes, and when the core's 
   REQUIRE(f.outbox.put_reliable(f.frames.make(2, 1), f.nodes, f.limits) == Outbox::Put::overflow);
   ReliableNodes few(1, 1);
   Outbox other;
-  REQUIRE(other.put_reliable(f.frames.make(1, 1), few, f.limits) == Outbox::Put::queued);
+  for (std::uint32_t count = 0; count < ReliableNodes::first_frames; ++count) {
+    REQUIRE(other.put_reliable(f.frames.make(1, 1), few, f.limits) == Outbox::Put::queued);
+  }
   REQUIRE(other.put_reliable(f.frames.make(1, 1), few, f.limits) == Outbox::Put::overflow);
   other.clear(few);
 }
 
 TEST_CASE("when half of what may wait is in use, a lane takes no more than its fair share") {
   Fixture f;
-  ReliableNodes nodes(24, 4);  // a share of three
+  ReliableNodes nodes(40, 4);  // a share of five
   Outbox greedy;
   Outbox modest;
   int held = 0;
   while (greedy.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued) ++held;
-  REQUIRE(held == 12);
-  for (int count = 0; count < 3; ++count) {
+  REQUIRE(held == 20);
+  for (int count = 0; count < 5; ++count) {
     REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued);
   }
   REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::overflow);
   greedy.clear(nodes);
   REQUIRE(modest.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued);
   modest.clear(nodes);
+}
+
+TEST_CASE("what a member is told when it joins always fits, however much waits for the others") {
+  Fixture f;
+  constexpr std::uint32_t lanes = 8;
+  ReliableNodes nodes(4, lanes);
+  std::array<Outbox, lanes - 1> greedy;
+  for (Outbox& outbox : greedy) {
+    while (outbox.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued) {
+    }
+  }
+  Outbox newcomer;
+  for (std::uint32_t count = 0; count < ReliableNodes::first_frames; ++count) {
+    REQUIRE(newcomer.put_reliable(f.frames.make(1, 1), nodes, f.limits) == Outbox::Put::queued);
+  }
+  newcomer.clear(nodes);
+  for (Outbox& outbox : greedy) outbox.clear(nodes);
 }
 
 TEST_CASE("one frame may always wait, even one that is larger than the limit") {

@@ -25,7 +25,8 @@ SimIo::SimIo(SimNetwork& network, const SimIoOptions& options)
       frame_storage_(options.frame_memory_bytes + frame_alignment_bytes),
       moves_clock_(options.moves_clock),
       zero_copy_(options.zero_copy),
-      copies_(options.copies) {
+      copies_(options.copies),
+      receive_cost_(options.receive_cost) {
   for (std::size_t id = options.receive_buffers; id > 0; --id) {
     buffers_[id - 1].assign(buffer_bytes_, poison);
     buffers_free_.push_back(static_cast<std::uint16_t>(id - 1));
@@ -427,7 +428,6 @@ Instant SimIo::wakes_at() const {
 void SimIo::begin_turn() {
   asleep_until_.reset();
   completions_.clear();
-  if (leases_ != 0) network_.misuse("a receive buffer's lease outlived its turn");
   execute_queued();
   network_.run_due();
 }
@@ -499,6 +499,7 @@ void SimIo::take_back(std::uint16_t buffer_id) {
   std::ranges::fill(buffers_[buffer_id], poison);
   buffers_free_.push_back(buffer_id);
   --leases_;
+  network_.clock().advance(receive_cost_);
 }
 
 }  // namespace ringcast::sim

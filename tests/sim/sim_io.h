@@ -27,6 +27,8 @@ struct SimIoOptions {
   std::size_t frame_memory_bytes = 8 * FrameSlab::block_bytes_max;
   io::ZeroCopy zero_copy = io::ZeroCopy::reported;
   bool copies = false;  ///< what notifications report
+  /// What acting on received bytes takes: the clock moves on so far when a buffer comes back.
+  Nanoseconds receive_cost{};
 };
 
 /// The network outlives it. All of a simulated world runs on one thread, the doorbell included.
@@ -63,6 +65,7 @@ class SimIo final : public io::Io, private SocketWatcher {
   /// Moves the clock to the next event that completes something, or to the deadline.
   [[nodiscard]] std::span<io::Completion> wait(Instant deadline) override;
 
+  [[nodiscard]] bool has_left_behind() const override { return false; }
   [[nodiscard]] std::span<std::byte> frame_memory() override { return frame_memory_; }
   [[nodiscard]] std::size_t registered_bytes() const override { return frame_memory_.size(); }
 
@@ -171,6 +174,7 @@ class SimIo final : public io::Io, private SocketWatcher {
   bool moves_clock_;
   io::ZeroCopy zero_copy_;
   bool copies_;
+  Nanoseconds receive_cost_;
   std::optional<Instant> asleep_until_;
 };
 

@@ -1,0 +1,54 @@
+#include "core/memory_relief.h"
+
+#include <algorithm>
+
+#include "session/local_room.h"
+#include "session/sessions.h"
+
+namespace ringcast::server {
+
+MemoryRelief::MemoryRelief(CoreContext& context, Sessions& sessions)
+    : context_(context), sessions_(sessions) {}
+
+/// Its socket is full, and what it waits for is not one of the newest snapshots: those are shared.
+bool MemoryRelief::is_to_blame(const Session& session) const {
+  if (session.room == nullptr || session.send_state() != SendState::waiting) return false;
+  if (!session.outbox.begun() && !session.outbox.has_reliable()) return false;
+  if (context_.now - session.queued_at < held_min) return false;
+  return context_.frames.is_short() || context_.frames.is_short(session.room->frame_account);
+}
+
+void MemoryRelief::run() {
+  if (context_.now < next_look_ || !context_.frames.take_shortage()) return;
+  next_look_ = context_.now + interval;
+  holders_.clear();
+  sessions_.for_each([this](Handle handle, const Session& session) {
+    if (is_to_blame(session)) holders_.push_back({session.queued_at, handle});
+  });
+  std::ranges::sort(holders_, {}, &Holder::since);
+  for (const Holder& holder : holders_) {
+    const Session* session = sessions_.find(holder.session);
+    if (session != nullptr && is_to_blame(*session)) evict(holder.session);
+  }
+  tell();
+}
+
+void MemoryRelief::evict(Handle handle) {
+  const Session& session = *sessions_.find(handle);
+  const room::RoomId room = session.room->id();
+  auto notice = std::ranges::find(evicted_, room, &Notice::room);
+  if (notice == evicted_.end()) {
+    notice =
+        evicted_.insert(evicted_.end(), {.kind = Notice::Kind::sessions_evicted, .room = room});
+  }
+  ++notice->count;
+  notice->bytes += session.outbox.backlog().bytes;
+  sessions_.evict(handle);
+}
+
+void MemoryRelief::tell() {
+  for (const Notice& notice : evicted_) context_.notices.say(notice, context_.now);
+  evicted_.clear();
+}
+
+}  // namespace ringcast::server

@@ -1,0 +1,136 @@
+#include "session/sessions.h"
+
+#include "catch.h"
+#include "session/session_world.h"
+
+namespace ringcast::server {
+namespace {
+
+using namespace std::chrono_literals;
+using observe::Count;
+using What = RecordingIo::What;
+
+void no_request(Handle, Session&) {
+  FAIL("nobody is upgrading");
+}
+
+TEST_CASE("who is closed leaves its room, and its goodbye follows what was said before") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.say(handle, "event");
+  w.sessions.close(handle, ws::CloseCode::normal, "bye", Farewell::after_reliable,
+                   LeaveReason::ended);
+  CHECK(w[handle].phase() == Phase::closing);
+  CHECK(w[handle].room == nullptr);
+  CHECK(w.room.departed == std::vector{LeaveReason::ended});
+  w.sender.flush();
+  CHECK(w.io.take()[0].bytes == std::string("event\x88\x05\x03\xe8") + "bye");
+  static_cast<void>(w.sender.settle({}));
+  CHECK(w.count(Count::sessions_closed_1000) == 1);
+}
+
+TEST_CASE("closing is a join: the descriptor is closed when the kernel holds nothing of it") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.sessions.end(handle);
+  CHECK(w.io.count(What::shutdown) == 1);
+  CHECK(w.io.count(What::close) == 0);
+  w[handle].received(false);
+  w.sessions.operation_over(handle, w[handle]);
+  CHECK(w.io.count(What::close) == 1);
+  CHECK(w.table.size() == 1);
+  w.sessions.closed(handle);
+  CHECK(w.table.size() == 0);
+}
+
+TEST_CASE("who overflows is closed with 1013, and counted once") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.sessions.overflowed(handle, "events were not read fast enough");
+  w.sessions.overflowed(handle, "events were not read fast enough");
+  CHECK(w.count(Count::reliable_overflows) == 1);
+  CHECK(w.count(Count::sessions_closed_1013) == 1);
+  CHECK(w.room.departed == std::vector{LeaveReason::overflow});
+}
+
+TEST_CASE("silence is answered by a ping, and silence after that ends the session") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.pass(w.options.session.heartbeat_interval + 200ms);
+  w.sessions.run_deadlines(w.context.now, no_request);
+  w.sender.flush();
+  CHECK(w.io.take()[0].bytes == std::string("\x89\x00", 2));
+  static_cast<void>(w.sender.settle({}));
+  w.pass(w.options.session.heartbeat_timeout + 200ms);
+  w.sessions.run_deadlines(w.context.now, no_request);
+  CHECK(w[handle].phase() == Phase::ending);
+  CHECK(w.count(Count::heartbeat_timeouts) == 1);
+}
+
+TEST_CASE("nobody is late for what has not been read yet") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.pass(w.options.session.heartbeat_interval + 200ms);
+  w.sessions.run_deadlines(w.context.now, no_request);
+  const Instant read_until = w.context.now + 1s;
+  w.pass(10min);
+  w.sessions.run_deadlines(read_until, no_request);
+  CHECK(w[handle].is_open());
+  w[handle].last_heard = w.context.now;
+  w.sessions.run_deadlines(w.context.now, no_request);
+  CHECK(w[handle].is_open());
+}
+
+TEST_CASE("a begun frame without progress ends the session, one that moves on does not") {
+  SessionWorld w;
+  const Handle stuck = w.join();
+  const Handle slow = w.join();
+  const auto begin = [&](Handle handle) {
+    w.say(handle, std::string(1'000, 'x'));
+    w.sender.flush();
+    const SendOutcome outcome = w.settle_with(handle, 1);
+    CHECK(outcome.what == SendOutcome::What::begun);
+    w.sessions.frame_begun(handle, w[handle]);
+  };
+  begin(stuck);
+  begin(slow);
+  for (Nanoseconds passed{}; passed < 3 * w.options.session.send_timeout; passed += 1s) {
+    w.pass(1s);
+    for (const Handle handle : {stuck, slow}) {
+      if (w[handle].is_open()) w[handle].last_heard = w.context.now;
+    }
+    w.sessions.run_deadlines(w.context.now, no_request);
+    static_cast<void>(w.sender.writable(slow, w[slow]));
+    w.sender.flush();
+    static_cast<void>(w.settle_with(slow, 1));
+  }
+  CHECK(w[stuck].phase() == Phase::ending);
+  CHECK(w[slow].is_open());
+  CHECK(w.count(Count::send_timeouts) == 1);
+  const auto told = w.notices.pop();
+  REQUIRE(told);
+  CHECK(told->kind == Notice::Kind::send_stalled);
+  CHECK(told->session == stuck);
+}
+
+TEST_CASE("a raw room's member that says goodbye is answered before it goes") {
+  SessionWorld w(SessionWorld::small(), Encoding::raw);
+  const Handle handle = w.join();
+  w.sessions.peer_closed(handle, ws::CloseCode::normal);
+  CHECK(w[handle].is_open());
+  w.sessions.close_answered(w.room);
+  CHECK(w[handle].phase() == Phase::closing);
+  CHECK(w.room.departed == std::vector{LeaveReason::left});
+}
+
+TEST_CASE("who keeps sending what means nothing is read no more") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w.sessions.fail(handle, ws::CloseCode::protocol_error, "no");
+  for (int count = 0; count < 100; ++count) w.sessions.discard(handle, w[handle], 4'096);
+  CHECK(w[handle].is_deaf());
+  CHECK(w.io.count(What::cancel) == 1);
+}
+
+}  // namespace
+}  // namespace ringcast::server
