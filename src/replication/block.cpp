@@ -161,11 +161,14 @@ void BlockEncoder::write_whole(BitWriter& out, const Baseline& baseline, Slot sl
       out.put(static_cast<std::uint32_t>(now[index]), layout.values[index].bits);
     }
   }
-  // What the next prediction needs: how the object moves, and how that changed.
-  const Trails held = trails({world_.tick(), baseline.newest, baseline.before}, slot, row.id);
+  // What the next prediction needs: how the object moves, and where the ticks are evenly apart how
+  // that changed. (Where they are not, no prediction will ever ask for it.)
+  const Baseline after{world_.tick(), baseline.newest, baseline.before};
+  const Trails held = trails(after, slot, row.id);
+  const bool bends = is_even(after);
   const bool moves = std::ranges::any_of(selection.moving, [&](std::uint8_t index) {
     const Trail trail = held.at(index);
-    return trail.newest != trail.before || trail.before != trail.third;
+    return trail.newest != trail.before || (bends && trail.before != trail.third);
   });
   out.flag(moves);
   if (moves) {
@@ -173,6 +176,7 @@ void BlockEncoder::write_whole(BitWriter& out, const Baseline& baseline, Slot sl
       const Trail trail = held.at(index);
       const std::int64_t velocity = std::int64_t{trail.newest} - trail.before;
       out.exp_golomb(zigzag(velocity), order::velocity);
+      if (!bends) continue;
       out.exp_golomb(zigzag(velocity - (std::int64_t{trail.before} - trail.third)), order::bend);
     }
   }
@@ -234,7 +238,8 @@ Block BlockEncoder::encode(const HeldCell& held, std::span<std::byte> memory,
   // cell, and wait here for what became of it.
   if (held.up_to != 0 && now - held.baseline.newest > 1) {
     const std::size_t alive = entering_.size();
-    world_.for_each_ended_since(held.baseline.newest, [&](Slot slot) {
+    world_.for_each_ended_since(held.baseline.newest, [&](const QuantizedWorld::Ended& ended) {
+      const Slot slot = ended.slot;
       const Row& row = history.row(now, slot);
       if (row.id != 0 || row.channel != held.channel || row.ended_id == 0) return;
       const Row& then = history.row(held.baseline.newest, slot);

@@ -14,6 +14,21 @@ constexpr std::uint32_t baselines_shared_max = 6;
 constexpr int look_again_shift = 6;
 /// A cell is let go this part of its edge past where it was taken.
 constexpr int keep_shift = 2;
+constexpr std::uint64_t held_first = std::uint64_t{1} << 40;
+/// A view that lacks cells for want of room is looked at again this often.
+constexpr TickNumber look_again_ticks = 2;
+/// Of the view's half, in 256ths: what counts as near where a crowd must be slowed.
+constexpr std::uint64_t near_distance = 128;
+/// What an object is likely to take, to find out early what can't fit.
+constexpr std::size_t guessed_bits = 3;
+constexpr std::size_t guessed_bits_entering = 32;
+/// Blocks that are encoded in vain before a frame is full enough.
+constexpr unsigned misses_most = 3;
+/// A view whose due cells don't fit in so many frames has most of them half as often, down to a
+/// sixteenth; and again as often when a third of the room was enough for so many frames in a row.
+constexpr unsigned pressed_for_slower = 8;
+constexpr unsigned eased_for_faster = 30;
+constexpr unsigned slowed_most = 4;
 constexpr unsigned overview_order = 3;
 constexpr unsigned overview_row_bits = 6;
 constexpr unsigned digest_bits = 32;
@@ -125,16 +140,22 @@ bool Composer::is_stale(const ViewCell& cell) const {
 
 bool Composer::must_look(const MemberView::State& from, const Member& member) const {
   if (!member.looks) return !from.cells.empty();
-  if (!from.complete || from.cells_version != world_.cells().version() ||
-      from.layers != member.layers || from.half != member.half) {
-    return true;
+  if (!from.complete) {
+    const bool filled = std::ranges::none_of(
+        from.cells, [](const ViewCell& cell) { return cell.up_to != holds_all; });
+    if (filled || tick_ >= from.look_again) return true;
   }
+  if (from.layers != member.layers || from.half != member.half) return true;
   for (unsigned i = 0; i < world_.layout().dimensions; ++i) {
     if (std::abs(from.centre[i] - member.centre[i]) > member.half[i] >> look_again_shift) {
       return true;
     }
   }
-  return std::ranges::any_of(from.cells, [this](const ViewCell& cell) { return is_stale(cell); });
+  // Whatever was split or merged within the view was in it.
+  const bool cells_changed = from.cells_version != world_.cells().version();
+  return std::ranges::any_of(from.cells, [&](const ViewCell& cell) {
+    return is_stale(cell) || (cells_changed && !cell.dead && is_dead(cell));
+  });
 }
 
 std::uint64_t Composer::distance(const ViewCell& cell, const Member& member) const {
@@ -242,6 +263,29 @@ void Composer::keep_the_nearest(MemberView::State& to, const Member& member,
   added_ = taken;
 }
 
+/// How many of the candidates may be added: what can be filled in about two frames. In a crowd a
+/// view grows from its centre, each cell whole before the next, as long as there is room for more.
+std::size_t Composer::additions_most(const MemberView::State& to, std::size_t bits) const {
+  const History& history = world_.history();
+  const auto filling_bits = [&](const ViewCell& cell) {
+    return address_bits_max() + guessed_bits_entering * history.list(tick_, channel(cell)).size();
+  };
+  std::size_t pending = 0;
+  for (std::uint32_t i = 0; i < to.cells.size(); ++i) {
+    if (kept_[i] != 0 && to.cells[i].up_to != holds_all) pending += filling_bits(to.cells[i]);
+  }
+  std::size_t most = 0;
+  std::size_t address_bits = 0;
+  for (const Candidate& candidate : candidates_) {
+    pending += filling_bits(candidate.cell);
+    address_bits += address_bits_max();
+    if (pending > 2 * bits && (most > 0 || pending > filling_bits(candidate.cell))) break;
+    if (address_bits > bits / 4 && most > 0) break;
+    ++most;
+  }
+  return most;
+}
+
 void Composer::look(const MemberView::State& from, MemberView::State& to, const Member& member,
                     std::size_t bits) {
   kept_.assign(to.cells.size(), 0);
@@ -253,7 +297,7 @@ void Composer::look(const MemberView::State& from, MemberView::State& to, const 
   std::ranges::sort(candidates_, {}, &Candidate::distance);
 
   const auto kept = static_cast<std::size_t>(std::ranges::count(kept_, 1));
-  const std::size_t most = std::max<std::size_t>(1, bits / address_bits_max());
+  const std::size_t most = additions_most(to, bits);
   const bool too_many = kept + candidates_.size() > world_.limits().view_cells;
   added_ = std::min(most, candidates_.size());
   if (too_many) keep_the_nearest(to, member, most);
@@ -267,6 +311,7 @@ void Composer::look(const MemberView::State& from, MemberView::State& to, const 
                               added_ + static_cast<std::size_t>(std::ranges::count(kept_, 1)));
     for (std::size_t i = 0; i < to.cells.size() && room > 0; ++i) {
       if (kept_[i] != 0 || !is_dead(to.cells[i]) || is_stale(to.cells[i])) continue;
+      to.cells[i].dead = true;
       kept_[i] = 1;
       --room;
     }
@@ -281,7 +326,7 @@ void Composer::look(const MemberView::State& from, MemberView::State& to, const 
   }
   to.cells.resize(next);
   for (std::size_t i = 0; i < added_; ++i) to.cells.push_back(candidates_[i].cell);
-  to.cells_version = world_.cells().version();
+  to.look_again = tick_ + look_again_ticks;
   to.layers = member.layers;
   to.centre = member.centre;
   to.half = member.half;
@@ -375,52 +420,119 @@ void Composer::find_due(const MemberView::State& to, const Member& member) {
   parts_.clear();
   for (std::uint32_t i = 0; i < to.cells.size(); ++i) {
     const ViewCell& cell = to.cells[i];
-    const TickNumber newest = whole_tick(cell.newest);
+    if (cell.dead) continue;
     if (!cell.fresh) {
-      // Cells of a ring take turns, each at the same ticks for everyone.
+      unsigned every = cell.every;
+      if (to.slowed > 0) {
+        // In a crowd the own cell keeps its rate, the near ones lose half as much as the others.
+        const std::uint64_t away = distance(cell, member);
+        every <<= away == 0 ? 0U : away < near_distance ? to.slowed - 1U : to.slowed;
+      }
+      // Cells that are not in every tick take turns, each at the same ticks for everyone.
       const std::uint32_t phase = cell.cell * 5;
-      if (cell.every > 1 && (tick_ + phase) / cell.every == (newest + phase) / cell.every) continue;
-      if (is_dead(cell)) continue;
+      if (every > 1 && (tick_ + phase) / every == (whole_tick(cell.newest) + phase) / every) {
+        continue;
+      }
     }
-    const HeldCell held{
-        .channel = channel(cell),
-        .baseline =
-            cell.fresh ? frame_ : Baseline{newest, whole_tick(cell.before), whole_tick(cell.third)},
-        .up_to = cell.fresh ? 0 : cell.up_to};
-    const std::uint32_t block = block_for(held);
-    if (block == no_block) continue;
-    const std::uint64_t away = distance(cell, member);
-    const std::uint64_t age = tick_ - newest + 1;
-    // The own cell's age counts eightfold: it is first, and yet not alone.
-    parts_.push_back(
-        {.index = i, .block = block, .urgency = age * 4'096 / (256 + away) * (away == 0 ? 8 : 1)});
+    parts_.push_back({.index = i});
   }
 }
 
-void Composer::choose(const MemberView::State& from, std::size_t budget) {
+HeldCell Composer::held_by(const ViewCell& cell) const {
+  if (cell.fresh) return {.channel = channel(cell), .baseline = frame_, .up_to = 0};
+  return {.channel = channel(cell),
+          .baseline = {whole_tick(cell.newest), whole_tick(cell.before), whole_tick(cell.third)},
+          .up_to = cell.up_to};
+}
+
+/// All that is due, where it fits; its size where not is only guessed.
+bool Composer::take_all(const MemberView::State& from, const MemberView::State& to,
+                        std::size_t budget) {
+  const History& history = world_.history();
+  std::size_t guess = 0;
+  for (const Part& part : parts_) {
+    const ViewCell& cell = to.cells[part.index];
+    const std::size_t each =
+        cell.fresh ? guessed_bits_entering
+                   : guessed_bits + 2 * std::bit_width(tick_ - whole_tick(cell.newest));
+    guess += each * history.list(tick_, channel(cell)).size();
+    if (guess > budget) return false;
+  }
   std::size_t bits = 0;
   for (Part& part : parts_) {
+    part.block = block_for(held_by(to.cells[part.index]));
+    if (part.block == no_block) return false;
     measure(from, part, SIZE_MAX);
     bits += part.bits;
+    if (bits > budget) return false;
   }
-  if (bits <= budget) {
-    for (Part& part : parts_) part.taken = true;
-    return;
-  }
+  for (Part& part : parts_) part.taken = true;
+  return true;
+}
+
+/// By age and nearness, as far as it goes.
+void Composer::take_most_urgent(const MemberView::State& from, const MemberView::State& to,
+                                const Member& member, std::size_t budget) {
   by_urgency_.clear();
-  for (std::uint32_t i = 0; i < parts_.size(); ++i) by_urgency_.push_back(i);
+  for (std::uint32_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    const ViewCell& cell = to.cells[part.index];
+    const std::uint64_t away = distance(cell, member);
+    const std::uint64_t age = tick_ - whole_tick(cell.newest) + 1;
+    // What is held comes first, by age and nearness: it costs a quarter of what is new, and as much
+    // once it is forgotten. The own cell counts eightfold, new or not.
+    const std::uint64_t urgency = age * (away == 0 ? 8 : 1) * 4'096 / (256 + away);
+    part.urgency = urgency + (cell.fresh && away > 0 ? 0 : held_first);
+    by_urgency_.push_back(i);
+  }
   std::ranges::sort(by_urgency_, [this](std::uint32_t a, std::uint32_t b) {
     return parts_[a].urgency != parts_[b].urgency ? parts_[a].urgency > parts_[b].urgency : a < b;
   });
+  unsigned misses = 0;
   for (const std::uint32_t i : by_urgency_) {
     Part& part = parts_[i];
-    if (part.bits > budget) measure(from, part, budget);
-    if (part.bits > budget) {
+    if (misses == misses_most) {
+      ++counts_.waiting_blocks;
+      continue;
+    }
+    if (part.block == no_block) part.block = block_for(held_by(to.cells[part.index]));
+    if (part.block != no_block) measure(from, part, budget);
+    if (part.block == no_block || part.bits > budget) {
+      ++misses;
       ++counts_.waiting_blocks;
       continue;
     }
     part.taken = true;
     budget -= part.bits;
+  }
+}
+
+void Composer::choose(const MemberView::State& from, MemberView::State& to, const Member& member,
+                      std::size_t budget) {
+  if (take_all(from, to, budget)) {
+    std::size_t bits = 0;
+    for (const Part& part : parts_) bits += part.bits;
+    to.pressed = 0;
+    to.eased = bits * 3 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
+    if (to.slowed > 0 && to.eased >= eased_for_faster) {
+      --to.slowed;
+      to.eased = 0;
+    }
+    return;
+  }
+  to.eased = 0;
+  take_most_urgent(from, to, member, budget);
+  // Pressed: what is held waits, or leaves no room for what is new.
+  std::size_t left = budget;
+  bool waits = false;
+  for (const Part& part : parts_) {
+    if (part.taken) left -= part.bits;
+    waits = waits || (!part.taken && !to.cells[part.index].fresh);
+  }
+  if (!waits && left > budget / 8) return;
+  if (++to.pressed >= pressed_for_slower && to.slowed < slowed_most) {
+    ++to.slowed;
+    to.pressed = 0;
   }
 }
 
@@ -502,6 +614,7 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
     frame.exp_golomb(static_cast<std::uint32_t>(tick_ - from.newest - 1), order::count);
   }
   to.begun = true;
+  to.epoch = world_.epoch();
   to.newest = tick_;
   to.before = frame_.newest;
   to.third = frame_.before;
@@ -509,14 +622,18 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
   to.applied = member.applied;
 
   to.cells.assign(from.cells.begin(), from.cells.end());
-  to.cells_version = from.cells_version;
+  to.cells_version = world_.cells().version();
+  to.look_again = from.look_again;
   to.layers = from.layers;
   to.centre = from.centre;
   to.half = from.half;
   to.complete = from.complete;
+  to.slowed = from.slowed;
+  to.pressed = from.pressed;
+  to.eased = from.eased;
   bool changes_view = false;
   if (must_look(from, member)) {
-    look(from, to, member, bits_all / 4);
+    look(from, to, member, bits_all);
     changes_view = !dropped_.empty() || added_ > 0;
   }
 
@@ -571,7 +688,7 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
   if (frame.bits() + trailer > bits_all) return 0;
 
   find_due(to, member);
-  choose(from, bits_all - frame.bits() - trailer);
+  choose(from, to, member, bits_all - frame.bits() - trailer);
   const std::size_t taken =
       static_cast<std::size_t>(std::ranges::count(parts_, true, &Part::taken));
   const bool all = taken == to.cells.size();
@@ -606,7 +723,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   if (member == nullptr) return 0;
   const bool follows = on_pending && view.has_pending_;
   const MemberView::State& last = follows ? view.pending_ : view.held_;
-  const bool reset = !last.begun || (view.reset_ && !follows) ||
+  const bool reset = !last.begun || (view.reset_ && !follows) || last.epoch != world_.epoch() ||
                      tick_ - last.newest >= world_.layout().history_ticks;
   if (!reset && last.newest == tick_) return 0;
   const std::size_t bytes = [&] {

@@ -45,10 +45,12 @@ class Composer {
   [[nodiscard]] const ComposerCounts& counts() const { return counts_; }
 
  private:
+  static constexpr std::uint32_t no_block = UINT32_MAX;
+
   /// What of a view's cell goes into the frame.
   struct Part {
     std::uint32_t index = 0;  ///< of the cell in the new view
-    std::uint32_t block = 0;
+    std::uint32_t block = no_block;
     std::uint32_t bits = 0;
     std::uint32_t arrivals = 0;  ///< the first so many
     std::uint64_t urgency = 0;
@@ -77,6 +79,7 @@ class Composer {
   [[nodiscard]] bool must_look(const MemberView::State& from, const Member& member) const;
   void look(const MemberView::State& from, MemberView::State& to, const Member& member,
             std::size_t bits);
+  [[nodiscard]] std::size_t additions_most(const MemberView::State& to, std::size_t bits) const;
   void find_cells(const MemberView::State& from, MemberView::State& to, const Member& member);
   void keep_the_nearest(MemberView::State& to, const Member& member, std::size_t added_most);
   [[nodiscard]] bool is_dead(const ViewCell& cell) const;
@@ -89,7 +92,13 @@ class Composer {
   [[nodiscard]] bool knows(const MemberView::State& from, const Baseline& baseline,
                            const Arrival& arrival) const;
   void find_due(const MemberView::State& to, const Member& member);
-  void choose(const MemberView::State& from, std::size_t budget);
+  [[nodiscard]] HeldCell held_by(const ViewCell& cell) const;
+  [[nodiscard]] bool take_all(const MemberView::State& from, const MemberView::State& to,
+                              std::size_t budget);
+  void take_most_urgent(const MemberView::State& from, const MemberView::State& to,
+                        const Member& member, std::size_t budget);
+  void choose(const MemberView::State& from, MemberView::State& to, const Member& member,
+              std::size_t budget);
   void measure(const MemberView::State& from, Part& part, std::size_t room);
   void write_part(BitWriter& out, const MemberView::State& from, const Part& part);
   void take(MemberView::State& to, const Part& part) const;
@@ -134,8 +143,6 @@ class Composer {
     return std::span(store_of(block).arrivals).subspan(one.arrivals_first, one.arrivals_count);
   }
   static constexpr std::uint32_t unshared_bit = 1U << 31;
-  static constexpr std::uint32_t no_block = UINT32_MAX;
-
   Store shared_;             ///< of the tick
   Store unshared_;           ///< of one frame
   std::vector<Head> heads_;  ///< of the shared ones, per channel

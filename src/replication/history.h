@@ -73,14 +73,20 @@ class History {
     return {&begin_[place(tick) * (channels_ + 1)], channels_ + 1};
   }
 
-  /// The next tick's rows are the last one's until they are put.
-  void carry_over(TickNumber from) {
+  /// One tick's rows as they are in another.
+  void copy(TickNumber from, TickNumber to) {
     const std::size_t last = place(from);
-    const std::size_t next = place(from + 1);
+    const std::size_t next = place(to);
     std::copy_n(&rows_[last * slots_], slots_, &rows_[next * slots_]);
     std::copy_n(&values_[last * slots_ * values_per_row_], slots_ * values_per_row_,
                 &values_[next * slots_ * values_per_row_]);
   }
+  /// Nothing was there in this tick.
+  void forget(TickNumber tick) {
+    std::fill_n(&rows_[place(tick) * slots_], slots_, Row{});
+    std::ranges::fill(begin(tick), 0U);
+  }
+  [[nodiscard]] std::size_t places() const { return places_; }
 
  private:
   [[nodiscard]] std::size_t place(TickNumber tick) const { return tick & (places_ - 1); }

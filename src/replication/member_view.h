@@ -24,6 +24,7 @@ struct ViewCell {
   std::uint8_t layer = 0;
   std::uint8_t every = 1;  ///< its ring's ticks
   bool fresh = true;       ///< nothing of it has been sent
+  bool dead = false;       ///< split or merged, and kept until what takes its place is in the view
 };
 
 /// When a member that can't take every tick is sent one: every so many ticks, the same ticks for
@@ -102,7 +103,8 @@ class MemberView {
 
   struct State {
     bool begun = false;
-    TickNumber newest = 0;  ///< of the last three frames
+    std::uint32_t epoch = 0;  ///< of the world
+    TickNumber newest = 0;    ///< of the last three frames
     TickNumber before = 0;
     TickNumber third = 0;
     std::uint32_t applied = 0;
@@ -110,10 +112,15 @@ class MemberView {
     std::vector<PrivateObject> own{};
     // How the view was when its cells were last looked for.
     std::uint32_t cells_version = 0;
+    TickNumber look_again = 0;  ///< where it is not complete
     std::uint32_t layers = 0;
     Place centre{};
     Place half{};
     bool complete = false;  ///< every cell that should be in it is
+    // Whether the cap lets it have what is due (Composer::choose).
+    std::uint8_t slowed = 0;  ///< most cells come this often halved
+    std::uint8_t pressed = 0;
+    std::uint8_t eased = 0;
     std::uint8_t overview_row = 0;
     std::uint32_t overview_at = 0;
   };

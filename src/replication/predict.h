@@ -20,6 +20,11 @@ struct Baseline {
   friend bool operator==(const Baseline&, const Baseline&) = default;
 };
 
+/// Whether they are equally far apart.
+[[nodiscard]] constexpr bool is_even(const Baseline& ticks) {
+  return ticks.newest - ticks.before == ticks.before - ticks.third;
+}
+
 /// A value at these three ticks.
 struct Trail {
   std::int32_t newest = 0;

@@ -10,12 +10,12 @@
 namespace ringcast::replication {
 namespace {
 
-/// What is put arrives in sixteenths of a quantum, the last place where fractions count.
-constexpr std::int64_t fine_per_quantum = 16;
+/// What is put arrives in 256ths of a quantum, the last place where fractions count.
+constexpr std::int64_t fine_per_quantum = 256;
 /// A moving value is what it was predicted to be, or as little from that as brings it this near to
 /// the truth. Rounding to the nearest would make every constant speed tremble by one quantum, and
 /// each tremble costs two corrections: 1.6 bits a value instead of 1.1 for the arena's bots.
-constexpr std::int64_t off_most = fine_per_quantum;
+constexpr std::int64_t off_most = fine_per_quantum - 1;
 
 std::int64_t nearest_allowed(std::int64_t predicted, std::int64_t fine_value) {
   const std::int64_t off = fine_value - predicted * fine_per_quantum;
@@ -105,6 +105,9 @@ QuantizedWorld::QuantizedWorld(const Schema& schema, Layout layout, TickNumber n
   for (std::size_t i = 0; i < free_slots_.size(); ++i) free_slots_[i] = static_cast<Slot>(i);
   by_id_.reserve(free_slots_.size());
   asking_.reserve(limits_.asking_objects);
+  changes_.reserve(free_slots_.size());
+  leaving_.reserve(limits_.members);
+  left_.reserve(limits_.members);
   free_members_.reserve(members_.size());
   for (std::size_t i = members_.size(); i > 0; --i) {
     free_members_.push_back(static_cast<std::uint32_t>(i - 1));
@@ -147,7 +150,7 @@ void QuantizedWorld::end_slot(Slot slot, std::uint8_t reason) {
   row.id = 0;
   free_slots_[(free_first_ + free_count_) % free_slots_.size()] = slot;
   ++free_count_;
-  ended_[ended_next_] = {work(), slot};
+  ended_[ended_next_] = {work(), slot, row.ended_id, reason};
   ended_next_ = (ended_next_ + 1) % ended_.size();
 }
 
@@ -194,25 +197,29 @@ void QuantizedWorld::settle(std::span<const std::int64_t> fine_values, Slot slot
   for (const std::uint8_t index : layout.owner.steady) {
     now[index] = rounded(fine_values[index], layout.values[index].most);
   }
-  // As whoever follows every tick will predict it.
-  const Baseline held{tick_, tick_ - 1, tick_ - 2};
   const std::uint32_t id = history_.row(work(), slot).id;
-  const bool has_before = !is_new && tick_ > 1 && history_.row(held.before, slot).id == id;
-  const bool has_third = has_before && tick_ > 2 && history_.row(held.third, slot).id == id;
-  const std::int32_t* const newest = history_.values(held.newest, slot);
-  const std::int32_t* const before = has_before ? history_.values(held.before, slot) : newest;
-  const std::int32_t* const third = has_third ? history_.values(held.third, slot) : before;
-  const Predictor predict(work(), held, layout_.history_ticks);
+  // As whoever follows every tick will predict it.
+  const Predictor predict(work(), {tick_, tick_ - 1, tick_ - 2}, layout_.history_ticks);
   for (const std::uint8_t index : layout.owner.moving) {
     const std::uint32_t most = layout.values[index].most;
-    if (!is_new) {
-      const Trail trail{newest[index], before[index], third[index]};
-      now[index] = static_cast<std::int32_t>(std::clamp<std::int64_t>(
-          nearest_allowed(predict(trail, most), fine_values[index]), 0, most));
-    } else {
+    if (is_new) {
       now[index] = rounded(fine_values[index], most);
+      continue;
     }
+    const std::int32_t predicted = predict(trail(slot, id, index), most);
+    now[index] = static_cast<std::int32_t>(
+        std::clamp<std::int64_t>(nearest_allowed(predicted, fine_values[index]), 0, most));
   }
+}
+
+/// A value in the three ticks before the one that is filled; before the object was there, as it was
+/// first.
+Trail QuantizedWorld::trail(Slot slot, std::uint32_t id, std::uint8_t index) const {
+  const std::int32_t newest = history_.values(tick_, slot)[index];
+  if (tick_ < 2 || history_.row(tick_ - 1, slot).id != id) return {newest, newest, newest};
+  const std::int32_t before = history_.values(tick_ - 1, slot)[index];
+  if (tick_ < 3 || history_.row(tick_ - 2, slot).id != id) return {newest, before, before};
+  return {newest, before, history_.values(tick_ - 2, slot)[index]};
 }
 
 Outcome QuantizedWorld::put(const Put& object) {
@@ -278,23 +285,36 @@ Member* QuantizedWorld::find_member(MemberId id) {
 }
 
 Outcome QuantizedWorld::join(MemberId id) {
-  if (raw(id) == 0) return counted(Outcome::no_such_member);
   if (find_member(id) != nullptr) return counted(Outcome::ok);
-  if (free_members_.empty()) return counted(Outcome::too_many_members);
+  const Outcome outcome = add_member(id);
+  if (outcome == Outcome::ok) {
+    // What it owned before it came (back).
+    for (const ById& one : by_id_) {
+      if (history_.row(work(), one.slot).owner == raw(id)) adopt(one.slot);
+    }
+  }
+  return counted(outcome);
+}
+
+Outcome QuantizedWorld::add_member(MemberId id) {
+  if (raw(id) == 0) return Outcome::no_such_member;
+  if (free_members_.empty()) return Outcome::too_many_members;
   const std::uint32_t index = free_members_.back();
   free_members_.pop_back();
   member_at_.insert(raw(id), index);
   members_[index] = {.id = id};
   shown_.clear(index);
   allowed_.clear(index);
-  // What it owned before it came (back).
-  for (const ById& one : by_id_) {
-    const Row& row = history_.row(work(), one.slot);
-    if (row.id != one.id || row.owner != raw(id)) continue;
-    next_owned_[one.slot] = members_[index].owned;
-    members_[index].owned = one.slot;
-  }
-  return counted(Outcome::ok);
+  return Outcome::ok;
+}
+
+void QuantizedWorld::adopt(Slot slot) {
+  const Row& row = history_.row(work(), slot);
+  if (row.id == 0) return;
+  Member* const member = find_member(MemberId{row.owner});
+  if (member == nullptr) return;
+  next_owned_[slot] = member->owned;
+  member->owned = slot;
 }
 
 Outcome QuantizedWorld::leave(MemberId id) {
@@ -306,6 +326,7 @@ Outcome QuantizedWorld::leave(MemberId id) {
   shown_.clear(index);
   allowed_.clear(index);
   free_members_.push_back(index);
+  leaving_.push_back(raw(id));
   return counted(Outcome::ok);
 }
 
@@ -402,7 +423,6 @@ Outcome QuantizedWorld::unshow(MemberId id, ObjectId object) {
 Outcome QuantizedWorld::input_applied(MemberId id, std::uint32_t number) {
   Member* const member = find_member(id);
   if (member == nullptr) return counted(Outcome::no_such_member);
-  member->told = member->told && member->applied == number;
   member->applied = number;
   return counted(Outcome::ok);
 }
@@ -599,7 +619,10 @@ void QuantizedWorld::replicate() {
 
 void QuantizedWorld::finish_tick() {
   ++tick_;
-  history_.carry_over(tick_);
+  // The next tick's rows are these until they are put.
+  history_.copy(tick_, tick_ + 1);
+  std::swap(left_, leaving_);
+  leaving_.clear();
 }
 
 void QuantizedWorld::overview_row(unsigned row, std::span<std::uint32_t> counts) const {

@@ -1,6 +1,6 @@
 // A World as integers: what a simulation puts becomes rows of the tick, replicate() gives each
 // object its cell and each cell its list. Everything that encodes reads from here, and nothing here
-// knows who reads.
+// knows who reads. A mirror on another core is one of these too, filled by apply().
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,12 @@
 #include <span>
 #include <vector>
 
+#include "replication/bits.h"
 #include "replication/cells.h"
 #include "replication/flat_index.h"
 #include "replication/history.h"
 #include "replication/layout.h"
+#include "replication/predict.h"
 #include "ringcast/replication.h"
 
 namespace ringcast::replication {
@@ -29,8 +31,9 @@ struct Member {
   Place half{};  ///< of the extents
   std::uint32_t layers = 1;
   std::uint32_t applied = 0;  ///< the newest input
-  bool told = false;          ///< to the mirrors, as it is
-  Slot owned = no_slot;       ///< the first; the others follow by next_owned()
+  bool told = false;          ///< to the mirrors, as it is but for what is applied
+  std::uint32_t applied_told = 0;
+  Slot owned = no_slot;  ///< the first; the others follow by next_owned()
   static constexpr Slot no_slot = UINT32_MAX;
 };
 
@@ -70,26 +73,42 @@ class QuantizedWorld final : public World {
   /// The objects that the member gets by itself, by ascending id: owned, shown and allowed.
   /// Fills `slots`, no more than it has; the number of them.
   [[nodiscard]] std::size_t private_objects(const Member& member, std::span<Slot> slots) const;
-  /// Ended in (after, tick()], the newest last.
+  /// Objects that ended in (after, tick()], the newest first.
+  struct Ended {
+    TickNumber tick = 0;
+    Slot slot = 0;
+    std::uint32_t id = 0;
+    std::uint8_t reason = 0;
+  };
   template <class Visit>
   void for_each_ended_since(TickNumber after, Visit&& visit) const {
     for (std::size_t back = 1; back <= ended_.size(); ++back) {
       const Ended& one = ended_[(ended_next_ + ended_.size() - back) % ended_.size()];
       if (one.tick <= after || one.tick + layout_.history_ticks < tick_) return;
-      if (one.tick <= tick_) visit(one.slot);
+      if (one.tick <= tick_) visit(one);
     }
   }
   /// Objects of the overview's layer in a row of its grid.
   void overview_row(unsigned row, std::span<std::uint32_t> counts) const;
 
+  /// For mirrors on other cores (mirror.cpp): worlds of the same schema, filled by apply() instead
+  /// of a simulation. What the last replicate() changed, for mirrors that have the tick before;
+  /// once a tick, the same bytes for all. Bytes written, 0 when the memory is too small.
+  [[nodiscard]] std::size_t write_tick(std::span<std::byte> memory);
+  /// All there is, for a mirror that is new or has missed a tick. Of what is told with write_tick()
+  /// it takes nothing away.
+  [[nodiscard]] std::size_t write_whole(std::span<std::byte> memory) const;
+  /// Memory for the largest of either.
+  [[nodiscard]] std::size_t tick_bytes_max() const;
+  /// False when the bytes are not the next tick or make no sense: then only a whole one helps.
+  [[nodiscard]] bool apply(std::span<const std::byte> bytes);
+  /// Another number than before: a mirror has begun anew, and what members held of it is void.
+  [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
+
  private:
   struct ById {
     std::uint32_t id;
     Slot slot;
-  };
-  struct Ended {
-    TickNumber tick = 0;
-    Slot slot = 0;
   };
   /// What single members get by themselves, in one piece: so many places for each.
   template <class Item>
@@ -144,6 +163,37 @@ class QuantizedWorld final : public World {
   void follow_objects();
   void ask_relevance();
   void finish_tick();
+  Outcome add_member(MemberId id);
+  void adopt(Slot slot);
+  [[nodiscard]] Trail trail(Slot slot, std::uint32_t id, std::uint8_t index) const;
+
+  // Mirrors, the writing side and the reading one.
+  struct Change {
+    Slot slot;
+    std::uint32_t passed;
+  };
+  void write_value(BitWriter& out, Slot slot, TickNumber tick) const;
+  void write_object(BitWriter& out, Slot slot, bool whole) const;
+  void write_member(BitWriter& out, const Member& member) const;
+  void write_allowed(BitWriter& out) const;
+  void write_ends(BitWriter& out, TickNumber since) const;
+  void write_steps(BitWriter& out);
+  void write_member_changes(BitWriter& out);
+  [[nodiscard]] std::size_t finish_writing(BitWriter& out) const;
+  [[nodiscard]] bool read_values(BitReader& in, Slot slot, TickNumber tick);
+  [[nodiscard]] bool read_object(BitReader& in, bool whole);
+  [[nodiscard]] bool read_steps(BitReader& in);
+  [[nodiscard]] bool read_change(BitReader& in, Slot slot);
+  [[nodiscard]] bool read_member(BitReader& in, bool adopts);
+  [[nodiscard]] bool read_allowed(BitReader& in);
+  [[nodiscard]] bool read_ends(BitReader& in);
+  [[nodiscard]] bool read_all_members(BitReader& in);
+  [[nodiscard]] bool read_member_changes(BitReader& in);
+  [[nodiscard]] bool apply_whole(BitReader& in);
+  [[nodiscard]] bool apply_tick(BitReader& in);
+  [[nodiscard]] bool finish_applying(BitReader& in);
+  void jump_to(TickNumber tick);
+  void begin_anew();
   [[nodiscard]] bool sees(const Member& member, const std::int32_t* place) const;
 
   Layout layout_;
@@ -172,6 +222,11 @@ class QuantizedWorld final : public World {
   std::vector<std::uint32_t> cursor_;  ///< per channel, while sorting
   bool asked_ = false;                 ///< in the last tick
   Relevance* relevance_ = nullptr;
+  std::vector<std::uint32_t> leaving_;  ///< members, since the last tick
+  std::vector<std::uint32_t> left_;     ///< in it
+  std::vector<Change> changes_;
+  bool broken_ = false;
+  std::uint32_t epoch_ = 0;
   std::array<std::uint64_t, outcome_count> outcomes_{};
 };
 

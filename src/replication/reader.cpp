@@ -276,7 +276,8 @@ bool Reader::read_staying(BitReader& in, HeldList list, const Baseline& baseline
   return !in.failed();
 }
 
-bool Reader::read_whole(BitReader& in, std::uint32_t id, const ReaderCell* cell) {
+bool Reader::read_whole(BitReader& in, std::uint32_t id, const ReaderCell* cell,
+                        const Baseline& after) {
   if (!has_room()) return false;
   const std::uint32_t object_class = in.get(layout_.class_bits);
   if (object_class >= layout_.classes.size()) return false;
@@ -308,7 +309,7 @@ bool Reader::read_whole(BitReader& in, std::uint32_t id, const ReaderCell* cell)
   if (in.flag()) {
     for (const std::uint8_t index : selection.moving) {
       const std::int64_t velocity = unzigzag(in.exp_golomb(order::velocity));
-      const std::int64_t bend = unzigzag(in.exp_golomb(order::bend));
+      const std::int64_t bend = is_even(after) ? unzigzag(in.exp_golomb(order::bend)) : velocity;
       if (!put_value(now[index] - velocity, layout.values[index].most, before[index])) return false;
       if (!put_value(before[index] - velocity + bend, layout.values[index].most, third[index])) {
         return false;
@@ -388,7 +389,7 @@ bool Reader::read_cell(BitReader& in, ReaderCell& cell, TickNumber tick) {
     if (known) {
       if (!read_known(in, number, baseline, tick)) return false;
     } else if (in.flag()) {
-      if (!read_whole(in, number, &cell)) return false;
+      if (!read_whole(in, number, &cell, {tick, baseline.newest, baseline.before})) return false;
     } else {
       ended_.push_back({number, static_cast<std::uint8_t>(in.get(reason_bits))});
     }
@@ -414,7 +415,10 @@ bool Reader::read_own(BitReader& in, const Baseline& baseline, TickNumber tick) 
   for (std::uint32_t i = 0; i < arrivals; ++i) {
     id += in.exp_golomb(order::id_gap);
     if (in.failed() || id == 0 || id > UINT32_MAX) return false;
-    if (!read_whole(in, static_cast<std::uint32_t>(id), nullptr)) return false;
+    if (!read_whole(in, static_cast<std::uint32_t>(id), nullptr,
+                    {tick, baseline.newest, baseline.before})) {
+      return false;
+    }
   }
   if (arrivals > 0 && !order_list(0)) return false;
   next_own_ = {0, static_cast<std::uint32_t>(next_.entries.size())};
@@ -492,8 +496,10 @@ void Reader::let_go_of_the_missing(TickNumber tick) {
     one.owned = one.owned_in == frames_;
     if (one.held_in == frames_) continue;
     if (one.missing_since == 0) one.missing_since = tick;
-    // More than can be held are not kept waiting.
-    if (one.missing_since > all_known && objects_ <= limits_.objects / 2) continue;
+    // Not longer than any cell may go without a block, and no more of them than there is room for.
+    const bool waits =
+        one.missing_since > all_known && tick - one.missing_since < layout_.history_ticks;
+    if (waits && objects_ <= limits_.objects / 2) continue;
     left_.push_back({one.id, one.object_class, std::nullopt});
     by_id_.erase(one.id);
     one.id = 0;

@@ -140,7 +140,8 @@ class Reader {
                                   TickNumber tick);
   [[nodiscard]] bool read_steady_changes(BitReader& in, const ClassLayout& layout,
                                          const Selection& selection, std::int32_t* values) const;
-  [[nodiscard]] bool read_whole(BitReader& in, std::uint32_t id, const ReaderCell* cell);
+  [[nodiscard]] bool read_whole(BitReader& in, std::uint32_t id, const ReaderCell* cell,
+                                const Baseline& after);
   [[nodiscard]] bool read_known(BitReader& in, std::uint32_t id, const Baseline& baseline,
                                 TickNumber tick);
   [[nodiscard]] const Entry* find_known(std::uint32_t id, const Baseline& baseline);

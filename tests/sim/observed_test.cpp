@@ -74,7 +74,8 @@ TEST_CASE("a client that reads slowly is known by the ticks it has not acknowled
   const auto slowest = world.metrics().slow_sessions.read();
   REQUIRE(slowest);
   REQUIRE(slowest->size() == 1);
-  CHECK(slowest->front().behind_ticks > 15);
+  // Who keeps up is six behind at most: it acknowledges as often.
+  CHECK(slowest->front().behind_ticks > 8);
   world.shut_down(10s);
   world.check_all_home();
 }
