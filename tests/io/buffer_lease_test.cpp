@@ -34,6 +34,7 @@ class Lender final : public Io {
   Doorbell& doorbell() override { return doorbell_; }
   std::span<Completion> submit() override { return {}; }
   std::span<Completion> wait(Instant) override { return {}; }
+  [[nodiscard]] bool has_left_behind() const override { return false; }
   std::span<std::byte> frame_memory() override { return {}; }
   [[nodiscard]] std::size_t registered_bytes() const override { return 0; }
 
