@@ -48,7 +48,9 @@ ReadResult Reader::read(std::span<const std::byte> frame) {
   commit(tick);
   if (!told_digest_) return ReadResult::ok;
   ++digests_checked_;
-  return *told_digest_ == digest() ? ReadResult::ok : ReadResult::digest_differs;
+  if (*told_digest_ == digest()) return ReadResult::ok;
+  begun_ = false;
+  return ReadResult::digest_differs;
 }
 
 void Reader::forget_cells() {

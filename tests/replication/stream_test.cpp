@@ -44,4 +44,37 @@ TEST_CASE("the least of it: one object, one member, a few bytes") {
   }
 }
 
+TEST_CASE("what is no frame, or ends in another digest, is refused until a frame begins anew") {
+  const auto world = make_world(disc_schema());
+  Wanderers wanderers(*world, 2);
+  for (int i = 0; i < 100; ++i) wanderers.add();
+  world->join(MemberId{1});
+  world->look(MemberId{1}, {1'500, 1'500, 0}, {1'000, 600});
+  Composer composer(*world);
+  MemberView view;
+  Reader reader(*Layout::read(world->layout().describe()));
+  std::vector<std::byte> frame(8'192);
+  const auto next = [&] {
+    wanderers.step();
+    const std::size_t bytes = composer.compose(view, MemberId{1}, frame);
+    view.handed_over();
+    return std::span(frame).first(bytes);
+  };
+  REQUIRE(reader.read(next()) == ReadResult::ok);
+  const std::size_t held = reader.objects();
+  // The digest is in the last bytes.
+  const auto forged = next();
+  forged[forged.size() - 2] ^= std::byte{0x10};
+  CHECK(reader.read(forged) == ReadResult::digest_differs);
+  CHECK(reader.read(next()) == ReadResult::no_beginning);
+  view.reset();
+  REQUIRE(reader.read(next()) == ReadResult::ok);
+  CHECK(reader.objects() >= held - 5);
+  CHECK(reader.read(next().first(3)) == ReadResult::malformed);
+  CHECK(reader.read(next()) == ReadResult::no_beginning);
+  view.reset();
+  CHECK(reader.read(next()) == ReadResult::ok);
+  CHECK(reader.read({}) == ReadResult::malformed);
+}
+
 }  // namespace ringcast::replication::test
