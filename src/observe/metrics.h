@@ -155,6 +155,9 @@ struct RoomMetrics {
   Cell tick;
   Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for
   Cell marshals;
+  Cell checkpoints;            ///< Simulation::save() between ticks
+  Cell checkpoint_ns;          ///< spent in them, on the home core
+  Cell checkpoint_bytes;       ///< the newest
   Cell snapshot_bytes;         ///< the newest snapshot's frame, bytes
   Histogram tick_lateness;     ///< from a tick's scheduled to its actual start
   Histogram tick_duration;     ///< drain, step, marshal, frame, broadcast into outboxes
@@ -167,7 +170,9 @@ struct RoomMetrics {
 
 /// What the control thread counts.
 struct ControlMetrics {
-  Cell admin_requests_refused;  ///< without the admin token
+  Cell admin_requests_refused;  ///< without the admin token, or not from where they may come
+  Cell log_lines_lost;          ///< nobody read them
+  Cell checkpoint_failures;     ///< checkpoints that could not be written
 };
 
 /// How often this thread has asked for heap memory through operator new. Defined by

@@ -84,6 +84,9 @@ class Room {
   /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
   /// the simulation has no state to save. `member_ids_end` comes from the branches.
   [[nodiscard]] std::optional<KeptRoom> keep(std::uint32_t member_ids_end);
+  /// Between two ticks: what a new server can restore should this one end without keep(); nothing
+  /// when the simulation has no state to save. Changes nothing.
+  [[nodiscard]] std::optional<KeptRoom> checkpoint(std::uint32_t member_ids_end) const;
   /// Before the first tick, of a simulation that has been given kept.state: its members are awaited
   /// until `until`; who has not been admitted again by then leaves.
   void resume(const KeptRoom& kept, Instant until);
