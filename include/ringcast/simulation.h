@@ -141,8 +141,10 @@ class Simulation {
   [[nodiscard]] virtual Encoding encoding() const { return Encoding::envelope; }
 
   /// Optional: the whole state in the simulation's own bytes, members included, to be restored
-  /// after a restart of the server; nothing (the default) when the room begins anew then. Called
-  /// between ticks, once, when the server shuts down: nothing else is called afterwards.
+  /// after a restart or a crash of the server; nothing (the default) when the room begins anew
+  /// then. Called between ticks, also before the first: once when the server shuts down, as the
+  /// last call, and again and again while it runs (state.checkpoint_s). The room's core waits for
+  /// it, and the other rooms of that core: what takes longer than a tick is left out of theirs.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> save() const { return std::nullopt; }
   /// Called at most once, before anything else, with what save() returned in an earlier run:
   /// perhaps of another version of this simulation or with other parameters, so check every value.

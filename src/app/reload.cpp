@@ -107,6 +107,18 @@ Result<void> plan_rooms(const config::Config& read, std::uint32_t cores,
       return fail(fmt::format("room \"{}\": {}", room.name, simulation.error().message));
     reload.opened.push_back({room, std::move(*simulation)});
   }
+  std::size_t inboxes = 0;
+  for (const server::RoomHandle& room : running) {
+    if (std::ranges::find(reload.closed, room.options->name) == reload.closed.end()) {
+      inboxes += server::inbox_memory_bytes(*room.options);
+    }
+  }
+  for (const server::MadeRoom& room : reload.opened) {
+    inboxes += server::inbox_memory_bytes(room.options);
+  }
+  if (inboxes > read.rooms_inbox_bytes_max) {
+    return fail(server::too_much_inbox_memory(inboxes, read.rooms_inbox_bytes_max));
+  }
   const std::size_t rooms = running.size() - reload.closed.size() + reload.opened.size();
   if (rooms <= read.rooms_max) return {};
   return fail(
@@ -155,13 +167,15 @@ Result<server::Reload> plan_reload(const config::Config& started, const SocketPl
         "was started with such a memory.receive_buffer_bytes",
         started.memory.receive_buffer_bytes));
   }
-  server::Reload reload{.core = read.core,
-                        .rooms_max = read.rooms_max,
-                        .shutdown_takes_at_most = shutdown_takes_at_most(read.core),
-                        .admin_token = std::nullopt,
-                        .closed = {},
-                        .opened = {},
-                        .at_next_start = {}};
+  server::Reload reload{
+      .core = read.core,
+      .rooms = {.rooms_max = read.rooms_max, .inbox_bytes_max = read.rooms_inbox_bytes_max},
+      .shutdown_takes_at_most = shutdown_takes_at_most(read.core),
+      .admin_token = std::nullopt,
+      .admin_hosts = read.admin_hosts,
+      .closed = {},
+      .opened = {},
+      .at_next_start = {}};
   for (const Fixed& setting : fixed_settings) {
     if (!setting.same(started, read)) reload.at_next_start.emplace_back(setting.name);
   }

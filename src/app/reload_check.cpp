@@ -30,16 +30,15 @@ void add_lines(std::string& text, std::string_view kind, const std::vector<std::
 }  // namespace
 
 bool ReloadCheck::reload_is_enough() const {
-  if (refused || !waits.empty() || !returns.empty()) return false;
-  return leaves.empty() || !saves_rooms;
+  return !refused && waits.empty();
 }
 
 std::string ReloadCheck::text() const {
   std::string text = reload_is_enough() ? "reload enough\n" : "restart needed\n";
   if (refused) fmt::format_to(std::back_inserter(text), "refused: {}\n", *refused);
   add_lines(text, "waits for a restart", waits);
-  add_lines(text, saves_rooms ? "leaves (a reload loses its state)" : "leaves", leaves);
-  add_lines(text, "returns (a reload loses its state)", returns);
+  add_lines(text, "leaves", leaves);
+  add_lines(text, "returns", returns);
   add_lines(text, "opens", opens);
   return text;
 }
@@ -48,7 +47,10 @@ Result<ReloadCheck> check_reload(const config::Config& from, const SocketPlan& s
                                  const config::Config& to, const SimulationRegistry& simulations,
                                  const IsSaved& is_saved) {
   ReloadCheck check;
-  check.saves_rooms = static_cast<bool>(is_saved);
+  if (auto whole = config::check_whole(from, to, "the new file"); !whole) {
+    check.refused = whole.error().message;
+    return check;
+  }
   auto reload = plan_reload(from, sockets, to, running_rooms(from), simulations);
   if (!reload) {
     check.refused = reload.error().message;

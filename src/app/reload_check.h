@@ -18,14 +18,11 @@ namespace ringcast::app {
 struct ReloadCheck {
   /// What a reload leaves to the next start: settings, and rooms by `room "NAME"`.
   std::vector<std::string> waits;
-  std::vector<std::string> leaves;   ///< names of rooms that a reload closes
+  std::vector<std::string> leaves;   ///< names of rooms that a reload closes, and keeps if it can
   std::vector<std::string> returns;  ///< of rooms that are new, and of which something was saved
   std::vector<std::string> opens;    ///< of rooms that are new, and nothing else
   /// The sentence with which the server would refuse the reload; a restart it would not.
   std::optional<std::string> refused;
-  /// Rooms are saved at a restart, and restored; a reload closes and opens them without.
-  bool saves_rooms = false;
-
   [[nodiscard]] bool reload_is_enough() const;
   /// The answer, then a line `KIND: NAME` for each of the above, each with its newline.
   [[nodiscard]] std::string text() const;

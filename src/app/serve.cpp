@@ -160,20 +160,30 @@ void say_what_runs(const observe::Log& log, const config::Config& config,
 /// On SIGHUP: reads the configuration again, as `started` was read.
 server::Reloader make_reloader(const config::ConfigFlags& flags, const config::Config& started,
                                const SocketPlan& sockets, const SimulationRegistry& simulations,
-                               observe::Log& log) {
+                               server::StateDirectory* kept_in, observe::Log& log) {
   if (!flags.file) return {};
-  return [&flags, started, sockets, &simulations,
-          &log](std::span<const server::RoomHandle> running) -> Result<server::Reload> {
+  return [&flags, started, sockets, &simulations, kept_in, &log, before = started](
+             std::span<const server::RoomHandle> running) mutable -> Result<server::Reload> {
     if (auto good = check_can_be_read_again(*flags.file); !good) {
       return std::unexpected(good.error());
     }
     const auto read = config::load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
+    if (auto whole = config::check_whole(before, *read, *flags.file); !whole) {
+      return std::unexpected(whole.error());
+    }
     auto admin_token = read_admin_token(*read);
     if (!admin_token) return std::unexpected(admin_token.error());
     auto reload = plan_reload(started, sockets, *read, running, simulations);
     if (!reload) return reload;
     reload->admin_token = *admin_token;
+    if (kept_in == nullptr) reload->core.checkpoint_interval = {};
+    if (auto restored =
+            restore_opened(kept_in, reload->opened, started.core.resume_timeout, simulations, log);
+        !restored) {
+      return std::unexpected(restored.error());
+    }
+    before = *read;
     log.set_options(read->log);
     if (started.admin && !*admin_token) warn_of_open_admin(*started.admin, log);
     return reload;
@@ -207,7 +217,7 @@ int run(config::Config config, const config::ConfigFlags& flags,
   if (auto floor = features.check_floor(); !floor) return failed(exit_failed, floor.error());
   const std::uint64_t files = open_files_limit().soft;
   const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
-  const server::Reloader reload = make_reloader(flags, config, sockets, simulations, log);
+  const config::Config as_read = config;
   if (const auto sentence = shortage(sockets, config, files)) {
     log.write(observe::LogLevel::warning, *sentence);
     config.core.connections_max = *sockets.connections_cut_to;
@@ -219,8 +229,12 @@ int run(config::Config config, const config::ConfigFlags& flags,
     if (!opened) return failed(exit_mistake, opened.error());
     state_directory = std::move(*opened);
   }
-  const server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
+  server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
+  if (kept_in == nullptr) config.core.checkpoint_interval = {};
+  const server::Reloader reload = make_reloader(flags, as_read, sockets, simulations, kept_in, log);
   const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
+
+  if (kept_in != nullptr) name_rooms_without_state(config, simulations, log);
 
   const auto control = server::Control::create(
       {.admin = *admin,
@@ -231,7 +245,8 @@ int run(config::Config config, const config::ConfigFlags& flags,
            [&](std::string_view json) {
              return config::make_room(json, simulations, config.core_plan.cores());
            },
-       .rooms_max = config.rooms_max,
+       .rooms = {.rooms_max = config.rooms_max, .inbox_bytes_max = config.rooms_inbox_bytes_max},
+       .admin_hosts = config.admin_hosts,
        .state_directory = kept_in,
        .reload = reload,
        .service_manager = std::move(*service_manager),

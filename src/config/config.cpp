@@ -19,6 +19,8 @@
 #include "config/room_flag.h"
 #include "config/room_reader.h"
 #include "config/toml_reader.h"
+#include "control/admin_gate.h"
+#include "control/room_manager.h"
 #include "ws/origin.h"
 
 namespace ringcast::config {
@@ -219,6 +221,27 @@ void read_latest(TomlTable table, server::CoreOptions& core) {
   table.refuse_other_keys();
 }
 
+void read_admin_hosts(TomlTable& document, std::vector<std::string>& hosts) {
+  document.read("admin_hosts", hosts);
+  for (const std::string& host : hosts) {
+    if (server::is_host_name(host)) continue;
+    document.problem(
+        "admin_hosts",
+        fmt::format(
+            "has \"{}\", which is not a host's name such as game1.example.org: no scheme and "
+            "no port",
+            host));
+  }
+}
+
+void read_state(TomlTable table, server::CoreOptions& core) {
+  constexpr Range up_to_ten_minutes_s{.min = 0, .max = 600};
+  std::uint32_t seconds = 10;
+  table.read("checkpoint_s", seconds, up_to_ten_minutes_s);
+  core.checkpoint_interval = std::chrono::seconds(seconds);
+  table.refuse_other_keys();
+}
+
 void read_rooms(TomlTable& document, std::vector<server::RoomOptions>& rooms,
                 const SimulationRegistry& simulations) {
   std::vector<Line> lines;
@@ -247,15 +270,19 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   document.read("state_directory", state_directory);
   if (!state_directory.empty()) config.state_directory = std::move(state_directory);
   document.read("page", config.page);
+  read_admin_hosts(document, config.admin_hosts);
   read_list(document, "origins_allowed", config.core.origins_allowed, ws::AllowedOrigin::parse);
   read_list(document, "proxy_from", config.core.proxy_from, IpNetwork::parse);
   document.read("rooms_max", config.rooms_max, {.min = 1, .max = 65'536});
+  document.read("rooms_inbox_bytes_max", config.rooms_inbox_bytes_max,
+                {.min = mebi, .max = 1'024 * gibi});
   document.read_milliseconds("drain_window_ms", config.core.drain_window,
                              {.min = 0, .max = 3'600'000});
   document.read_milliseconds("resume_timeout_ms", config.core.resume_timeout, up_to_an_hour_ms);
   document.read_milliseconds("drain_timeout_ms", config.core.drain_timeout, up_to_an_hour_ms);
   document.read_milliseconds("reconnect_delay_max_ms", config.core.reconnect_delay_max,
                              {.min = 0, .max = 3'600'000});
+  read_state(document.table("state"), config.core);
   read_log(document.table("log"), config.log);
   read_tcp(document.table("tcp"), config.tcp);
   read_memory(document.table("memory"), config.memory, config.core.room_share_percent);
@@ -266,6 +293,10 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_send(document.table("send"), config.core.send);
   read_link(document.table("link"), config.core.link_bits_per_s);
   read_rooms(document, config.rooms, simulations);
+  document.table("end").refuse_other_keys();
+  if (document.has("end") && !config.written.ends) {
+    document.problem("end", "must be a line [end], and the last one");
+  }
   document.refuse_other_keys();
   if (config.direct_sockets == DirectSockets::on && config.core.asks_for_addresses()) {
     document.table("core").problem("direct_sockets",
@@ -366,12 +397,36 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+/// Of a file; comments and what is empty do not count.
+std::string_view last_line(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t begin = text.find_last_of('\n') + 1;
+    std::string_view line = text.substr(begin);
+    text = text.substr(0, begin == 0 ? 0 : begin - 1);
+    line = line.substr(0, line.find('#'));
+    const std::size_t first = line.find_first_not_of(" \t\r");
+    if (first == std::string_view::npos) continue;
+    return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+  }
+  return {};
+}
+
+Result<void> check_inboxes(const Config& config) {
+  std::size_t sum = 0;
+  for (const server::RoomOptions& room : config.rooms) sum += server::inbox_memory_bytes(room);
+  if (sum <= config.rooms_inbox_bytes_max) return {};
+  return fail(server::too_much_inbox_memory(sum, config.rooms_inbox_bytes_max));
+}
+
 Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,
                            const SimulationRegistry& simulations) {
   const std::string file = flags.file.value_or("(no file)");
   const auto document = parse_toml(toml, file);
   if (!document) return std::unexpected(document.error());
   Config config;
+  config.written = {.parts = parts_of(*document),
+                    .ends = last_line(toml) == "[end]",
+                    .last_line_ends = toml.empty() || toml.ends_with('\n')};
   TomlReport report(file);
   read_document(TomlTable(*document, "", report), config, simulations);
   if (report.has_problem()) return std::unexpected(report.error());
@@ -386,6 +441,7 @@ Result<Config> read_config(std::string_view toml, const ConfigFlags& flags,
     server::RoomOptions& arena = config.rooms.emplace_back();
     arena.name = arena.simulation = "arena";
   }
+  if (auto fit = check_inboxes(config); !fit) return std::unexpected(fit.error());
   return config;
 }
 
@@ -410,6 +466,26 @@ Result<Config> load_config(const ConfigFlags& flags, const SimulationRegistry& s
   const auto text = read_file(*flags.file);
   if (!text) return std::unexpected(on_one_line(text.error()));
   return parse_config(*text, flags, simulations);
+}
+
+Result<void> check_whole(const Config& before, const Config& read, std::string_view file) {
+  constexpr std::size_t named_max = 3;
+  const auto cut = [file](std::string_view sign) {
+    return fail(fmt::format("{}: it may be cut short: {}", file, sign));
+  };
+  if (read.written.ends) return {};
+  if (before.written.ends) return cut("its last line is not [end] any more");
+  std::vector<std::string> gone;
+  std::ranges::set_difference(before.written.parts, read.written.parts, std::back_inserter(gone));
+  if (!gone.empty()) {
+    const std::size_t more = gone.size() - std::min(gone.size(), named_max);
+    gone.resize(gone.size() - more);
+    return cut(fmt::format("it has lost {}{}; if nothing is missing, let [end] be its last line",
+                           fmt::join(gone, ", "),
+                           more == 0 ? "" : fmt::format(" and {} more", more)));
+  }
+  if (!read.written.last_line_ends) return cut("its last line has no end");
+  return {};
 }
 
 std::vector<std::string> config_keys() {

@@ -54,11 +54,23 @@ struct Place {
   friend bool operator==(const Place&, const Place&) { return true; }
 };
 
+/// What a file has, as a reload compares it with what it has next: a file that lost some of it may
+/// be cut short, unless it says where it ends. No part of what is configured: any two are equal.
+struct Written {
+  std::vector<std::string> parts;  ///< dotted keys and rooms; sorted
+  bool ends = false;               ///< its last line is [end]
+  bool last_line_ends = true;      ///< with a newline
+
+  friend bool operator==(const Written&, const Written&) { return true; }
+};
+
 struct Config {
   std::string listen = "127.0.0.1:9000";  ///< as uring::listen takes it, likewise the next
   std::optional<std::string> admin = "127.0.0.1:9001";  ///< nothing: off
   /// The file with the token that the admin endpoint asks for; nothing: see read_admin_token().
   std::optional<std::string> admin_token_file;
+  /// Names by which the admin endpoint may be asked, beside its address and localhost.
+  std::vector<std::string> admin_hosts;
   Place listen_place;
   Place admin_place;
   Place cores_place;
@@ -69,6 +81,9 @@ struct Config {
   bool page = true;  ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
   std::uint32_t rooms_max = 1'024;  ///< with those opened while it runs
+  /// What the inboxes of all of them may take together, see server::inbox_memory_bytes().
+  std::size_t rooms_inbox_bytes_max = std::size_t{2} << 30;
+  Written written;
   server::CoreOptions core;
   MemoryOptions memory;
   DirectSockets direct_sockets = DirectSockets::when_needed;
@@ -96,6 +111,12 @@ struct ConfigFlags {
 /// The same, of a file's text: `flags.file` is only what messages call it.
 [[nodiscard]] Result<Config> parse_config(std::string_view toml, const ConfigFlags& flags,
                                           const SimulationRegistry& simulations);
+
+/// Whether `read`, of the same file later, has all that the file had when it was read as `before`,
+/// or says itself that it is whole; the error says what is missing. A file may be read while it is
+/// written, or left half written by a full disk, and its first half may be a configuration, too.
+[[nodiscard]] Result<void> check_whole(const Config& before, const Config& read,
+                                       std::string_view file);
 
 /// Every key that the file may have, dotted, in the order in which they are read.
 [[nodiscard]] std::vector<std::string> config_keys();

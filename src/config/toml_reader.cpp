@@ -224,6 +224,40 @@ void TomlTable::refuse_other_keys() const {
   }
 }
 
+namespace {
+
+void add_parts(const toml::table& table, const std::string& prefix,
+               std::vector<std::string>& parts) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = node.as_table()) {
+      add_parts(*inner, name + '.', parts);
+    } else {
+      parts.push_back(name);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> parts_of(const toml::table& document) {
+  std::vector<std::string> parts;
+  toml::table others = document;
+  if (const toml::array* rooms = document.get_as<toml::array>("room")) {
+    others.erase("room");
+    for (const toml::node& node : *rooms) {
+      const toml::table* room = node.as_table();
+      if (room == nullptr) continue;
+      parts.push_back(fmt::format("room \"{}\"", (*room)["name"].value_or(std::string())));
+      add_parts(*room, parts.back() + '.', parts);
+    }
+  }
+  if (parts.empty()) parts.emplace_back("room \"arena\"");
+  add_parts(others, "", parts);
+  std::ranges::sort(parts);
+  return parts;
+}
+
 Result<toml::table> parse_toml(std::string_view text, const std::string& file) {
   try {
     return toml::parse(text, file);

@@ -114,6 +114,10 @@ class TomlTable {
   std::vector<std::string> read_keys_;
 };
 
+/// The dotted name of every value in a document, sorted, and `room "NAME"` of each room, that of
+/// the default one included.
+[[nodiscard]] std::vector<std::string> parts_of(const toml::table& document);
+
 /// Parses a document; the error names `file` and the line.
 [[nodiscard]] Result<toml::table> parse_toml(std::string_view text, const std::string& file);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/admin_gate.h"
 #include "control/live_feed.h"
 #include "control/live_page.h"
 #include "observe/exposition.h"
@@ -181,12 +183,37 @@ AdminAnswer answer(std::string_view method, std::string_view target, const Admin
 
 namespace {
 
+class Connection;
+
+/// All connections of an endpoint, and what they may hold together. Outlives the endpoint with the
+/// last of them.
+class Crowd {
+ public:
+  /// Before another joins. False when nobody can give way: all are being decided upon.
+  [[nodiscard]] bool make_place();
+  void add(const std::shared_ptr<Connection>& connection) { connections_.push_back(connection); }
+  /// Before `bytes` more wait to be read.
+  void make_memory(std::size_t bytes);
+
+  std::uint32_t connections = 0;
+  std::size_t answer_bytes = 0;  ///< that wait to be read
+
+ private:
+  std::deque<std::weak_ptr<Connection>> connections_;  ///< in the order in which they came
+};
+
 /// One request and its answer; kept alive by its pending operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
+  enum class Stage : std::uint8_t {
+    silent,   ///< its request has not come yet
+    decided,  ///< or is being so: others work on the answer
+    answered  ///< it has not read the answer yet
+  };
+
   Connection(tcp::socket&& socket, const AdminView& view, observe::ControlMetrics& metrics,
-             RoomChanges& changes, const observe::Log& log, const Clock& clock, LiveFeed& feed,
-             std::shared_ptr<std::uint32_t> count)
+             RoomChanges& changes, const observe::Log& log, LiveFeed& feed, AdminGate& gate,
+             const Clock& clock, std::shared_ptr<Crowd> crowd)
       : stream_(std::move(socket)),
         view_(view),
         metrics_(metrics),
@@ -194,14 +221,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
         log_(log),
         clock_(clock),
         feed_(feed),
-        count_(std::move(count)) {
-    ++*count_;
+        gate_(gate),
+        crowd_(std::move(crowd)) {
+    ++crowd_->connections;
     parser_.header_limit(AdminEndpoint::header_bytes_max);
     parser_.body_limit(AdminEndpoint::body_bytes_max);
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection() { --*count_; }
+  ~Connection() { leave(); }
 
   void read() {
     stream_.expires_after(AdminEndpoint::request_timeout);
@@ -209,13 +237,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
         stream_, buffer_, parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->read_done(error); });
   }
-  /// Whether its request has not come yet.
-  [[nodiscard]] bool silent() const { return silent_; }
-  void give_up() { stream_.close(); }
+  [[nodiscard]] Stage stage() const { return stage_; }
+  [[nodiscard]] bool has_left() const { return has_left_; }
+  void give_up() {
+    leave();
+    stream_.close();
+  }
 
  private:
+  /// Its place and its memory are others'.
+  void leave() {
+    if (std::exchange(has_left_, true)) return;
+    --crowd_->connections;
+    crowd_->answer_bytes -= answer_bytes_;
+  }
+
   void read_done(error_code error) {
-    silent_ = false;
+    stage_ = Stage::decided;
     if (!error) {
       act();
     } else if (error == http::error::body_limit) {
@@ -226,12 +264,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void act() {
+    metrics_.log_lines_lost.set(log_.lines_lost());
     const auto& request = parser_.get();
     const std::string path = path_of(standard(request.target()));
-    if (auto refused = refusal(standard(request.method_string()), standard(request.target()),
-                               standard(request[http::field::authorization]), view_)) {
+    const AdminAsked asked = what_is_asked();
+    if (auto refused = gate_.refusal(asked, view_, clock_.now())) {
       metrics_.admin_requests_refused.add();
-      say_refused(path);
+      say_refused(asked, *refused);
       return write(std::move(*refused));
     }
     const auto answered = [self = shared_from_this()](AdminAnswer changed) {
@@ -243,7 +282,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     } else if (request.method() == http::verb::delete_ && room) {
       changes_.close(*room, answered);
     } else if (request.method() == http::verb::get && path == live_path) {
-      if (feed_.is_full())
+      if (!feed_.make_place())
         return write(plain_text_answer(503, "As many as may are looking already."));
       feed_.add(std::move(stream_));
     } else {
@@ -251,15 +290,49 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
-  void say_refused(std::string_view path) const {
+  [[nodiscard]] AdminAsked what_is_asked() const {
+    const auto& request = parser_.get();
+    const auto ip_address = [](const tcp::endpoint& endpoint) {
+      return IpAddress::parse(endpoint.address().to_string());
+    };
     error_code gone_already;
-    const auto peer = stream_.socket().remote_endpoint(gone_already);
-    log_.write(
-        observe::LogLevel::warning, "admin request without the token refused",
-        {{"from", gone_already ? std::string("?") : peer.address().to_string()}, {"path", path}});
+    return {.method = standard(request.method_string()),
+            .target = standard(request.target()),
+            .version = request.version(),
+            .host_headers = request.count(http::field::host),
+            .host = standard(request[http::field::host]),
+            .origin_headers = request.count(http::field::origin),
+            .origin = standard(request[http::field::origin]),
+            .authorization = standard(request[http::field::authorization]),
+            .content_type = standard(request[http::field::content_type]),
+            .has_body = !request.body().empty(),
+            .from = ip_address(stream_.socket().remote_endpoint(gone_already)),
+            .here = ip_address(stream_.socket().local_endpoint(gone_already))};
+  }
+
+  void say_refused(const AdminAsked& asked, const AdminAnswer& refused) const {
+    const std::string from = asked.from ? asked.from->text() : std::string("?");
+    const std::string path = path_of(asked.target);
+    switch (refused.status) {
+      case 401:
+        return log_.write(observe::LogLevel::warning, "admin request without the token refused",
+                          {{"from", from}, {"path", path}});
+      case 429:
+        return log_.write(observe::LogLevel::warning,
+                          "admin request refused: too many wrong tokens",
+                          {{"from", from}, {"path", path}});
+      case 403:
+        return log_.write(
+            observe::LogLevel::warning,
+            "admin request refused: its Host or Origin is not the admin address's",
+            {{"from", from}, {"path", path}, {"host", asked.host}, {"origin", asked.origin}});
+      default:
+        return;
+    }
   }
 
   void write(AdminAnswer&& answered) {
+    if (has_left_) return;
     response_.version(11);
     response_.result(answered.status);
     response_.set(http::field::date, ws::http_date(clock_.unix_now()));
@@ -275,9 +348,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
       response_.insert(http::field::www_authenticate, R"(Basic realm="ringcast", charset="UTF-8")");
     }
     if (!answered.location.empty()) response_.set(http::field::location, answered.location);
+    if (answered.retry_after_s != 0) {
+      response_.set(http::field::retry_after, std::to_string(answered.retry_after_s));
+    }
     response_.keep_alive(false);
     response_.content_length(answered.body.size());
     if (parser_.get().method() != http::verb::head) response_.body() = std::move(answered.body);
+    crowd_->make_memory(response_.body().size());
+    answer_bytes_ = response_.body().size();
+    crowd_->answer_bytes += answer_bytes_;
+    stage_ = Stage::answered;
     stream_.expires_after(AdminEndpoint::request_timeout);
     http::async_write(stream_, response_, [self = shared_from_this()](error_code, std::size_t) {
       error_code gone_already;
@@ -292,12 +372,44 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const observe::Log& log_;
   const Clock& clock_;
   LiveFeed& feed_;
-  std::shared_ptr<std::uint32_t> count_;
-  bool silent_ = true;
+  AdminGate& gate_;
+  std::shared_ptr<Crowd> crowd_;
+  Stage stage_ = Stage::silent;
+  bool has_left_ = false;
+  std::size_t answer_bytes_ = 0;
   beast::flat_buffer buffer_{std::size_t{2} * AdminEndpoint::header_bytes_max};
   http::request_parser<http::string_body> parser_;
   http::response<http::string_body> response_;
 };
+
+// Whoever connects and says nothing, or asks and does not read, must not shut out the one who asks
+// whether all is well.
+bool Crowd::make_place() {
+  std::erase_if(connections_, [](const std::weak_ptr<Connection>& connection) {
+    const auto it = connection.lock();
+    return !it || it->has_left();
+  });
+  if (connections < AdminEndpoint::connections_max) return true;
+  for (const auto stage : {Connection::Stage::silent, Connection::Stage::answered}) {
+    const auto found = std::ranges::find_if(connections_, [stage](const auto& connection) {
+      return connection.lock()->stage() == stage;
+    });
+    if (found == connections_.end()) continue;
+    const auto longest = found->lock();
+    connections_.erase(found);
+    longest->give_up();
+    return true;
+  }
+  return false;
+}
+
+void Crowd::make_memory(std::size_t bytes) {
+  for (const auto& connection : connections_) {
+    if (answer_bytes == 0 || answer_bytes + bytes <= AdminEndpoint::answer_bytes_max) return;
+    const auto it = connection.lock();
+    if (it && !it->has_left() && it->stage() == Connection::Stage::answered) it->give_up();
+  }
+}
 
 }  // namespace
 
@@ -322,24 +434,14 @@ struct AdminEndpoint::Impl {
     acceptor.async_accept([this](error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
-      make_room();
-      const auto connection = std::make_shared<Connection>(std::move(socket), view, metrics,
-                                                           changes, log, clock, feed, connections);
-      connection->read();
-      readers.push_back(connection);
+      if (crowd->make_place()) {
+        const auto connection = std::make_shared<Connection>(
+            std::move(socket), view, metrics, changes, log, feed, gate, clock, crowd);
+        connection->read();
+        crowd->add(connection);
+      }
       accept();
     });
-  }
-
-  // Whoever connects and says nothing must not shut out the one who asks whether all is well.
-  void make_room() {
-    std::erase_if(readers, [](const std::weak_ptr<Connection>& reader) {
-      const auto connection = reader.lock();
-      return !connection || !connection->silent();
-    });
-    if (*connections < connections_max || readers.empty()) return;
-    readers.front().lock()->give_up();
-    readers.pop_front();
   }
 
   // Mostly out of descriptors: the cores may have taken them all. Trying at once would spin.
@@ -351,8 +453,7 @@ struct AdminEndpoint::Impl {
   }
 
   // Shared, since the last connections may end with the io_context, after the endpoint.
-  std::shared_ptr<std::uint32_t> connections = std::make_shared<std::uint32_t>(0);
-  std::deque<std::weak_ptr<Connection>> readers;  ///< in the order in which they came
+  std::shared_ptr<Crowd> crowd = std::make_shared<Crowd>();
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   const AdminView& view;
@@ -360,6 +461,7 @@ struct AdminEndpoint::Impl {
   RoomChanges& changes;
   const observe::Log& log;
   const Clock& clock;
+  AdminGate gate;
   LiveFeed feed;
 };
 

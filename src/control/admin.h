@@ -1,7 +1,8 @@
 // The admin endpoint: health, readiness, metrics, rooms and the live view over HTTP, on the control
 // thread.
 // What is answered is a function; the connections around it are Boost.Beast's. One request a
-// connection, with bounds on its size, its time and the number of connections.
+// connection, with bounds on its size, its time, the number of connections and what waits to be
+// sent.
 #pragma once
 
 #include <chrono>
@@ -37,6 +38,8 @@ struct AdminView {
   std::vector<StuckCore> stuck = {};  ///< cores that do not turn
   /// None: everybody is answered. Otherwise those without it hear of health and readiness only.
   std::optional<AdminToken> token = std::nullopt;
+  /// Names by which it may be asked, beside its address and localhost.
+  std::vector<std::string> hosts = {};
   /// nullptr: /metrics is without them.
   const observe::ControlMetrics* metrics = nullptr;
 };
@@ -45,9 +48,10 @@ struct AdminAnswer {
   std::uint16_t status;
   std::string_view content_type;
   std::string body;
-  std::string allow = {};       ///< of a 405: the header Allow
-  std::string location = {};    ///< of a 201: the header Location
-  bool asks_for_token = false;  ///< of a 401: with the headers WWW-Authenticate
+  std::string allow = {};           ///< of a 405: the header Allow
+  std::string location = {};        ///< of a 201: the header Location
+  bool asks_for_token = false;      ///< of a 401: with the headers WWW-Authenticate
+  std::uint32_t retry_after_s = 0;  ///< of a 429: the header Retry-After
 };
 /// A sentence and a newline.
 [[nodiscard]] AdminAnswer plain_text_answer(std::uint16_t status, std::string_view text);
@@ -82,11 +86,15 @@ class RoomChanges {
 
 class AdminEndpoint {
  public:
-  static constexpr std::uint32_t connections_max =
-      32;  ///< another takes the place of the longest silent
+  /// Another takes the place of the one that has been silent for longest, or else of the one that
+  /// has been reading its answer for longest.
+  static constexpr std::uint32_t connections_max = 32;
+  /// Of answers that wait to be read, likewise; a single answer may be larger.
+  static constexpr std::size_t answer_bytes_max = std::size_t{16} << 20;
   static constexpr std::uint32_t header_bytes_max = 8'192;
   static constexpr std::uint32_t body_bytes_max = 8'192;
-  static constexpr auto request_timeout = std::chrono::seconds(5);  ///< to read it, to answer it
+  static constexpr auto request_timeout =
+      std::chrono::seconds(5);  ///< to send it, to read its answer
 
   /// Serves from now on, whenever `context` runs. Takes `listener`, a listening socket. `view` is
   /// read at each request; `metrics` is counted in. All but `context` and `listener` outlive the

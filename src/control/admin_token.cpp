@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ringcast::server {
@@ -37,14 +38,22 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
-bool is_token(std::string_view text) {
+/// What is wrong with it, as the end of a sentence; nothing when it is a token.
+std::optional<std::string> mistake(std::string_view text) {
   const auto is_printable = [](char character) { return character > ' ' && character < 0x7f; };
-  return !text.empty() && text.size() <= AdminToken::bytes_max &&
-         std::ranges::all_of(text, is_printable);
+  if (text.empty() || text.size() > AdminToken::bytes_max ||
+      !std::ranges::all_of(text, is_printable)) {
+    return fmt::format(
+        "is not a token: one line of {} to {} letters, digits and signs, without "
+        "spaces",
+        AdminToken::bytes_min, AdminToken::bytes_max);
+  }
+  if (text.size() >= AdminToken::bytes_min) return std::nullopt;
+  return fmt::format(
+      "is too short for a token: {} characters, and at least {} are asked for; `openssl rand -hex "
+      "32` makes a good one",
+      text.size(), AdminToken::bytes_min);
 }
-
-constexpr const char* no_token =
-    "is not a token: one line of 1 to 1024 letters, digits and signs, without spaces";
 
 std::optional<std::string> decode_base64(std::string_view text) {
   if (text.empty() || text.size() % base64_group != 0) return std::nullopt;
@@ -62,7 +71,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 Result<AdminToken> AdminToken::parse(std::string_view text) {
   const std::string_view line = without_line_end(text);
-  if (!is_token(line)) return fail(no_token);
+  if (auto wrong = mistake(line)) return fail(std::move(*wrong));
   return AdminToken(digest_of(line));
 }
 
@@ -104,7 +113,7 @@ Result<std::string> read_admin_token(const std::string& path) {
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
   text.resize(without_line_end(text).size());
-  if (!is_token(text)) return fail(fmt::format("{}: {}", path, no_token));
+  if (const auto wrong = mistake(text)) return fail(fmt::format("{}: {}", path, *wrong));
   return text;
 }
 

@@ -13,6 +13,7 @@ namespace ringcast::server {
 
 class AdminToken {
  public:
+  static constexpr std::size_t bytes_min = 16;
   static constexpr std::size_t bytes_max = 1'024;
 
   /// Only its digest is kept. A newline at the end of `text` is not part of it. The error says what

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -117,13 +118,14 @@ struct Control::Impl {
       : log(its_log),
         options(std::move(its_options)),
         clock(its_clock),
-        room_manager(view, log, clock, options.make_room, options.rooms_max,
-                     options.state_directory),
+        room_manager(view, log, clock, options.make_room, options.rooms, options.state_directory),
         reloading(room_manager, log),
         signals(context, signal_descriptor),
         look_at_cores(context),
+        each_second(context),
         doorbell(context, event_descriptor) {
     view.token = options.admin_token;
+    view.hosts = options.admin_hosts;
     view.metrics = &metrics;
     if (options.admin)
       admin.emplace(context, options.admin, view, metrics, room_manager, log, clock);
@@ -138,6 +140,7 @@ struct Control::Impl {
     doorbell.watch([this] { read_mail(); });
     // Cores may have written before anybody watched.
     read_mail();
+    keep_house();
     context.run();
   }
 
@@ -174,6 +177,7 @@ struct Control::Impl {
       return reload_over("serving; the last reload was refused: " + read.error().message);
     }
     options.shutdown_takes_at_most = read->shutdown_takes_at_most;
+    view.hosts = read->admin_hosts;
     if (view.token != read->admin_token) {
       view.token = read->admin_token;
       if (admin) admin->token_changed();
@@ -221,6 +225,8 @@ struct Control::Impl {
         } else if (const auto* failed = std::get_if<RoomFailed>(&*mail)) {
           say_failed(static_cast<std::uint32_t>(&core - view.cores.data()), failed->failure);
           room_manager.failed(failed->failure.room);
+        } else if (const auto* saved_room = std::get_if<RoomSaved>(&*mail)) {
+          write_checkpoint(*saved_room->room);
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
         } else {
@@ -295,6 +301,14 @@ struct Control::Impl {
     }
   }
 
+  void keep_house() {
+    log.catch_up();
+    each_second.expires_after(std::chrono::seconds(1));
+    each_second.async_wait([this](error_code error) {
+      if (!error) keep_house();
+    });
+  }
+
   void abandon() {
     for (const StuckCore& stuck : view.stuck) {
       std::string lost;
@@ -321,6 +335,25 @@ struct Control::Impl {
       log.write(observe::LogLevel::error, "rooms are not saved: the kernel gives no random key");
     }
     return key;
+  }
+
+  /// What goes wrong is told once a room, until it is over.
+  void write_checkpoint(const SavedRoom& room) {
+    if (options.state_directory == nullptr || options.state_directory->is_left_alone(room.name)) {
+      return;
+    }
+    options.service_manager.alive();
+    const auto done = options.state_directory->save(room);
+    if (done) {
+      if (failing_checkpoints.erase(room.name) != 0) {
+        log.write(observe::LogLevel::info, "checkpoints are written again", {{"room", room.name}});
+      }
+      return;
+    }
+    metrics.checkpoint_failures.add();
+    if (failing_checkpoints.insert(room.name).second) {
+      log.write(observe::LogLevel::error, "no checkpoint: " + done.error().message);
+    }
   }
 
   void save(const Drained& mail) {
@@ -357,12 +390,14 @@ struct Control::Impl {
   Reloading reloading;
   bool reload_again = false;  ///< asked for when it could not be
   std::function<void()> on_serving;
+  std::set<std::string, std::less<>> failing_checkpoints;  ///< of which rooms
   std::size_t ready = 0;
   std::size_t drained = 0;
   asio::io_context context{1};
   SignalReader signals;
   std::optional<CoreWatch> core_watch;
   asio::steady_timer look_at_cores;
+  asio::steady_timer each_second;
   ControlDoorbell doorbell;
   std::optional<AdminEndpoint> admin;
 };

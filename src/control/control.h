@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -28,8 +30,11 @@ struct ControlOptions {
   /// What sessions are closed with at a shutdown.
   ws::CloseCode shutdown_code = ws::CloseCode::going_away;
   RoomMaker make_room = {};  ///< of POST /rooms; none: rooms can't be opened
-  std::uint32_t rooms_max = 1'024;
-  /// Where rooms are saved at a shutdown; nullptr: nowhere. Outlives the Control.
+  RoomBounds rooms = {};
+  /// Names by which the admin endpoint may be asked, beside its address and localhost.
+  std::vector<std::string> admin_hosts = {};
+  /// Where rooms are saved at a shutdown and while they run; nullptr: nowhere. Outlives the
+  /// Control.
   const StateDirectory* state_directory = nullptr;
   Reloader reload = {};  ///< on SIGHUP; none: that is one more signal to end
   ServiceManager service_manager = {};

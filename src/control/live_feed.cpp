@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
@@ -29,14 +30,29 @@ struct LiveFeed::Listener {
 
   boost::beast::tcp_stream stream;
   bool writing = false;
+  int missed = 0;  ///< reports, since it took one
   bool gone = false;
 };
 
 LiveFeed::LiveFeed(boost::asio::io_context& context, const AdminView& view, const Clock& clock)
     : clock_(clock), report_(view, clock), timer_(context) {}
 
+bool LiveFeed::make_place() {
+  std::erase_if(listeners_, [](const auto& listener) { return listener->gone; });
+  if (listeners_.size() < listeners_max) return true;
+  const auto stuck =
+      std::ranges::find_if(listeners_, [](const auto& listener) { return listener->missed > 0; });
+  if (stuck == listeners_.end()) return false;
+  (*stuck)->stream.close();
+  listeners_.erase(stuck);
+  return true;
+}
+
 void LiveFeed::add(boost::beast::tcp_stream&& stream) {
   const bool first = listeners_.empty();
+  boost::system::error_code larger_then;
+  stream.socket().set_option(boost::asio::socket_base::send_buffer_size(send_buffer_bytes),
+                             larger_then);
   listeners_.push_back(std::make_shared<Listener>(std::move(stream)));
   write(listeners_.back(),
         std::make_shared<const std::string>(fmt::format(
@@ -65,7 +81,11 @@ void LiveFeed::tell() {
   const auto text = std::make_shared<const std::string>("data: " + report_.next() + "\n\n");
   // One who has not taken the last report yet does without this one.
   for (const auto& listener : listeners_) {
-    if (!listener->writing) write(listener, text);
+    if (listener->writing) {
+      ++listener->missed;
+    } else {
+      write(listener, text);
+    }
   }
   // From now on, not from when this one was due: one that came late is not followed at once by
   // another, whose rates would be those of a moment.
@@ -82,6 +102,7 @@ void LiveFeed::write(const std::shared_ptr<Listener>& listener,
       listener->stream, buffer,
       [listener, text = std::move(text)](boost::system::error_code error, std::size_t) {
         listener->writing = false;
+        listener->missed = 0;
         listener->gone = static_cast<bool>(error);
         listener->stream.expires_never();
       });

@@ -19,11 +19,15 @@ class LiveFeed {
   static constexpr std::size_t listeners_max = 16;
   static constexpr auto interval = std::chrono::seconds(1);
   static constexpr auto write_timeout = std::chrono::seconds(10);
+  /// What the kernel may hold for one that does not read: some reports.
+  static constexpr int send_buffer_bytes = 65'536;
 
   /// All of them outlive it.
   LiveFeed(boost::asio::io_context& context, const AdminView& view, const Clock& clock);
 
-  [[nodiscard]] bool is_full() const { return listeners_.size() >= listeners_max; }
+  /// Before another is added: one that has not taken its last report makes place for it. False when
+  /// all listen.
+  [[nodiscard]] bool make_place();
   /// Takes over a connection whose request has been read: the answer's head leaves now, a report
   /// each second, until it goes or stops reading.
   void add(boost::beast::tcp_stream&& stream);

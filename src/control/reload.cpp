@@ -27,7 +27,7 @@ void Reloading::begin(Reload reload, std::span<const CoreHandle> cores,
   close_next_ = open_next_ = 0;
   closed_ = opened_ = 0;
   over_ = std::move(over);
-  rooms_.set_rooms_max(reload_.rooms_max);
+  rooms_.set_bounds(reload_.rooms);
   answers_due_ = cores.size();
   for (const CoreHandle& core : cores) mail(core, reload_.core);
 }

@@ -25,9 +25,10 @@ namespace ringcast::server {
 /// What there is to take over. Everything that can be wrong with it has been found already.
 struct Reload {
   CoreOptions core;
-  std::uint32_t rooms_max = 1'024;
+  RoomBounds rooms;
   Nanoseconds shutdown_takes_at_most{};   ///< as in ControlOptions
   std::optional<AdminToken> admin_token;  ///< as in ControlOptions
+  std::vector<std::string> admin_hosts;   ///< likewise
   std::vector<std::string> closed;        ///< rooms that are there and are to go
   std::vector<MadeRoom> opened;
   /// Settings that differ from those the server was started with and wait for its next start.

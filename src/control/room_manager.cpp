@@ -22,13 +22,13 @@ constexpr std::size_t changes_max = control_queue_capacity / 2;
 }  // namespace
 
 RoomManager::RoomManager(AdminView& view, const observe::Log& log, const Clock& clock,
-                         const RoomMaker& maker, std::uint32_t rooms_max,
+                         const RoomMaker& maker, RoomBounds bounds,
                          const StateDirectory* state_directory)
     : view_(view),
       log_(log),
       clock_(clock),
       maker_(maker),
-      rooms_max_(rooms_max),
+      bounds_(bounds),
       state_directory_(state_directory) {}
 
 RoomManager::~RoomManager() = default;
@@ -81,11 +81,22 @@ void RoomManager::open(MadeRoom made, Answered answered) {
     return answered(
         plain_text_answer(409, fmt::format("There is a room {} already.", options.name)));
   }
-  if (view_.rooms.size() + changes_.size() >= rooms_max_) {
+  if (view_.rooms.size() + changes_.size() >= bounds_.rooms_max) {
     return answered(
         plain_text_answer(409, fmt::format("There are {} rooms already; close one, or raise "
                                            "rooms_max.",
-                                           rooms_max_)));
+                                           bounds_.rooms_max)));
+  }
+  const std::size_t inboxes = inbox_bytes() + inbox_memory_bytes(options);
+  if (inboxes > bounds_.inbox_bytes_max) {
+    return answered(
+        plain_text_answer(409, too_much_inbox_memory(inboxes, bounds_.inbox_bytes_max) + '.'));
+  }
+  if (!options.definition.empty()) set_aside_left(options.name);
+  if (state_directory_ != nullptr && !made.simulation->save()) {
+    log_.write(observe::LogLevel::info,
+               "room will begin anew after a restart: its simulation has no save()",
+               {{"room", options.name}, {"simulation", options.simulation}});
   }
   // Ids go on behind those of the configuration, and are never used again.
   for (const RoomHandle& room : view_.rooms) {
@@ -105,10 +116,13 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                        .inbox_bytes_max = its_options.inbox_bytes_max},
       clock_.now(), opened->second->metrics);
   room->origin = {its_options.simulation, its_options.definition};
-  changes_.emplace(id, Change{.step = Step::opening_home,
-                              .room = {id, &its_options, home, &opened->second->metrics},
-                              .answers_due = 1,
-                              .answered = std::move(answered)});
+  if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
+  changes_.emplace(id,
+                   Change{.step = Step::opening_home,
+                          .room = {id, &its_options, home, &opened->second->metrics},
+                          .answers_due = 1,
+                          .answered = std::move(answered),
+                          .member_ids_begin = made.saved ? made.saved->room.member_ids_end : 0});
   mail(view_.cores[home],
        OpenRoom{std::move(room), {.room = id, .core = home, .spread = its_options.spread}});
 }
@@ -124,16 +138,21 @@ void RoomManager::tell_others(Change& change) {
          LearnOfRoom{
              {.name = room.options->name,
               .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
-              .encoding = Encoding::envelope}});
+              .encoding = Encoding::envelope,
+              .member_ids_begin = change.member_ids_begin}});
   }
 }
 
 void RoomManager::close(std::string_view name, Answered answered) {
   if (is_busy()) return answered(plain_text_answer(503, "The server is busy; ask again."));
-  close_left(name, std::move(answered));
+  close(name, false, std::move(answered));
 }
 
 void RoomManager::close_left(std::string_view name, Answered answered) {
+  close(name, state_directory_ != nullptr, std::move(answered));
+}
+
+void RoomManager::close(std::string_view name, bool keep, Answered answered) {
   if (is_changing(name)) {
     return answered(plain_text_answer(409, fmt::format("Room {} is changing already.", name)));
   }
@@ -143,7 +162,7 @@ void RoomManager::close_left(std::string_view name, Answered answered) {
     return answered(plain_text_answer(404, "There is no room of that name."));
   }
   const RoomHandle closing = *room;
-  begin_closing(closing, std::move(answered));
+  begin_closing(closing, keep, std::move(answered));
 }
 
 // While a server shuts down its rooms are not closed one by one.
@@ -151,19 +170,20 @@ void RoomManager::failed(room::RoomId id) {
   const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
   if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
   const RoomHandle closing = *room;
-  begin_closing(closing, [](const AdminAnswer&) {});
-  changes_.at(id).failed = true;
+  begin_closing(closing, state_directory_ != nullptr, [](const AdminAnswer&) {});
 }
 
-void RoomManager::begin_closing(const RoomHandle& closing, Answered answered) {
+void RoomManager::begin_closing(const RoomHandle& closing, bool keep, Answered answered) {
   std::erase_if(view_.rooms, [&](const RoomHandle& room) { return room.id == closing.id; });
   changes_.emplace(closing.id, Change{.step = Step::closing,
                                       .room = closing,
                                       .answers_due = static_cast<std::uint32_t>(view_.cores.size()),
-                                      .answered = std::move(answered)});
+                                      .answered = std::move(answered),
+                                      .member_ids_begin = 0,
+                                      .keep = keep});
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == closing.core || !closing.options->spread) {
-      mail(view_.cores[core], CloseRoom{closing.id});
+      mail(view_.cores[core], CloseRoom{.room = closing.id, .keep = keep});
     }
   }
 }
@@ -180,7 +200,8 @@ void RoomManager::changed(room::RoomId room) {
   changes_.erase(found);
   if (done.step == Step::closing) {
     say("room closed", done.room);
-    const auto forgotten = done.failed ? Result<void>{} : forget(done.room.options->name);
+    const auto forgotten = done.keep ? Result<void>() : forget(done.room.options->name);
+    if (done.keep) forget_oldest();
     opened_.erase(room);
     done.answered(forgotten ? AdminAnswer{204, {}, {}}
                             : plain_text_answer(500, forgotten.error().message));
@@ -198,6 +219,42 @@ void RoomManager::say(std::string_view what, const RoomHandle& room) const {
              {{"room", room.options->name},
               {"simulation", room.options->simulation},
               {"core", std::int64_t{room.core}}});
+}
+
+std::string too_much_inbox_memory(std::size_t bytes, std::size_t bytes_max) {
+  return fmt::format(
+      "the inboxes of all rooms would take {} bytes, and rooms_inbox_bytes_max is {}; "
+      "lower inbox_bytes_max or inbox_inputs_max of a room, or raise that",
+      bytes, bytes_max);
+}
+
+std::size_t RoomManager::inbox_bytes() const {
+  std::size_t sum = 0;
+  for (const RoomHandle& room : view_.rooms) sum += inbox_memory_bytes(*room.options);
+  for (const auto& [id, change] : changes_) sum += inbox_memory_bytes(*change.room.options);
+  return sum;
+}
+
+// A room that left the configuration may be back in it one day; this one is another of its name.
+void RoomManager::set_aside_left(std::string_view name) const {
+  if (state_directory_ == nullptr || !state_directory_->has(name)) return;
+  const auto aside = state_directory_->set_aside(name);
+  log_.write(observe::LogLevel::warning,
+             "what was saved of an earlier room of this name is put aside",
+             {{"room", name}, {"file", aside ? *aside : aside.error().message}});
+}
+
+void RoomManager::forget_oldest() const {
+  const auto is_there = [this](std::string_view name) {
+    return is_changing(name) || std::ranges::any_of(view_.rooms, [name](const RoomHandle& room) {
+             return room.options->name == name;
+           });
+  };
+  for (const std::string& room : state_directory_->forget_oldest(is_there)) {
+    log_.write(observe::LogLevel::warning,
+               "what was saved of a room that has left is removed: too many others have left since",
+               {{"room", room}});
+  }
 }
 
 // What was saved of the room before this server ran is not to come back with the next one.

@@ -2,10 +2,12 @@
 // answered when all have done it; at most one change of a room is under way. On the control thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,19 @@ namespace ringcast::server {
 struct MadeRoom {
   RoomOptions options;
   std::unique_ptr<Simulation> simulation;
+  /// What the simulation has been restored from, if it has.
+  std::optional<SavedRoom> saved = std::nullopt;
+  Nanoseconds resume_timeout{};  ///< its members are awaited for so long
 };
+
+/// What all rooms together may be.
+struct RoomBounds {
+  std::uint32_t rooms_max = 1'024;
+  std::size_t inbox_bytes_max = std::size_t{2} << 30;  ///< of inbox_memory_bytes()
+};
+
+/// What is wrong with inboxes of so many bytes together, and what to do about it.
+[[nodiscard]] std::string too_much_inbox_memory(std::size_t bytes, std::size_t bytes_max);
 
 /// What a POST /rooms asks for, from its JSON body; the error is the sentence of a 400.
 using RoomMaker = std::function<Result<MadeRoom>(std::string_view json)>;
@@ -31,23 +45,23 @@ using RoomMaker = std::function<Result<MadeRoom>(std::string_view json)>;
 class RoomManager final : public RoomChanges {
  public:
   /// `view` tells of the rooms that there are, and is kept true. `maker` may be empty: then no room
-  /// can be opened. `state_directory`: where closed rooms are not to be found any more; may be
-  /// nullptr. All outlive it.
+  /// can be opened. `state_directory`: where rooms that DELETE closed are not to be found any more,
+  /// and those that left the configuration are; may be nullptr. All outlive it.
   RoomManager(AdminView& view, const observe::Log& log, const Clock& clock, const RoomMaker& maker,
-              std::uint32_t rooms_max, const StateDirectory* state_directory = nullptr);
+              RoomBounds bounds, const StateDirectory* state_directory = nullptr);
   ~RoomManager() override;
 
   void open(std::string_view body, Answered answered) override;
   void close(std::string_view name, Answered answered) override;
-  /// The same of rooms that the configuration has, and has no more. However many others change:
-  /// not called again before it has been answered.
+  /// The same of rooms that the configuration has, and has no more: what they are is kept, for when
+  /// they are back. However many others change: not called again before it has been answered.
   void open(MadeRoom made, Answered answered);
   void close_left(std::string_view name, Answered answered);
   /// Its simulation has thrown: the room is closed, what was saved of it stays.
   void failed(room::RoomId room);
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
-  void set_rooms_max(std::uint32_t rooms_max) { rooms_max_ = rooms_max; }
+  void set_bounds(const RoomBounds& bounds) { bounds_ = bounds; }
   /// The cores will answer no more: every change under way is answered 503.
   void give_up();
 
@@ -59,25 +73,30 @@ class RoomManager final : public RoomChanges {
   enum class Step : std::uint8_t { opening_home, telling_others, closing };
   struct Change {
     Step step;
-    bool failed = false;  ///< closing since its simulation has thrown
     RoomHandle room;
     std::uint32_t answers_due;
     Answered answered;
+    std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before
+    bool keep = false;                   ///< what is saved of it
   };
 
   [[nodiscard]] bool is_busy() const;
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
-  void begin_closing(const RoomHandle& room, Answered answered);
+  void begin_closing(const RoomHandle& room, bool keep, Answered answered);
   void tell_others(Change& change);
   void say(std::string_view what, const RoomHandle& room) const;
+  void close(std::string_view name, bool keep, Answered answered);
+  [[nodiscard]] std::size_t inbox_bytes() const;
+  void set_aside_left(std::string_view name) const;
+  void forget_oldest() const;
   [[nodiscard]] Result<void> forget(std::string_view name) const;
 
   AdminView& view_;
   const observe::Log& log_;
   const Clock& clock_;
   const RoomMaker& maker_;
-  std::uint32_t rooms_max_;
+  RoomBounds bounds_;
   const StateDirectory* state_directory_;
   std::uint32_t next_id_ = 0;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/sha.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,22 +37,6 @@ Checksum checksum(std::span<const std::byte> bytes) {
   return sum;
 }
 
-/// Closes the descriptor, where nobody else has.
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-  explicit operator bool() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
-
 bool write_all(int descriptor, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
@@ -62,10 +47,11 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) {
   return true;
 }
 
+/// What lies there under that name, such as what a killed server left, is replaced unread.
 bool write_file(const std::string& path, std::span<const std::byte> bytes) {
+  ::unlink(path.c_str());
   // The key of the resume tokens is in it: nobody else may read it.
-  const File file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   return file && write_all(file.get(), bytes) && ::fsync(file.get()) == 0;
 }
 
@@ -74,7 +60,41 @@ std::string room_file(std::string_view directory, std::string_view room) {
   return fmt::format("{}/{}{}{}", directory, file_prefix, room, file_suffix);
 }
 
+/// Nobody else's as long as it is open. The process that has it is told, where it said so.
+Result<File> lock_directory(const std::string& directory) {
+  const std::string path = directory + "/lock";
+  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) {
+    return fail(fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
+  }
+  if (!S_ISREG(status.st_mode)) return fail(fmt::format("{} is not a file; remove it", path));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return fail(fmt::format("{} cannot be locked: {}", path, std::strerror(errno)));
+    }
+    std::array<char, 16> text{};
+    const ssize_t got = ::pread(file.get(), text.data(), text.size(), 0);
+    std::string_view process(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    process = process.substr(0, process.find('\n'));
+    return fail(
+        fmt::format("the state directory {} is in use by another server{}; stop it, or name "
+                    "another directory",
+                    directory, process.empty() ? "" : fmt::format(" (process {})", process)));
+  }
+  const std::string process = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(file.get(), 0) != 0 ||
+      !write_all(file.get(), std::as_bytes(std::span(process)))) {
+    // It only helps to find who has the lock: a full disk is no reason not to serve.
+  }
+  return file;
+}
+
 }  // namespace
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 std::vector<std::byte> encode(const SavedRoom& room) {
   LittleEndianWriter body;
@@ -153,7 +173,9 @@ Result<StateDirectory> StateDirectory::open(std::string path) {
     return fail(
         fmt::format("the state directory {} is not a directory that this user may write to", path));
   }
-  return StateDirectory(std::move(path));
+  auto lock = lock_directory(path);
+  if (!lock) return std::unexpected(lock.error());
+  return StateDirectory(std::move(path), std::move(*lock));
 }
 
 std::string StateDirectory::file(std::string_view room) const {
@@ -179,14 +201,43 @@ Result<std::vector<std::string>> StateDirectory::names() const {
   return names;
 }
 
+bool StateDirectory::has(std::string_view room) const {
+  return has_saved_room(path_, room).value_or(true);
+}
+
 Result<void> StateDirectory::remove(std::string_view room) const {
   const std::string path = file(room);
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
   return fail(fmt::format("{} cannot be removed: {}", path, std::strerror(errno)));
 }
 
+std::vector<std::string> StateDirectory::forget_oldest(
+    const std::function<bool(std::string_view)>& is_there) const {
+  std::vector<std::pair<std::filesystem::file_time_type, std::string>> left;
+  for (std::string& name : names().value_or(std::vector<std::string>{})) {
+    if (is_there(name)) continue;
+    std::error_code gone;
+    const auto written = std::filesystem::last_write_time(file(name), gone);
+    if (!gone) left.emplace_back(written, std::move(name));
+  }
+  std::vector<std::string> removed;
+  if (left.size() <= left_rooms_max) return removed;
+  std::ranges::sort(left);
+  left.resize(left.size() - left_rooms_max);
+  for (auto& [written, name] : left) {
+    if (remove(name)) removed.push_back(std::move(name));
+  }
+  return removed;
+}
+
 Result<void> StateDirectory::save(const SavedRoom& room) const {
   const std::string final_path = file(room.name);
+  if (is_left_alone(room.name)) {
+    return fail(
+        fmt::format("room {} is not saved: {} could not be read at the start, and is left "
+                    "as it is",
+                    room.name, final_path));
+  }
   const std::string temporary = final_path + ".new";
   if (!write_file(temporary, encode(room)) ||
       ::rename(temporary.c_str(), final_path.c_str()) != 0) {
@@ -206,35 +257,59 @@ Result<void> StateDirectory::save(const SavedRoom& room) const {
   return {};
 }
 
-Result<std::optional<SavedRoom>> StateDirectory::load(std::string_view room) const {
+namespace {
+
+std::unexpected<LoadError> useless(std::string message) {
+  return std::unexpected(LoadError{std::move(message), false});
+}
+
+std::unexpected<LoadError> unreadable(std::string_view path) {
+  return std::unexpected(
+      LoadError{fmt::format("{} cannot be read: {}", path, std::strerror(errno)), true});
+}
+
+}  // namespace
+
+std::expected<std::optional<SavedRoom>, LoadError> StateDirectory::load(
+    std::string_view room) const {
   const std::string path = file(room);
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  // Not waiting for who would write to it, should it be a pipe.
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file && errno == ENOENT) return std::optional<SavedRoom>{};
-  struct stat status{};
-  if (!file || ::fstat(file.get(), &status) != 0) {
-    return fail(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+  if (!file && (errno == ELOOP || errno == ENXIO)) {
+    return useless(fmt::format("{} is not a saved room", path));
   }
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) return unreadable(path);
   if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > file_bytes_max) {
-    return fail(fmt::format("{} is not a saved room", path));
+    return useless(fmt::format("{} is not a saved room", path));
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
   std::size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+    if (got < 0) return unreadable(path);
     if (got == 0) break;
     filled += static_cast<std::size_t>(got);
   }
   auto saved = decode_saved_room(std::span(bytes).first(filled));
-  if (!saved) return fail(fmt::format("{} {}", path, saved.error().message));
-  if (saved->name != room) return fail(fmt::format("{} is of room {}", path, saved->name));
+  if (!saved) return useless(fmt::format("{} {}", path, saved.error().message));
+  if (saved->name != room) return useless(fmt::format("{} is of room {}", path, saved->name));
   return std::optional(std::move(*saved));
 }
 
-Result<void> StateDirectory::set_aside(std::string_view room) const {
+Result<std::string> StateDirectory::set_aside(std::string_view room) const {
   const std::string path = file(room);
-  if (::rename(path.c_str(), (path + ".bad").c_str()) == 0) return {};
+  // Nobody else writes here, so that what is not there now will not be there when it is renamed to.
+  // When all are taken the last gives way: the first ones are what was lost first.
+  std::string end = ".bad";
+  struct stat status{};
+  for (std::uint32_t number = 2;
+       number <= set_aside_max && ::lstat((path + end).c_str(), &status) == 0; ++number) {
+    end = fmt::format(".bad.{}", number);
+  }
+  if (::rename(path.c_str(), (path + end).c_str()) == 0) return end;
   return fail(fmt::format("{} cannot be renamed: {}", path, std::strerror(errno)));
 }
 

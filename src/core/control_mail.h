@@ -40,6 +40,7 @@ struct LearnOfRoom {
 /// cores, unless it is spread: then they hear it from its home, behind what it had to say.
 struct CloseRoom {
   room::RoomId room{};
+  bool keep = false;  ///< RoomSaved comes before: it may be opened again one day, as it was
 };
 /// The configuration was read again: from here on this is what holds (see reloaded()).
 struct Reconfigure {
@@ -63,9 +64,14 @@ struct RoomChanged {
 struct RoomFailed {
   FailedRoom failure;
 };
+/// A checkpoint, or the last of a room that is closed to be kept. At most one of a core's is
+/// unread.
+struct RoomSaved {
+  std::unique_ptr<SavedRoom> room;
+};
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, Reconfigured>;
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomSaved, Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

@@ -24,6 +24,11 @@ constexpr Nanoseconds arrivals_portion = std::chrono::milliseconds(1);
 constexpr Nanoseconds pins_timeout = std::chrono::milliseconds(200);
 /// A full mailbox, or one that has not been read to its end at shutdown, is looked at again.
 constexpr Nanoseconds mailbox_interval = std::chrono::milliseconds(1);
+/// The disk takes its time, or the last ticks' sends have not been handed over: a checkpoint is
+/// tried again.
+constexpr Nanoseconds checkpoint_retry = std::chrono::milliseconds(10);
+/// A checkpoint lets sends go first for so long.
+constexpr Nanoseconds checkpoint_patience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -101,6 +106,7 @@ void Core::start() {
   limit_link();
   wiring_.io.watch_doorbell(CoreContext::token(Operation::doorbell));
   acceptor_.start();
+  begin_checkpoints();
   post(Ready{});
 }
 
@@ -122,6 +128,7 @@ void Core::turn() {
   sender_.flush();
   post_.flush();
   if (!sender_.busy()) ticks_.note_handed_over();
+  checkpoint_due_room();
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
@@ -154,7 +161,7 @@ Instant Core::next_deadline() const {
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
   }
-  return deadline;
+  return std::min(deadline, std::max(checkpoints_.deadline(), checkpoint_not_before_));
 }
 
 // Ticks and sends come first. Something is acted on in each turn all the same, however late a tick
@@ -335,6 +342,7 @@ void Core::act_on(OpenRoom& mail) {
   const room::RoomId id = mail.room->id();
   HomeRoom& home = *mail.room;
   if (rooms_.add_home(std::move(mail.room), mail.address)) ticks_.add(home);
+  checkpoints_.add(id, context_.now);
   post(RoomChanged{id});
 }
 
@@ -344,7 +352,11 @@ void Core::act_on(LearnOfRoom& mail) {
 }
 
 void Core::act_on(const CloseRoom& mail) {
-  if (HomeRoom* home = rooms_.home(mail.room)) close_home(*home);
+  if (HomeRoom* home = rooms_.home(mail.room)) {
+    // Before its last word: behind that no call may follow.
+    if (mail.keep) checkpoint(*home);
+    close_home(*home);
+  }
   rooms_.remove(mail.room);
   post(RoomChanged{mail.room});
 }
@@ -354,6 +366,7 @@ void Core::act_on(const Reconfigure& mail) {
   reader_.options_changed();
   limit_link();
   share_memory();
+  begin_checkpoints();
   post(Reconfigured{});
 }
 
@@ -376,6 +389,50 @@ void Core::report_failed_rooms() {
   while (!untold_failures_.empty() && try_post(RoomFailed{untold_failures_.back()})) {
     untold_failures_.pop_back();
   }
+}
+
+void Core::begin_checkpoints() {
+  std::vector<room::RoomId> rooms;
+  for (const auto& home : rooms_.homes()) rooms.push_back(home->id());
+  checkpoints_.begin(context_.options.checkpoint_interval, rooms, context_.now);
+}
+
+// The control thread writes one of a core's at a time: when it has taken the last one from the
+// mailbox it has written those before.
+void Core::checkpoint_due_room() {
+  if (context_.now < std::max(checkpoints_.deadline(), checkpoint_not_before_)) return;
+  if (departures_.have_begun()) return checkpoints_.begin({}, {}, context_.now);
+  const bool sends_wait =
+      sender_.busy() && context_.now < checkpoints_.deadline() + checkpoint_patience;
+  if (sends_wait || wiring_.to_control.consumed() < checkpoint_mail_) {
+    checkpoint_not_before_ = context_.now + checkpoint_retry;
+    return;
+  }
+  const auto room = checkpoints_.next(context_.now);
+  HomeRoom* const home = room ? rooms_.home(*room) : nullptr;
+  if (home == nullptr) return;
+  checkpoint(*home);
+  checkpoints_.add(*room, context_.now);
+}
+
+void Core::checkpoint(HomeRoom& home) {
+  const Instant began = context_.clock.now();
+  auto saved = ticks_.checkpoint(home, checkpoints_.ids_until_next());
+  if (home.room.has_failed()) return;
+  observe::RoomMetrics& metrics = home.room.metrics();
+  if (saved) {
+    const Nanoseconds took = context_.clock.now() - began;
+    metrics.checkpoints.add();
+    metrics.checkpoint_ns.add(static_cast<std::uint64_t>(took.count()));
+    metrics.checkpoint_bytes.set(saved->room.state.size());
+  } else {
+    // One that was opened while this server ran is there after a crash, be it anew.
+    if (home.was_saved || home.origin.definition.empty()) return;
+    saved = home.stateless();
+  }
+  home.was_saved = true;
+  post(RoomSaved{std::make_unique<SavedRoom>(std::move(*saved))});
+  checkpoint_mail_ = wiring_.to_control.pushed();
 }
 
 void Core::begin_shutdown(const Shutdown& shutdown) {

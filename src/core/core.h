@@ -13,6 +13,7 @@
 #include "core/acceptor.h"
 #include "core/arrivals.h"
 #include "core/broadcast.h"
+#include "core/checkpoints.h"
 #include "core/control_mail.h"
 #include "core/core_post.h"
 #include "core/departures.h"
@@ -101,6 +102,9 @@ class Core {
   void report_failed_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
+  void begin_checkpoints();
+  void checkpoint_due_room();
+  void checkpoint(HomeRoom& home);
   void advance_shutdown();
   void sample_levels();
   void limit_link();
@@ -129,6 +133,9 @@ class Core {
   LinkShare link_share_;
   MemoryRelief memory_relief_;
   std::vector<FailedRoom> untold_failures_;
+  Checkpoints checkpoints_;
+  Instant checkpoint_not_before_{};
+  std::size_t checkpoint_mail_ = 0;  ///< of to_control: which one the newest was
   Instant sample_at_{};
   Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};

@@ -50,10 +50,24 @@ class HomeRoom final : public LocalRoom {
     room.resume(saved.room, until);
   }
   /// Once all sessions are gone; see room::Room::keep.
-  [[nodiscard]] std::optional<room::KeptRoom> keep() {
-    std::uint32_t end = branch().ids_end();
-    for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
-    return room.keep(end);
+  [[nodiscard]] std::optional<room::KeptRoom> keep() { return room.keep(member_ids_end()); }
+  /// Between two ticks, see room::Room::checkpoint: the room as it is saved while it goes on. Ids
+  /// that are given out from here until a crash, `ids_until_then` at most, will not be given out
+  /// again. Nothing when it has no state, or the kernel no random key for it.
+  [[nodiscard]] std::optional<SavedRoom> checkpoint(std::uint32_t ids_until_then) {
+    if (!resume_key_) resume_key_ = make_resume_key();
+    if (!resume_key_) return std::nullopt;
+    auto kept = room.checkpoint(member_ids_end() + ids_until_then);
+    if (!kept) return std::nullopt;
+    return SavedRoom{.name = name(),
+                     .origin = origin,
+                     .key = *resume_key_,
+                     .has_state = true,
+                     .room = std::move(*kept)};
+  }
+  /// The same of one that has no state: that it is there.
+  [[nodiscard]] SavedRoom stateless() const {
+    return {.name = name(), .origin = origin, .key = {}, .has_state = false, .room = {}};
   }
   void depart(MemberId member, LeaveReason reason) override {
     branch().remove(member);
@@ -69,10 +83,17 @@ class HomeRoom final : public LocalRoom {
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
   RoomOrigin origin;
+  bool was_saved = false;     ///< by a checkpoint
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
   OverrunBudget overrun_budget;
 
  private:
+  [[nodiscard]] std::uint32_t member_ids_end() {
+    std::uint32_t end = branch().ids_end();
+    for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
+    return end;
+  }
+
   std::optional<ResumeKey> resume_key_;
   std::uint32_t core_;
   bool spread_;

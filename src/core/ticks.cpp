@@ -89,6 +89,13 @@ std::optional<room::KeptRoom> Ticks::keep(HomeRoom& home) {
   return kept;
 }
 
+std::optional<SavedRoom> Ticks::checkpoint(HomeRoom& home, std::uint32_t ids_until_next) {
+  std::optional<SavedRoom> saved;
+  if (!home.room.has_failed()) guarded(home, [&] { saved = home.checkpoint(ids_until_next); });
+  if (home.room.has_failed()) schedule_.remove(home);
+  return saved;
+}
+
 void Ticks::tick(HomeRoom& home, bool alone) {
   observe::RoomMetrics& metrics = home.room.metrics();
   const Instant began = context_.now = context_.clock.now();

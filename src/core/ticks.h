@@ -64,6 +64,8 @@ class Ticks {
   void close(HomeRoom& room);
   /// What the room has to be saved, as the last call into it; nothing when it can't be saved.
   [[nodiscard]] std::optional<room::KeptRoom> keep(HomeRoom& room);
+  /// The same while the room goes on.
+  [[nodiscard]] std::optional<SavedRoom> checkpoint(HomeRoom& room, std::uint32_t ids_until_next);
   /// The rooms that have failed since this was last asked.
   [[nodiscard]] std::vector<FailedRoom> take_failed() { return std::exchange(failed_, {}); }
 

@@ -136,6 +136,22 @@ void write_rows(Writer& writer, std::string_view type, std::span<const NamedCore
   }
 }
 
+struct ControlCellRow {
+  std::string_view name;
+  std::string_view help;
+  std::string_view type;
+  Cell ControlMetrics::* cell;
+};
+constexpr auto control_cells = std::to_array<ControlCellRow>(
+    {{"admin_requests_refused_total",
+      "Requests to the admin address without its token, with a wrong one, or from another site.",
+      "counter", &ControlMetrics::admin_requests_refused},
+     {"log_lines_lost_total", "Log lines that nobody read in time.", "counter",
+      &ControlMetrics::log_lines_lost},
+     {"checkpoint_failures_total", "Checkpoints of rooms that could not be written.", "counter",
+      &ControlMetrics::checkpoint_failures},
+     {"cores_stuck", "Cores whose loop stands still.", "gauge", &ControlMetrics::cores_stuck}});
+
 struct RoomCellRow {
   std::string_view name;
   std::string_view help;
@@ -159,6 +175,10 @@ constexpr auto room_cells = std::to_array<RoomCellRow>({
      &RoomMetrics::ticks_rested},
     {"room_marshals_total", "Payloads marshaled.", "counter", &RoomMetrics::marshals},
     {"room_snapshot_bytes", "The newest snapshot's frame.", "gauge", &RoomMetrics::snapshot_bytes},
+    {"room_checkpoints_total", "How often the room was saved while it ran.", "counter",
+     &RoomMetrics::checkpoints},
+    {"room_checkpoint_bytes", "The newest checkpoint's state.", "gauge",
+     &RoomMetrics::checkpoint_bytes},
 });
 
 struct RoomHistogramRow {
@@ -226,6 +246,13 @@ void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
       writer.sample(row.name, group.label, sum);
     }
   }
+  constexpr std::string_view saving = "room_checkpoint_seconds_total";
+  writer.family(saving, "Time that the room's core spent in its checkpoints.", "counter");
+  for (const RoomGroup& group : groups) {
+    std::uint64_t sum = 0;
+    for (const RoomMetrics* room : group.rooms) sum += room->checkpoint_ns.value();
+    writer.sample(saving, group.label, seconds(sum));
+  }
   std::vector<const Histogram*> histograms;
   for (const RoomHistogramRow& row : room_histograms) {
     writer.family(row.name, row.help, "histogram");
@@ -241,11 +268,10 @@ void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
 
 std::string exposition(const ControlMetrics& control) {
   Writer writer;
-  constexpr std::string_view refused = "admin_requests_refused_total";
-  writer.family(refused, "Requests to the admin address without its token.", "counter");
-  writer.sample(refused, control.admin_requests_refused.value());
-  writer.family("cores_stuck", "Cores whose loop stands still.", "gauge");
-  writer.sample("cores_stuck", control.cores_stuck.value());
+  for (const ControlCellRow& row : control_cells) {
+    writer.family(row.name, row.help, row.type);
+    writer.sample(row.name, (control.*row.cell).value());
+  }
   return writer.take();
 }
 

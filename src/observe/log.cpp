@@ -149,15 +149,34 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
   const auto before =
       sites_[{where.file_name(), where.line()}].pass(clock_->now(), LogLimit{}, suppressed);
   if (!before) return;
-  std::string line = format_line({.level = level,
-                                  .time = clock_->unix_now(),
-                                  .message = message,
-                                  .fields = fields,
-                                  .suppressed = *before},
-                                 options_.format, journal_);
-  line += '\n';
-  const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
-  static_cast<void>(written);
+  catch_up();
+  if (lost_since_line_ == 0 && write_line({.level = level,
+                                           .time = clock_->unix_now(),
+                                           .message = message,
+                                           .fields = fields,
+                                           .suppressed = *before})) {
+    return;
+  }
+  ++lost_since_line_;
+  ++lines_lost_;
+}
+
+void Log::catch_up() const {
+  if (!output_.catch_up() || lost_since_line_ == 0) return;
+  const std::string said = fmt::format(
+      "{} lost here: nobody read the log meanwhile",
+      lost_since_line_ == 1 ? "1 line was" : fmt::format("{} lines were", lost_since_line_));
+  if (write_line({.level = LogLevel::warning,
+                  .time = clock_->unix_now(),
+                  .message = said,
+                  .fields = {},
+                  .suppressed = 0})) {
+    lost_since_line_ = 0;
+  }
+}
+
+bool Log::write_line(const LogLine& line) const {
+  return output_.write(format_line(line, options_.format, journal_) + '\n');
 }
 
 }  // namespace ringcast::observe

@@ -1,6 +1,8 @@
-// One line an event, to standard error: key=value pairs or JSON. Only for the control thread, which
-// may block; a core hands its lines over by mail.
+// One line an event, to standard error: key=value pairs or JSON. Only for the control thread; a
+// core hands its lines over by mail. Who stops reading them stops nobody (observe/log_output.h).
 #pragma once
+
+#include <unistd.h>
 
 #include <cstdint>
 #include <initializer_list>
@@ -13,6 +15,7 @@
 #include <variant>
 
 #include "base/clock.h"
+#include "observe/log_output.h"
 
 namespace ringcast::observe {
 
@@ -71,28 +74,38 @@ class LogSite {
 
 class Log {
  public:
-  Log(LogOptions options, const Clock& clock)
-      : options_(options), clock_(&clock), journal_(stderr_is_journal()) {}
+  /// `descriptor`: where the lines go; outlives the log, as `clock` does.
+  Log(LogOptions options, const Clock& clock, int descriptor = STDERR_FILENO)
+      : options_(options), clock_(&clock), journal_(stderr_is_journal()), output_(descriptor) {}
 
   /// Holds from the next line on.
   void set_options(LogOptions options) { options_ = options; }
 
-  /// Writes one line with one write(2), or nothing below the level. A failing write is ignored:
-  /// there is nowhere left to say so. Lines of one call site beyond the LogLimit are left out, and
-  /// its next line says how many were: suppressed=N. `suppressed` counts lines that its caller has
-  /// left out before, likewise.
+  /// Writes one line, or nothing below the level. Never waits for a reader: lines that do not fit
+  /// are lost, and the first one that fits again is behind one that says how many. Lines of one
+  /// call site beyond the LogLimit are left out, and its next line says how many were:
+  /// suppressed=N. `suppressed` counts lines that its caller has left out before, likewise.
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {},
              std::uint64_t suppressed = 0,
              std::source_location where = std::source_location::current()) const;
 
+  /// Says how many lines were lost, if any were and it fits by now. Worth a try once a second.
+  void catch_up() const;
+  [[nodiscard]] std::uint64_t lines_lost() const { return lines_lost_; }
+
  private:
+  bool write_line(const LogLine& line) const;
+
   /// The file, as its literal's address, and the line.
   using Place = std::pair<const void*, std::uint32_t>;
 
   LogOptions options_;
   const Clock* clock_;
   bool journal_;
-  mutable std::map<Place, LogSite> sites_;  // at most one a call in the program
+  mutable LogOutput output_;
+  mutable std::uint64_t lines_lost_ = 0;
+  mutable std::uint64_t lost_since_line_ = 0;  ///< since the last one that was written
+  mutable std::map<Place, LogSite> sites_;     // at most one a call in the program
 };
 
 }  // namespace ringcast::observe

@@ -185,6 +185,9 @@ struct RoomMetrics {
   Cell ticks_rested;   ///< left out since the room's ticks took more than their time
   Cell running;        ///< the simulation's call that runs: room::Room::running()
   Cell marshals;
+  Cell checkpoints;            ///< Simulation::save() between ticks
+  Cell checkpoint_ns;          ///< spent in them, on the home core
+  Cell checkpoint_bytes;       ///< the newest
   Cell snapshot_bytes;         ///< the newest snapshot's frame, bytes
   Histogram tick_lateness;     ///< from a tick's scheduled to its actual start
   Histogram tick_duration;     ///< drain, step, marshal, frame, broadcast into outboxes
@@ -198,7 +201,9 @@ struct RoomMetrics {
 /// What the control thread counts.
 struct ControlMetrics {
   Cell cores_stuck;             ///< cores that do not turn
-  Cell admin_requests_refused;  ///< without the admin token
+  Cell admin_requests_refused;  ///< without the admin token, or not from where they may come
+  Cell log_lines_lost;          ///< nobody read them
+  Cell checkpoint_failures;     ///< checkpoints that could not be written
 };
 
 /// How often this thread has asked for heap memory through operator new. Defined by

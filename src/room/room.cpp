@@ -140,6 +140,28 @@ std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
                   .state = std::move(*state)};
 }
 
+// Whoever the simulation knows is either back before long or leaves then: those whose leave is
+// still in the inbox, and those who have not joined again yet, are to be found in what it saves.
+std::optional<KeptRoom> Room::checkpoint(std::uint32_t member_ids_end) const {
+  begin_call(SimulationCall::save);
+  auto state = simulation_->save();
+  if (!state) return std::nullopt;
+  KeptRoom kept{.tick = tick_,
+                .member_ids_end = member_ids_end,
+                .members = kept_,
+                .state = std::move(*state)};
+  for (const auto& [id, place] : places_) {
+    if (place.standing == Standing::joined) kept.members.push_back(id);
+  }
+  for (const Command& command : inbox_.commands()) {
+    if (command.kind == Command::Kind::leave) kept.members.push_back(command.member);
+  }
+  kept.members.insert(kept.members.end(), awaited_.begin(), awaited_.end());
+  kept.members.insert(kept.members.end(), claimed_.begin(), claimed_.end());
+  std::ranges::sort(kept.members);
+  return kept;
+}
+
 void Room::resume(const KeptRoom& kept, Instant until) {
   tick_ = kept.tick;
   awaited_ = kept.members;

@@ -103,6 +103,9 @@ class Room {
   /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
   /// the simulation has no state to save. `member_ids_end` comes from the branches.
   [[nodiscard]] std::optional<KeptRoom> keep(std::uint32_t member_ids_end);
+  /// Between two ticks: what a new server can restore should this one end without keep(); nothing
+  /// when the simulation has no state to save. Changes nothing.
+  [[nodiscard]] std::optional<KeptRoom> checkpoint(std::uint32_t member_ids_end) const;
   /// Before the first tick, of a simulation that has been given kept.state: its members are awaited
   /// until `until`; who has not been admitted again by then leaves.
   void resume(const KeptRoom& kept, Instant until);
@@ -150,7 +153,7 @@ class Room {
     Standing standing;
   };
 
-  void begin_call(SimulationCall call, MemberId member = {}) {
+  void begin_call(SimulationCall call, MemberId member = {}) const {
     metrics_.running.set(std::uint64_t{std::to_underlying(member)} << 8 | std::to_underlying(call));
   }
   void drain(Audience& audience);

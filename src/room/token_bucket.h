@@ -21,6 +21,11 @@ class TokenBucket {
     tokens_ -= amount;
     return true;
   }
+  /// Whether take() would take `amount`.
+  [[nodiscard]] bool holds(std::uint32_t amount, std::uint32_t per_second, std::uint32_t burst,
+                           Instant now) const {
+    return per_second == 0 || tokens_at(now, per_second, burst) >= amount;
+  }
   /// Whether it is as good as one that was never taken from.
   [[nodiscard]] bool is_full(std::uint32_t per_second, std::uint32_t burst, Instant now) const {
     return per_second == 0 || tokens_at(now, per_second, burst) >= burst;

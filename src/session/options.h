@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/ip_address.h"
 #include "room/ack_window.h"
+#include "room/inbox.h"
 #include "room/outbox_limits.h"
 #include "ws/origin.h"
 
@@ -33,6 +34,11 @@ struct RoomOptions {
 
   friend bool operator==(const RoomOptions&, const RoomOptions&) = default;
 };
+
+/// What its inbox may take: its bytes, and the commands that refer to them.
+[[nodiscard]] inline std::size_t inbox_memory_bytes(const RoomOptions& room) {
+  return room.inbox_bytes_max + room.inbox_inputs_max * sizeof(room::Command);
+}
 
 /// One token bucket: `burst` at once, refilled at `per_second`. per_second 0: no limit.
 struct RateLimit {
@@ -128,6 +134,8 @@ struct CoreOptions {
   Nanoseconds drain_window = Nanoseconds(0);
   /// How long members of a restored room are awaited before they leave.
   Nanoseconds resume_timeout = std::chrono::seconds(30);
+  /// Each home room is saved so often while it runs; 0: never.
+  Nanoseconds checkpoint_interval = Nanoseconds(0);
   /// How long reliable frames may drain at shutdown, from the end of the window.
   Nanoseconds drain_timeout = std::chrono::seconds(5);
   /// Upper end of the reconnect delay hint, drawn evenly for each client.

@@ -60,35 +60,37 @@ TEST_CASE("without folders of systemd there is no admin token") {
 TEST_CASE("of several runtime directories the first with a token has it") {
   const Folders folders;
   const std::string empty = folders.folder("empty");
-  const std::string first = folders.folder("first", "one");
-  const std::string second = folders.folder("second", "two");
-  Folders::set("CREDENTIALS_DIRECTORY", folders.folder("credentials", "three"));
+  const std::string first = folders.folder("first", "the-first-token-of-all");
+  const std::string second = folders.folder("second", "the-second-token-of-all");
+  Folders::set("CREDENTIALS_DIRECTORY", folders.folder("credentials", "the-third-token-of-all"));
   for (const std::string& several :
        {fmt::format("{}:{}:{}", empty, first, second), fmt::format("{}:{}", first, empty),
         ':' + first, first + ':'}) {
     INFO(several);
     Folders::set("RUNTIME_DIRECTORY", several);
-    CHECK(read_is("one"));
+    CHECK(read_is("the-first-token-of-all"));
   }
   for (const std::string& without :
        {empty, fmt::format("{0}:{0}", empty), std::string(":"), std::string()}) {
     INFO(without);
     Folders::set("RUNTIME_DIRECTORY", without);
-    CHECK(read_is("three"));
+    CHECK(read_is("the-third-token-of-all"));
   }
 }
 
 TEST_CASE("a colon in the path of the credentials is a part of it") {
   const Folders folders;
-  Folders::set("CREDENTIALS_DIRECTORY", folders.folder("ringcast@a:b.service", "one"));
-  CHECK(read_is("one"));
+  Folders::set("CREDENTIALS_DIRECTORY",
+               folders.folder("ringcast@a:b.service", "the-first-token-of-all"));
+  CHECK(read_is("the-first-token-of-all"));
 }
 
 TEST_CASE("a token that can't be read in one runtime directory is not passed over for another") {
   const Folders folders;
   const std::string first = folders.folder("first");
   std::filesystem::create_symlink("nowhere", std::filesystem::path(first) / "admin-token");
-  Folders::set("RUNTIME_DIRECTORY", first + ':' + folders.folder("second", "two"));
+  Folders::set("RUNTIME_DIRECTORY",
+               first + ':' + folders.folder("second", "the-second-token-of-all"));
   const auto read = read_admin_token(config::Config{});
   REQUIRE_FALSE(read);
   CHECK(read.error().message.starts_with(first + "/admin-token: cannot be read: "));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "control/room_manager.h"
 #include "nothing.h"
 
 namespace ringcast::config {
@@ -371,6 +372,61 @@ TEST_CASE("a file that fails or does not end while it is read is one sentence") 
   config = load_config(flags, simulations());
   REQUIRE_FALSE(config);
   CHECK(config.error().message == "/dev/zero: cannot be read: it is larger than 16777216 bytes");
+}
+
+std::string cut_short(std::string_view before, std::string_view now) {
+  const auto whole = check_whole(good(before), good(now), "r.toml");
+  return whole ? "" : whole.error().message;
+}
+
+TEST_CASE("a file that lost something may be cut short, unless it says where it ends") {
+  const std::string all =
+      "page = true\n[session]\nmessages_per_s = 120\n[[room]]\nname = \"a\"\nsimulation = "
+      "\"arena\"\n"
+      "[[room]]\nname = \"b\"\nsimulation = \"echo\"\nrate_hz = 30\n";
+  CHECK(cut_short(all, all).empty());
+  CHECK(cut_short("", "").empty());
+  CHECK(cut_short(all, "# more\n" + all + "members_max = 7\n").empty());
+  CHECK(cut_short(all, "page = false\n[end]").empty());
+  CHECK(cut_short(all, "page = false\n[end]  # that is all\n\n# no more\n").empty());
+  for (std::size_t size = 0; size < all.size(); ++size) {
+    const std::string_view now = std::string_view(all).substr(0, size);
+    INFO(now);
+    if (auto config = parse_config(now, {}, simulations())) {
+      CHECK_FALSE(check_whole(good(all), *config, "r.toml").has_value());
+    }
+  }
+  CHECK(cut_short(all, "page = true\n") ==
+        "r.toml: it may be cut short: it has lost room \"a\", room \"a\".name, "
+        "room \"a\".simulation and 5 more; if nothing is missing, let [end] be its last line");
+  CHECK(cut_short(all + "[end]\n", all) ==
+        "r.toml: it may be cut short: its last line is not [end] any more");
+  CHECK(cut_short("page = true\n", "page = true") ==
+        "r.toml: it may be cut short: its last line has no end");
+  // The room that there is without any.
+  CHECK(cut_short("", "[[room]]\nname = \"a\"\nsimulation = \"arena\"\n") ==
+        "r.toml: it may be cut short: it has lost room \"arena\"; if nothing is missing, let [end] "
+        "be "
+        "its last line");
+}
+
+TEST_CASE("the end is the last line and has nothing in it") {
+  CHECK(error_of("[end]\n[log]\n") == "r.toml:1: end must be a line [end], and the last one");
+  CHECK(error_of("end = true\n") == "r.toml:1: end must be a table, not a boolean");
+  CHECK(error_of("[end]\nx = 1\n") == "r.toml:1: end must be a line [end], and the last one");
+  CHECK(error_of("end.x = 1\n[end]\n").starts_with("r.toml:"));
+}
+
+TEST_CASE("all rooms' inboxes together have a bound") {
+  CHECK(error_of("rooms_inbox_bytes_max = 1048576\n") ==
+        server::too_much_inbox_memory(server::inbox_memory_bytes({}), 1'048'576));
+}
+
+TEST_CASE("a host of the admin address is a name") {
+  CHECK(good("admin_hosts = [\"game1\"]").admin_hosts == std::vector<std::string>{"game1"});
+  CHECK(error_of("admin_hosts = [\"http://game1:9001\"]") ==
+        "r.toml:1: admin_hosts has \"http://game1:9001\", which is not a host's name such as "
+        "game1.example.org: no scheme and no port");
 }
 
 TEST_CASE("the example file names every key, each with its default") {

@@ -40,8 +40,9 @@ struct Fixture {
   AdminView view{.readiness = Readiness::serving, .cores = handles, .rooms = {}};
   sim::SimClock clock;
   RoomMaker maker;
-  observe::Log log{{.level = observe::LogLevel::error}, clock};
-  RoomManager rooms{view, log, clock, maker, 1'024};
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> written{std::tmpfile(), &std::fclose};
+  observe::Log log{{.level = observe::LogLevel::info}, clock, ::fileno(written.get())};
+  RoomManager rooms{view, log, clock, maker, {}};
   Reloading reloading{rooms, log};
   std::vector<std::string> told;
   bool holds_posted = false;  ///< rooms whose names begin with p are not done with
@@ -49,6 +50,13 @@ struct Fixture {
 
   CoreHandle handle(std::size_t core) {
     return {&cores[core].to_core, &cores[core].from_core, &cores[core], &cores[core].metrics};
+  }
+  /// What the log has.
+  [[nodiscard]] std::string said() const {
+    std::string text(4'096, '\0');
+    const ssize_t size = ::pread(::fileno(written.get()), text.data(), text.size(), 0);
+    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return text;
   }
   void begin(Reload reload) {
     over = false;
@@ -86,21 +94,6 @@ struct Fixture {
 
 using Told = std::vector<std::string>;
 
-/// What is written to standard error meanwhile.
-std::string said(const std::function<void()>& act) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
-  REQUIRE(file);
-  const int before = ::dup(STDERR_FILENO);
-  ::dup2(::fileno(file.get()), STDERR_FILENO);
-  act();
-  ::dup2(before, STDERR_FILENO);
-  ::close(before);
-  std::string text(4'096, '\0');
-  const ssize_t size = ::pread(::fileno(file.get()), text.data(), text.size(), 0);
-  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-  return text;
-}
-
 TEST_CASE("limits come first, then rooms go, then rooms come, and then it is over") {
   Fixture f;
   Reload first;
@@ -130,16 +123,13 @@ TEST_CASE("limits come first, then rooms go, then rooms come, and then it is ove
 TEST_CASE("a room that can't be opened or closed does not keep the others from it") {
   Fixture f;
   Reload reload;
-  reload.rooms_max = 2;
+  reload.rooms.rooms_max = 2;
   reload.closed = {"nowhere"};
   for (const char* name : {"a", "a", "b", "c"}) reload.opened.push_back(made(name));
-  f.log.set_options({.level = observe::LogLevel::info});
-  const std::string log = said([&] {
-    f.begin(std::move(reload));
-    f.work();
-  });
+  f.begin(std::move(reload));
+  f.work();
   CHECK(f.over);
-  CHECK_THAT(log,
+  CHECK_THAT(f.said(),
              Catch::Matchers::ContainsSubstring("info reloaded rooms_opened=2 rooms_closed=0\n"));
   REQUIRE(f.view.rooms.size() == 2);
   CHECK(f.view.rooms[0].options->name == "a");

@@ -48,7 +48,7 @@ struct Fixture {
   sim::SimClock clock;
   RoomMaker maker = make;
   const observe::Log log{{.level = observe::LogLevel::error}, clock};
-  RoomManager rooms{view, log, clock, maker, 3, state_directory};
+  RoomManager rooms{view, log, clock, maker, {.rooms_max = 3}, state_directory};
 
   std::optional<AdminAnswer> answered;
   RoomChanges::Answered answer() {
@@ -138,17 +138,64 @@ TEST_CASE("a closed room is not to come back: its file goes, and one that can't 
   };
   SavedRoom saved;
   saved.name = "lobby";
+  const room::RoomId lobby = f.opened("lobby");
   REQUIRE(directory->save(saved).has_value());
-  close_all(f.opened("lobby"));
+  close_all(lobby);
   CHECK(f.answered->status == 204);
   CHECK_FALSE(std::filesystem::exists(directory->file("lobby")));
 
+  const room::RoomId again = f.opened("lobby");
   std::filesystem::create_directory(directory->file("lobby"));
-  close_all(f.opened("lobby"));
+  close_all(again);
   CHECK(f.answered->status == 500);
   CHECK(f.answered->body == "The room is closed, but " + directory->file("lobby") +
                                 " cannot be removed: Is a directory; remove it, or the next server "
                                 "begins with what is in it.\n");
+}
+
+TEST_CASE("what was saved of a room that left the configuration stays, and is no other room's") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  const room::RoomId id = f.opened("lobby");
+  SavedRoom saved;
+  saved.name = "lobby";
+  REQUIRE(directory->save(saved).has_value());
+  f.rooms.close_left("lobby", f.answer());
+  for (std::size_t core = 0; core < 3; ++core) {
+    CHECK(f.take<CloseRoom>(core).keep);
+    f.rooms.changed(id);
+  }
+  CHECK(f.answered->status == 204);
+  CHECK(directory->has("lobby"));
+  f.opened("lobby");
+  CHECK_FALSE(directory->has("lobby"));
+  CHECK(std::filesystem::exists(directory->file("lobby") + ".bad"));
+}
+
+TEST_CASE("a room that is back goes on from what was saved of it, on every core") {
+  Fixture f;
+  MadeRoom made = *make("giant");
+  made.saved.emplace();
+  made.saved->name = "giant";
+  made.saved->room = {.tick = 812, .member_ids_end = 9, .members = {MemberId{2}}, .state = {}};
+  f.rooms.open(std::move(made), f.answer());
+  const auto opened = f.take<OpenRoom>(0);
+  CHECK(opened.room->tick_number() == 812);
+  f.rooms.changed(opened.address.room);
+  CHECK(f.take<LearnOfRoom>(1).room.member_ids_begin == 9);
+}
+
+TEST_CASE("all rooms' inboxes together have a bound") {
+  Fixture f;
+  f.rooms.set_bounds({.rooms_max = 3, .inbox_bytes_max = 2 * inbox_memory_bytes({})});
+  f.opened("a");
+  f.open("b");
+  f.open("c");
+  CHECK(f.answered->status == 409);
+  CHECK(f.answered->body ==
+        too_much_inbox_memory(3 * inbox_memory_bytes({}), 2 * inbox_memory_bytes({})) + ".\n");
 }
 
 TEST_CASE("what a room was opened with is kept with it, for the next server") {

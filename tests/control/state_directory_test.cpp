@@ -1,13 +1,18 @@
 #include "control/state_directory.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "catch.h"
 #include "session/resume_token.h"
@@ -135,6 +140,117 @@ TEST_CASE("A file of another room, or that is none, is told and set aside") {
   REQUIRE(directory->set_aside("other").has_value());
   CHECK(std::filesystem::exists(directory->file("other") + ".bad"));
   CHECK_FALSE(loaded(*directory, "other").has_value());
+}
+
+TEST_CASE("What is set aside does not take the place of what was set aside before") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  const auto set_aside = [&](std::string_view text) {
+    std::ofstream(directory->file("lobby")) << text;
+    return directory->set_aside("lobby").value();
+  };
+  CHECK(set_aside("first") == ".bad");
+  for (std::uint32_t number = 2; number <= StateDirectory::set_aside_max; ++number) {
+    CHECK(set_aside("another") == ".bad." + std::to_string(number));
+  }
+  CHECK(set_aside("one too many") == ".bad.9");
+  std::string text;
+  std::getline(std::ifstream(directory->file("lobby") + ".bad"), text);
+  CHECK(text == "first");
+}
+
+TEST_CASE("What is no file is no saved room, and nobody waits for it") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  const std::string path = directory->file("lobby");
+  SECTION("a pipe") {
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  }
+  SECTION("a folder") {
+    REQUIRE(::mkdir(path.c_str(), 0700) == 0);
+  }
+  SECTION("a link") {
+    REQUIRE(::symlink("/dev/zero", path.c_str()) == 0);
+  }
+  const auto loaded = directory->load("lobby");
+  REQUIRE_FALSE(loaded.has_value());
+  CHECK(loaded.error().message == path + " is not a saved room");
+  CHECK_FALSE(loaded.error().unreadable);
+}
+
+TEST_CASE("A pipe where a room is written before it is renamed is replaced") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(::mkfifo((directory->file("lobby") + ".new").c_str(), 0600) == 0);
+  REQUIRE(directory->save(some_room()).has_value());
+  CHECK(loaded(*directory, "lobby") == some_room());
+}
+
+TEST_CASE("A file that cannot be read is no damaged one, and is not written over") {
+  const TemporaryDirectory temporary;
+  auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->save(some_room()).has_value());
+  if (::geteuid() == 0) return;  // root may read everything
+  std::filesystem::permissions(directory->file("lobby"), std::filesystem::perms::none);
+  const auto unreadable = directory->load("lobby");
+  REQUIRE_FALSE(unreadable.has_value());
+  CHECK(unreadable.error().message ==
+        directory->file("lobby") + " cannot be read: Permission denied");
+  CHECK(unreadable.error().unreadable);
+}
+
+TEST_CASE("A room that is to be left alone is not saved") {
+  const TemporaryDirectory temporary;
+  auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  REQUIRE(directory->save(some_room()).has_value());
+  directory->leave_alone("lobby");
+  SavedRoom later = some_room();
+  ++later.room.tick;
+  const auto saved = directory->save(later);
+  REQUIRE_FALSE(saved.has_value());
+  CHECK(saved.error().message == "room lobby is not saved: " + directory->file("lobby") +
+                                     " could not be read at the start, and is left as it is");
+  CHECK(loaded(*directory, "lobby") == some_room());
+}
+
+TEST_CASE("A directory is one server's at a time") {
+  const TemporaryDirectory temporary;
+  {
+    const auto first = StateDirectory::open(temporary.path);
+    REQUIRE(first.has_value());
+    const auto second = StateDirectory::open(temporary.path);
+    REQUIRE_FALSE(second.has_value());
+    CHECK(second.error().message ==
+          "the state directory " + temporary.path + " is in use by another server (process " +
+              std::to_string(::getpid()) + "); stop it, or name another directory");
+  }
+  CHECK(StateDirectory::open(temporary.path).has_value());
+}
+
+TEST_CASE("Of rooms that nobody runs the files written last are kept") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  const auto now = std::filesystem::file_time_type::clock::now();
+  const auto write = [&](const std::string& name, int age) {
+    std::ofstream(directory->file(name)) << "x";
+    std::filesystem::last_write_time(directory->file(name), now - std::chrono::hours(age));
+  };
+  write("runs", 10'000);
+  for (std::size_t room = 0; room < StateDirectory::left_rooms_max; ++room) {
+    write("room" + std::to_string(room), 1);
+  }
+  const auto runs = [](std::string_view name) { return name == "runs"; };
+  CHECK(directory->forget_oldest(runs).empty());
+  write("old", 2);
+  write("older", 3);
+  CHECK(directory->forget_oldest(runs) == std::vector<std::string>{"older", "old"});
+  CHECK(directory->names()->size() == StateDirectory::left_rooms_max + 1);
 }
 
 TEST_CASE("A state directory that is not there is told with what to do") {

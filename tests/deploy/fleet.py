@@ -80,7 +80,7 @@ class Fleet:
         run("dpkg-deb", "--extract", package, self.folder / "package")
         (self.folder / "bin/sops").symlink_to(HERE / "sops_stand_in")
         self.recipient = self.make_key(self.key)
-        self.encrypt("test", "ringcast_admin_token: first-token\n")
+        self.encrypt("test", "ringcast_admin_token: first-token-of-all\n")
         self.deploy_version(self.version)
 
     # --- What is asked for ---

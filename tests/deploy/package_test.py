@@ -163,36 +163,36 @@ class Package(unittest.TestCase):
         secret = "/run/credentials/ringcast.service/admin-token"
         self.assertTrue(answers("/rooms", 9001))
         inside("test", "!", "-e", secret)
-        inside("sh", "-c", "umask 077; mkdir -p /etc/credstore; echo s3cret >/etc/credstore/ringcast.admin-token; "
+        inside("sh", "-c", "umask 077; mkdir -p /etc/credstore; echo s3cret-of-sixteen >/etc/credstore/ringcast.admin-token; "
                "systemctl restart ringcast")
         until(ready, "ready with a secret")
         process = prop("ringcast", "MainPID")
-        self.assertEqual(inside("cat", f"/proc/{process}/root{secret}"), "s3cret\n")
+        self.assertEqual(inside("cat", f"/proc/{process}/root{secret}"), "s3cret-of-sixteen\n")
         mode = inside("stat", "-c", "%a", f"/proc/{process}/root{secret}").strip()
         self.assertEqual(mode[-1], "0", f"mode {mode}")
-        self.assertNotIn("s3cret", inside("systemctl", "show", "ringcast"))
-        self.assertNotIn("s3cret", inside("cat", f"/proc/{process}/environ"))
+        self.assertNotIn("s3cret-of-sixteen", inside("systemctl", "show", "ringcast"))
+        self.assertNotIn("s3cret-of-sixteen", inside("cat", f"/proc/{process}/environ"))
         inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c",
                f"! cat /etc/credstore/ringcast.admin-token && ! cat {secret}")
         self.assertTrue(ready() and not answers("/rooms", 9001))
-        self.assertTrue(answers("/rooms", 9001, "s3cret"))
+        self.assertTrue(answers("/rooms", 9001, "s3cret-of-sixteen"))
         # A new one, without a restart.
-        inside("sh", "-c", "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token; systemctl reload ringcast")
-        until(lambda: answers("/rooms", 9001, "0ther"), "the new token")
-        self.assertFalse(answers("/rooms", 9001, "s3cret"))
+        inside("sh", "-c", "umask 077; echo 0ther-of-sixteen >/etc/credstore/ringcast.admin-token; systemctl reload ringcast")
+        until(lambda: answers("/rooms", 9001, "0ther-of-sixteen"), "the new token")
+        self.assertFalse(answers("/rooms", 9001, "s3cret-of-sixteen"))
         self.assertEqual(prop("ringcast", "MainPID"), process)
         inside("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "! ls /run/ringcast/")
         # What is no token is refused by the reload itself, and neither that nor its absence brings an old one back.
         for change in ("echo two words >/etc/credstore/ringcast.admin-token; ! systemctl reload ringcast",
-                       "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token; systemctl reload ringcast",
+                       "umask 077; echo 0ther-of-sixteen >/etc/credstore/ringcast.admin-token; systemctl reload ringcast",
                        "rm /etc/credstore/ringcast.admin-token; systemctl reload ringcast"):
             inside("sh", "-c", change)
-            self.assertTrue(answers("/rooms", 9001, "0ther"), change)
-            self.assertFalse(answers("/rooms", 9001, "s3cret"), change)
+            self.assertTrue(answers("/rooms", 9001, "0ther-of-sixteen"), change)
+            self.assertFalse(answers("/rooms", 9001, "s3cret-of-sixteen"), change)
             self.assertEqual(prop("ringcast", "MainPID"), process)
-        inside("sh", "-c", "umask 077; echo 0ther >/etc/credstore/ringcast.admin-token")
+        inside("sh", "-c", "umask 077; echo 0ther-of-sixteen >/etc/credstore/ringcast.admin-token")
         inside("systemctl", "restart", "ringcast")
-        until(lambda: answers("/rooms", 9001, "0ther"), "the new token after a restart")
+        until(lambda: answers("/rooms", 9001, "0ther-of-sixteen"), "the new token after a restart")
         inside("sh", "-c", "rm /etc/credstore/ringcast.admin-token; systemctl restart ringcast")
         until(lambda: answers("/rooms", 9001), "no token")
 
@@ -271,8 +271,8 @@ class Package(unittest.TestCase):
                f">'/etc/ringcast/{name}.toml'; systemctl start '{unit}'")
         until(lambda: answers("/readyz", 9201), "the instance")
         process = prop(unit, "MainPID")
-        inside("sh", "-c", f"umask 077; mkdir -p /etc/credstore; echo s3cret >'{token}'; systemctl reload '{unit}'")
-        until(lambda: answers("/rooms", 9201, "s3cret"), "the token")
+        inside("sh", "-c", f"umask 077; mkdir -p /etc/credstore; echo s3cret-of-sixteen >'{token}'; systemctl reload '{unit}'")
+        until(lambda: answers("/rooms", 9201, "s3cret-of-sixteen"), "the token")
         self.assertFalse(answers("/rooms", 9201))
         self.assertEqual(prop(unit, "MainPID"), process)
         inside("sh", "-c", f"rm '{token}'; systemctl stop '{unit}'")

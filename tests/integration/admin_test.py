@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import socket
 import subprocess
 import unittest
 
@@ -56,6 +57,31 @@ class Admin(unittest.TestCase):
             for _ in range(100):
                 stack.enter_context(harness.connect(server.admin_port))
             self.assertEqual(server.admin("/healthz").status, 200)
+
+    def test_another_host_or_origin_is_refused_everywhere(self):
+        for path in ("/", "/healthz", "/readyz", "/metrics", "/rooms", "/live/events"):
+            for headers in ("Host: evil.example", f"Host: evil.example:{server.admin_port}",
+                            "Host: localhost\r\nOrigin: https://evil.example",
+                            f"Host: 127.0.0.1:{server.admin_port}\r\nOrigin: http://127.0.0.1:1",
+                            f"Host: 127.0.0.1:{server.admin_port}\r\nOrigin: null"):
+                with self.subTest(path=path, headers=headers):
+                    request = f"GET {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode()
+                    self.assertEqual(harness.http(server.admin_port, request).status, 403)
+        own = f"127.0.0.1:{server.admin_port}"
+        request = f"GET /metrics HTTP/1.1\r\nHost: {own}\r\nOrigin: http://{own}\r\n\r\n".encode()
+        self.assertEqual(harness.http(server.admin_port, request).status, 200)
+
+    def test_a_crowd_that_does_not_read_is_bounded_and_does_not_shut_out_another(self):
+        descriptors = pathlib.Path(f"/proc/{server.process.pid}/fd")
+        before = len(list(descriptors.iterdir()))
+        with contextlib.ExitStack() as stack:
+            for _ in range(200):
+                reader = stack.enter_context(socket.socket())
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.connect(("127.0.0.1", server.admin_port))
+                reader.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(server.admin("/healthz").status, 200)
+            self.assertLessEqual(len(list(descriptors.iterdir())), before + 40)
 
     def test_the_metrics_satisfy_promtool(self):
         with websocket.Connection(server.port):
@@ -116,6 +142,27 @@ class Page(unittest.TestCase):
         page = harness.http(server.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertIn("default-src 'self';", page.headers["content-security-policy"])
         self.assertEqual(page.headers["x-content-type-options"], "nosniff")
+
+
+class Listeners(unittest.TestCase):
+    LISTENERS_MAX = 16
+
+    def test_those_who_do_not_read_the_live_view_make_place_for_one_who_does(self):
+        # Many rooms: a report is soon more than the kernel holds for one who does not read.
+        rooms = [f"room{number}=arena,rate_hz=1" for number in range(100)]
+        with harness.serving(rooms=rooms, name="listeners") as own, contextlib.ExitStack() as stack:
+            for _ in range(self.LISTENERS_MAX):
+                listener = stack.enter_context(socket.socket())
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                listener.connect(("127.0.0.1", own.admin_port))
+                listener.sendall(b"GET /live/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+            def let_in() -> bool:
+                with harness.connect(own.admin_port) as another:
+                    another.sendall(b"GET /live/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    return another.recv(12) == b"HTTP/1.1 200"
+
+            harness.until(let_in, "another is let in", seconds=60)
 
 
 if __name__ == "__main__":

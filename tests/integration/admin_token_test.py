@@ -13,7 +13,7 @@ import unittest.mock
 
 import harness
 
-TOKEN, NEXT = "first:s3cret", "second-s3cret"
+TOKEN, NEXT = "first:s3cret-s3cret", "second-s3cret-s3cret"
 
 
 def bearer(token: str) -> str:
@@ -28,6 +28,8 @@ def ask(server: harness.Server, method: str, path: str, shown: str | None = None
         body: str = "") -> harness.Response:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close",
              f"Content-Length: {len(body)}"]
+    if body:
+        lines.append("Content-Type: application/json")
     if shown is not None:
         lines.append(f"Authorization: {shown}")
     return harness.http(server.admin_port, ("\r\n".join(lines) + "\r\n\r\n" + body).encode())
@@ -46,8 +48,10 @@ class AdminToken(unittest.TestCase):
     def test_without_it_there_is_health_and_nothing_else(self):
         for path in ("/healthz", "/readyz"):
             self.assertEqual(ask(self.server, "GET", path).status, 200)
-        for path in ("/", "/metrics", "/rooms", "/rooms/arena", "/live/events", "/nowhere"):
-            for shown in (None, "", "Bearer", bearer(NEXT), basic(NEXT), bearer(TOKEN + "x"), TOKEN):
+        # Two at each path: more would be guessing.
+        wrong = ("Bearer", bearer(NEXT), basic(NEXT), bearer(TOKEN + "x"), TOKEN, bearer(TOKEN[:-1]))
+        for index, path in enumerate(("/", "/metrics", "/rooms", "/rooms/arena", "/live/events", "/nowhere")):
+            for shown in (None, "", wrong[index], wrong[index - 1]):
                 with self.subTest(path=path, shown=shown):
                     refused = ask(self.server, "GET", path, shown)
                     self.assertEqual(refused.status, 401)
@@ -111,9 +115,23 @@ class AdminToken(unittest.TestCase):
         self.assertEqual(ask(self.server, "GET", "/rooms").status, 401)
         checked = harness.run("serve", "--config", str(self.config), "--check-config")
         self.assertEqual((checked.returncode, checked.stderr),
-                         (2, f"{self.file}: is not a token: one line of 1 to 1024 letters, digits and signs, "
+                         (2, f"{self.file}: is not a token: one line of 16 to 1024 letters, digits and signs, "
                              "without spaces\n"))
 
+    def test_a_short_one_is_a_mistake_with_its_length(self):
+        self.file.write_text("fifteen-letters\n")
+        checked = harness.run("serve", "--config", str(self.config), "--check-config")
+        self.assertEqual((checked.returncode, checked.stderr),
+                         (2, f"{self.file}: is too short for a token: 15 characters, and at least 16 are asked for; "
+                             "`openssl rand -hex 32` makes a good one\n"))
+
+    def test_who_guesses_is_told_to_wait_even_when_it_is_right(self):
+        refused = [ask(self.server, "GET", "/rooms", bearer(f"{NEXT}{guess}")) for guess in range(60)]
+        self.assertEqual(refused[0].status, 401)
+        self.assertEqual(refused[-1].status, 429)
+        self.assertEqual(refused[-1].headers["retry-after"], "1")
+        self.assertEqual(ask(self.server, "GET", "/healthz").status, 200)
+        harness.until(lambda: ask(self.server, "GET", "/rooms", bearer(TOKEN)).status == 200, "the right one")
 
     def test_a_new_one_hangs_up_on_those_who_listen_with_the_old(self):
         request = f"GET /live/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer(TOKEN)}\r\n\r\n".encode()

@@ -109,16 +109,19 @@ class Verbs(unittest.TestCase):
                 self.assertEqual(ended.stderr.count("\n"), 1 if ended.returncode in (1, 2) else 0, ended.stderr)
                 return ended.returncode, ended.stdout + ended.stderr
 
-            self.assertEqual(answer("rooms_max = 7", ""), (0, "reload enough\n"))
-            self.assertEqual(answer("tcp.backlog = 7", ""), (3, "restart needed\nwaits for a restart: tcp\n"))
+            end = "[end]\n"
+            self.assertEqual(answer("rooms_max = 7\n", end), (0, "reload enough\n"))
+            self.assertEqual(answer("tcp.backlog = 7\n", end), (3, "restart needed\nwaits for a restart: tcp\n"))
+            code, said = answer("rooms_max = 7\n", "")
+            self.assertEqual(code, 3)
+            self.assertIn("refused: the new file: it may be cut short: it has lost rooms_max; ", said)
             both = room.format("a") + room.format("b")
             self.assertEqual(answer(room.format("a"), both, *state), (0, "reload enough\nopens: b\n"))
             pathlib.Path(folder, "room-b.state").touch()
             self.assertEqual(answer(room.format("a"), both, *state),
-                             (3, "restart needed\nreturns (a reload loses its state): b\n"))
-            self.assertEqual(answer(both, room.format("a"), *state),
-                             (3, "restart needed\nleaves (a reload loses its state): b\n"))
-            self.assertEqual(answer(both, room.format("a"))[0], 0)
+                             (0, "reload enough\nreturns: b\n"))
+            self.assertEqual(answer(both, room.format("a") + end, *state), (0, "reload enough\nleaves: b\n"))
+            self.assertEqual(answer(both, room.format("a") + end)[0], 0)
             for texts in (("nothing = 1", ""), ("", "\nnothing = 1")):
                 code, said = answer(*texts)
                 self.assertEqual(code, 2)

@@ -1,9 +1,11 @@
 """SIGHUP: what the configuration file says now holds for those who are there and those who come; a
 broken file changes nothing; what can't change while it runs is named."""
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +16,8 @@ import harness
 import websocket
 
 CORES = min(2, len(os.sched_getaffinity(0)))
+# What tells a whole file from one that was cut short.
+END = "\n[end]\n"
 ROOMS = 'room = [{name = "arena", simulation = "arena"}, {name = "echo", simulation = "echo"}]\n'
 
 
@@ -23,14 +27,14 @@ class Reloading(unittest.TestCase):
     def setUp(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())
         self.file = pathlib.Path(folder, "ringcast.toml")
-        self.file.write_text(self.START)
+        self.file.write_text(self.START + END)
         self.server = self.enterContext(harness.serving(
             "--config", str(self.file), "--cores", str(CORES), rooms=(), name="reload"))
 
     def reload(self, text: str, says: str = "info reloaded") -> str:
         """What the server has logged about it."""
         before = len(self.server.log())
-        self.file.write_text(text)
+        self.file.write_text(text + END)
         self.server.signal(signal.SIGHUP)
         harness.until(lambda: says in self.server.log()[before:], f"the log says: {says}")
         return self.server.log()[before:]
@@ -115,25 +119,84 @@ class Reload(Reloading):
             'log.format = "json"\n' + ROOMS, '"message":"reloaded"'))
         self.reload(ROOMS)
         before = len(self.server.log())
-        self.file.write_text('log.level = "error"\n' + ROOMS + "page = 3")
+        self.file.write_text('log.level = "error"\n' + ROOMS + "page = 3" + END)
         self.server.signal(signal.SIGHUP)
         harness.until(lambda: "error not reloaded" in self.server.log()[before:], "an error")
-        self.file.write_text('log.level = "error"\n' + ROOMS)
+        self.file.write_text('log.level = "error"\n' + ROOMS + END)
         self.server.signal(signal.SIGHUP)
         silent = len(self.server.log())
-        self.file.write_text(ROOMS)
+        self.file.write_text(ROOMS + END)
         harness.until(lambda: self.server.signal(signal.SIGHUP) or
                       "info reloaded" in self.server.log()[silent:], "info again")
 
     def test_many_signals_at_once_and_a_shutdown_behind_them(self):
         connection = websocket.Connection(self.server.port, "/rooms/arena")
-        self.file.write_text('room = [{name = "echo", simulation = "echo"}]')
+        self.file.write_text('room = [{name = "echo", simulation = "echo"}]' + END)
         for _ in range(50):
             self.server.signal(signal.SIGHUP)
         self.server.signal(signal.SIGTERM)
         self.assertIn(connection.receive_close().close_code, (1000, 1001))
         connection.close()
         self.assertEqual(self.server.wait(), 0)
+
+
+class CutShort(unittest.TestCase):
+    """A file that is read while it is written, or was left half written, must change nothing. That goes for
+    each of its bytes (tests/config), of which some are tried here: more lines of one kind the log leaves out."""
+
+    TRIES = 15
+
+    WHOLE = ('log.level = "info"\nsession.messages_per_s = 120\n\n[latest]\nunacknowledged_ticks_max = 15\n'
+             '\n[[room]]\nname = "arena"\nsimulation = "arena"\n\n[[room]]\nname = "echo"\nsimulation = "echo"\n'
+             'members_max = 1000\n')
+
+    @contextlib.contextmanager
+    def serving(self, text: str):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.file = pathlib.Path(folder, "ringcast.toml")
+        self.file.write_text(text)
+        with harness.serving("--config", str(self.file), rooms=(), name="cut-short") as self.server:
+            yield
+
+    def told(self) -> str:
+        """Of a reload: the line that ends it."""
+        before = len(self.server.log())
+        self.server.signal(signal.SIGHUP)
+        ends = re.compile(r"(?:info reloaded|error not reloaded).*\n")
+        return harness.until(lambda: ends.search(self.server.log()[before:]), "a reload")[0]
+
+    def assert_nothing_changes(self, text: str, tails: list[str]) -> None:
+        with self.serving(text):
+            with websocket.Connection(self.server.port, "/rooms/echo") as connection:
+                for tail in tails:
+                    with self.subTest(tail=tail):
+                        self.file.write_text(tail)
+                        self.assertIn("error not reloaded", self.told())
+                self.file.write_text(text)
+                self.assertIn("info reloaded rooms_opened=0 rooms_closed=0\n", self.told())
+                connection.send(websocket.frame(websocket.BINARY, b"still here"))
+                self.assertEqual(connection.receive_opcode(websocket.BINARY).payload, b"still here")
+
+    def test_anywhere_before_its_end_it_is_refused(self):
+        text = self.WHOLE + "[end]\n"
+        self.assert_nothing_changes(text, [text[:size] for size in range(0, len(text) - 1, len(text) // self.TRIES)])
+
+    def test_without_an_end_what_it_had_must_still_be_there(self):
+        text = self.WHOLE
+        self.assert_nothing_changes(text, [text[:size] for size in range(0, len(text), len(text) // self.TRIES)])
+
+    def test_what_has_gone_is_named_with_what_to_do(self):
+        with self.serving(self.WHOLE):
+            self.file.write_text("")
+            self.assertIn(f"{self.file}: it may be cut short: it has lost latest.unacknowledged_ticks_max, "
+                          "log.level, room \"arena\".name and 6 more; if nothing is missing, let [end] be its last line\n",
+                          self.told())
+            self.file.write_text(self.WHOLE.replace("members_max = 1000\n", "members_max = 10"))
+            self.assertIn(f"{self.file}: it may be cut short: its last line has no end\n", self.told())
+            self.file.write_text(self.WHOLE[:-len("members_max = 1000\n")] + "[end] # of it\n\n")
+            self.assertIn("info reloaded rooms_opened=0 rooms_closed=0\n", self.told())
+            self.file.write_text(self.WHOLE)
+            self.assertIn(f"{self.file}: it may be cut short: its last line is not [end] any more\n", self.told())
 
 
 class Addresses(Reloading):
@@ -167,7 +230,7 @@ class Addresses(Reloading):
 def post_room(settings: dict) -> bytes:
     body = json.dumps(settings)
     return (f"POST /rooms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()
 
 
 class WhileStarting(unittest.TestCase):

@@ -2,11 +2,9 @@
 whatever goes wrong on the way is told and costs nothing that was saved before."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
-import select
 import shutil
 import signal
 import socket
@@ -20,7 +18,6 @@ from rooms_test import post, request
 from websocket import goodbye
 
 PLAYER, BOT = 1, 2
-F_SETPIPE_SZ = 1031
 
 
 class Member:
@@ -207,6 +204,97 @@ class Restart(unittest.TestCase):
                           server.log())
         self.assertEqual((self.state / "room-lobby.state").read_bytes(), saved)
 
+    def killed_after_a_checkpoint(self, config: str, room: str):
+        """Two members, one of whom is gone by then, and a room that was opened meanwhile."""
+        config = f"{config}resume_timeout_ms = 1000\nstate.checkpoint_s = 1\n"
+        server = harness.Server(config=f'state_directory = "{self.state}"\n{config}', rooms=(room, "echo=echo"),
+                                name="killed")
+        self.addCleanup(server.kill)
+        self.assertIn('info some rooms begin anew at each start: their simulations have no save() rooms=echo\n',
+                      server.log())
+        with contextlib.ExitStack() as stack:
+            member = Member(server.port).settle()
+            gone = Member(server.port).settle()
+            stack.enter_context(member.connection)
+            gone.connection.close()
+            harness.until(lambda: server.metric("room_members", 'room="arena"') == 1, "one has left")
+            for simulation in ("arena", "echo"):
+                self.assertEqual(post(server, name=f"posted-{simulation}", simulation=simulation).status, 201)
+            taken = server.metric("room_checkpoints_total", 'room="arena"')
+            harness.until(lambda: server.metric("room_checkpoints_total", 'room="arena"') > taken + 1 and
+                          (self.state / "room-posted-arena.state").exists() and
+                          (self.state / "room-posted-echo.state").exists(), "checkpoints are written")
+            self.assertGreater(server.metric("room_checkpoint_bytes", 'room="arena"'), 100)
+            server.kill()
+        with self.serving("after", config, rooms=(room, "echo=echo")) as after:
+            self.assertIn("info room restored room=arena members=1 ", after.log())
+            watcher = self.member(after.port).settle()
+            # Ids that were given out since the checkpoint are not given out again.
+            self.assertGreater(watcher.id, 32_768)
+            self.assertNotIn(gone.own, watcher.objects)
+            watcher.take_until(lambda: member.own not in watcher.objects, "who has not come back has left")
+            self.member(after.port, room="posted-arena").settle()
+            self.members.enter_context(websocket.Connection(after.port, "/rooms/posted-echo"))
+
+    def test_a_server_that_is_killed_loses_no_more_than_since_the_last_checkpoint(self):
+        self.killed_after_a_checkpoint("", "arena=arena")
+
+    def test_likewise_of_a_spread_room(self):
+        self.killed_after_a_checkpoint("cores = 2\n", "arena=arena,spread=all")
+
+    def test_without_checkpoints_nothing_is_written_while_it_runs(self):
+        with self.serving("before", "state.checkpoint_s = 0\n") as server:
+            self.member(server.port).settle()
+            self.assertEqual(server.metric("room_checkpoints_total"), 0)
+            self.assertFalse(self.file.exists())
+
+    def test_a_checkpoint_that_cannot_be_written_is_told_once_and_so_is_its_end(self):
+        with self.serving("before", "state.checkpoint_s = 1\n") as server:
+            in_the_way = self.file.with_name("room-arena.state.new")
+            harness.until(self.file.exists, "a checkpoint")
+            # What can't be replaced: a folder with something in it.
+
+            def got_in_the_way() -> bool:
+                with contextlib.suppress(FileExistsError):
+                    in_the_way.mkdir()
+                return in_the_way.is_dir()
+
+            harness.until(got_in_the_way, "a folder in the way")
+            harness.until(lambda: server.metric("checkpoint_failures_total") > 1, "checkpoints fail")
+            self.assertEqual(server.log().count("error no checkpoint: room arena could not be saved to "), 1)
+            in_the_way.rmdir()
+            harness.until(lambda: "info checkpoints are written again room=arena\n" in server.log(), "a checkpoint")
+
+    def test_a_room_that_leaves_the_configuration_is_kept_for_when_it_is_back(self):
+        lobby = '[[room]]\nname = "lobby"\nsimulation = "arena"\nparameters = {bots = 3}\n'
+        config = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "ringcast.toml")
+
+        def write(rooms: str) -> None:
+            config.write_text(f'state_directory = "{self.state}"\nstate.checkpoint_s = 0\n{rooms}[end]\n')
+
+        hall = '[[room]]\nname = "hall"\nsimulation = "arena"\n'
+        write(hall + lobby)
+        with harness.serving("--config", str(config), rooms=(), name="leaving") as server:
+            def reload(rooms: str, says: str) -> None:
+                write(rooms)
+                server.signal(signal.SIGHUP)
+                harness.until(lambda: f"info reloaded {says}\n" in server.log(), says)
+
+            member = Member(server.port, room="lobby").settle()
+            with member.connection:
+                reload(hall, "rooms_opened=0 rooms_closed=1")
+                while (received := member.connection.receive()).opcode != websocket.CLOSE:
+                    pass
+                self.assertEqual(received.close_code, 1000)
+            self.assertTrue((self.state / "room-lobby.state").exists())
+            reload(hall + lobby, "rooms_opened=1 rooms_closed=0")
+            self.assertIn("info room restored room=lobby members=1 ", server.log())
+            back = Member(server.port, room="lobby").settle()
+            with back.connection:
+                self.assertGreater(back.id, member.id)
+                self.assertGreater(back.tick, member.tick)
+                self.assertIn(member.own, back.objects)
+
     def test_a_damaged_file_is_set_aside_in_one_sentence_and_the_room_begins_anew(self):
         self.member_before()
         saved = bytearray(self.file.read_bytes())
@@ -228,31 +316,65 @@ class Restart(unittest.TestCase):
             self.assertIn("with other parameters, and room arena cannot take it", server.log())
             self.assertEqual(self.file.with_name("room-arena.state.bad").read_bytes(), saved)
 
-    def test_a_server_that_is_killed_while_it_saves_leaves_the_old_state(self):
-        room = ("arena=arena,bots=1000",)  # more than a pipe holds
-        member, token = self.member_before(rooms=room)
-        before = self.file.read_bytes()
-        # What the server writes beside the old file is a pipe here, and nobody empties it.
+    def test_a_server_that_is_killed_while_it_saves_leaves_the_old_state_or_the_new_one(self):
+        room = ("arena=arena,bots=1000",)
+        self.member_before(rooms=room)
         beside = self.file.with_name("room-arena.state.new")
-        os.mkfifo(beside)
-        reader = os.open(beside, os.O_RDONLY | os.O_NONBLOCK)
-        self.addCleanup(os.close, reader)
-        fcntl.fcntl(reader, F_SETPIPE_SZ, 4096)
         killed = harness.Server(config=f'state_directory = "{self.state}"\n', rooms=room, name="killed")
         self.addCleanup(killed.kill)
         killed.signal(signal.SIGTERM)
-        readable, _, _ = select.select([reader], [], [], harness.WAIT_SECONDS)
-        self.assertTrue(readable, "the server saves")
+        while killed.alive() and not beside.exists():
+            pass
         killed.kill()
-        half = os.read(reader, 4096)
-        self.assertTrue(half.startswith(b"ringcast"))
-        beside.unlink()
-        beside.write_bytes(half)  # as a disk would have it
-        self.assertEqual(self.file.read_bytes(), before)
         with self.serving("after", rooms=room) as server:
-            self.assertEqual(self.member(server.port, token=token).id, member)
+            self.assertIn("info room restored room=arena members=1", server.log())
             self.assertNotIn("begins anew", server.log())
+
+    def test_what_is_half_written_beside_a_saved_room_is_passed_over_and_replaced(self):
+        member, token = self.member_before()
+        beside = self.file.with_name("room-arena.state.new")
+        # Worse than half a file: a pipe, for whose reader a writer would wait.
+        os.mkfifo(beside)
+        with self.serving("after") as server:
+            self.assertEqual(self.member(server.port, token=token).id, member)
         self.assertFalse(beside.exists())
+        self.assertTrue(self.file.is_file())
+
+    def test_a_pipe_in_the_place_of_a_saved_room_holds_nobody_up(self):
+        os.mkfifo(self.file)
+        with self.serving("after") as server:
+            self.assertEqual(self.member(server.port).id, 1)
+            self.assertIn(f"{self.file} is not a saved room; it is kept as .bad, and the room begins anew",
+                          server.log())
+        self.assertTrue(self.file.is_file())
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_a_file_that_may_not_be_read_is_no_damaged_one_and_stays_as_it_is(self):
+        member, token = self.member_before()
+        self.file.chmod(0)
+        server = harness.Server(config=f'state_directory = "{self.state}"\n', name="unreadable")
+        self.addCleanup(server.kill)
+        self.assertIn("cannot be read: Permission denied; it is left as it is", server.log())
+        self.assertEqual(ended(server), 1)
+        self.file.chmod(0o600)
+        with self.serving("after") as server:
+            self.assertEqual(self.member(server.port, token=token).id, member)
+
+    def test_what_was_set_aside_stays_when_more_is(self):
+        for number in range(2):
+            self.file.write_bytes(f"damage {number}".encode())
+            with self.serving(f"damaged-{number}"):
+                pass
+        for end, number in ((".bad", 0), (".bad.2", 1)):
+            self.assertEqual(self.file.with_name(self.file.name + end).read_bytes(), f"damage {number}".encode())
+
+    def test_a_second_server_on_the_same_directory_is_refused_in_a_line(self):
+        with self.serving("first") as server:
+            second = harness.run("serve", "--listen", "127.0.0.1:0", "--admin", "off", "--state-dir",
+                                 str(self.state))
+            self.assertEqual((second.returncode, second.stderr.count("\n")), (2, 1))
+            self.assertIn(f"the state directory {self.state} is in use by another server "
+                          f"(process {server.process.pid})", second.stderr)
 
     def test_a_full_disk_is_told_and_what_was_saved_before_is_not_lost(self):
         small = self.enterContext(small_disk())

@@ -16,6 +16,8 @@ def request(server: harness.Server, method: str, path: str, body: str | None = N
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
+        if "Content_Type" not in headers:
+            lines.append("Content-Type: application/json")
     return harness.http(server.admin_port, ("\r\n".join(lines) + "\r\n\r\n" + (body or "")).encode())
 
 
@@ -123,6 +125,35 @@ class Rooms(unittest.TestCase):
         self.assertEqual(request(server, "DELETE", "/rooms/aren%2561").status, 404)
         refused = request(server, "PUT", "/rooms/arena", "")
         self.assertEqual((refused.status, refused.headers["allow"]), (405, "GET, HEAD, DELETE"))
+
+    def test_a_body_is_json_and_says_so(self):
+        for content_type in ("text/plain", "application/x-www-form-urlencoded", ""):
+            with self.subTest(content_type):
+                refused = request(server, "POST", "/rooms", '{"name":"a","simulation":"arena"}',
+                                  Content_Type=content_type)
+                self.assertEqual((refused.status, refused.text),
+                                 (415, "A body must be of Content-Type: application/json.\n"))
+
+    def test_a_page_of_another_site_opens_and_closes_nothing(self):
+        body = '{"name":"a","simulation":"arena","inbox_bytes_max":1073741824}'
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"},
+                        {"Origin": "http://localhost:3000"}):
+            with self.subTest(headers):
+                self.assertEqual(request(server, "POST", "/rooms", body, **headers).status, 403)
+                self.assertEqual(request(server, "DELETE", "/rooms/arena", **headers).status, 403)
+        foreign = harness.http(server.admin_port, b"DELETE /rooms/arena HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        self.assertEqual(foreign.status, 403)
+        self.assertEqual(server.admin("/rooms/arena").status, 200)
+
+    def test_all_rooms_inboxes_together_have_a_bound(self):
+        with harness.serving(config="rooms_inbox_bytes_max = 4000000\n", rooms=("arena=arena",),
+                             name="rooms-inboxes") as own:
+            self.assertEqual(post(own, name="a", simulation="arena").status, 201)
+            refused = post(own, name="b", simulation="arena", inbox_bytes_max=1 << 30)
+            self.assertEqual(refused.status, 409)
+            self.assertRegex(refused.text, r"^the inboxes of all rooms would take \d{10} bytes, and "
+                                           r"rooms_inbox_bytes_max is 4000000; lower .*, or raise that\.\n$")
+            self.assertEqual(post(own, name="b", simulation="arena").status, 201)
 
     def test_the_public_address_changes_no_rooms(self):
         for method, path in (("POST", "/rooms"), ("DELETE", "/rooms/arena")):

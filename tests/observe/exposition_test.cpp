@@ -43,14 +43,22 @@ TEST_CASE("two cores and a room are written as in the golden file") {
 TEST_CASE("what the control thread counts has no label") {
   ControlMetrics metrics;
   metrics.admin_requests_refused.add(3);
-  REQUIRE(exposition(metrics) ==
-          "# HELP ringcast_admin_requests_refused_total Requests to the admin address without its "
-          "token.\n"
-          "# TYPE ringcast_admin_requests_refused_total counter\n"
-          "ringcast_admin_requests_refused_total 3\n"
-          "# HELP ringcast_cores_stuck Cores whose loop stands still.\n"
-          "# TYPE ringcast_cores_stuck gauge\n"
-          "ringcast_cores_stuck 0\n");
+  metrics.log_lines_lost.add(2);
+  REQUIRE(
+      exposition(metrics) ==
+      "# HELP ringcast_admin_requests_refused_total Requests to the admin address without its "
+      "token, with a wrong one, or from another site.\n"
+      "# TYPE ringcast_admin_requests_refused_total counter\n"
+      "ringcast_admin_requests_refused_total 3\n"
+      "# HELP ringcast_log_lines_lost_total Log lines that nobody read in time.\n"
+      "# TYPE ringcast_log_lines_lost_total counter\n"
+      "ringcast_log_lines_lost_total 2\n"
+      "# HELP ringcast_checkpoint_failures_total Checkpoints of rooms that could not be written.\n"
+      "# TYPE ringcast_checkpoint_failures_total counter\n"
+      "ringcast_checkpoint_failures_total 0\n"
+      "# HELP ringcast_cores_stuck Cores whose loop stands still.\n"
+      "# TYPE ringcast_cores_stuck gauge\n"
+      "ringcast_cores_stuck 0\n");
 }
 
 TEST_CASE("a label's value is escaped") {

@@ -83,7 +83,7 @@ class Units(unittest.TestCase):
                         part.mkdir()
                     (elsewhere / "file").write_text("theirs")
                     (elsewhere / f"{state}.admin-token").write_text("theirs")
-                    (store / f"{state}.admin-token").write_text("s3cret")
+                    (store / f"{state}.admin-token").write_text("s3cret-of-sixteen")
                     if planted == "folder":
                         (run / "new").mkdir()
                     elif planted != "nothing":
@@ -96,7 +96,7 @@ class Units(unittest.TestCase):
                     self.assertEqual(token.exists(), laid)
                     if laid:
                         self.assertFalse(token.is_symlink())
-                        self.assertEqual(token.read_text(), "s3cret")
+                        self.assertEqual(token.read_text(), "s3cret-of-sixteen")
                         self.assertEqual(token.stat().st_mode & 0o777, 0o600)
 
     def test_what_a_service_keeps_is_its_own(self):

@@ -271,6 +271,30 @@ TEST_CASE("members who have not been back between two restarts are kept once mor
   CHECK(kept->members == std::vector<MemberId>{MemberId{4}, MemberId{5}, MemberId{6}});
 }
 
+TEST_CASE("a checkpoint has whom the simulation knows, and leaves the room as it is") {
+  Fixture f;
+  f.room.resume({.tick = 100, .member_ids_end = 7, .members = {MemberId{4}}, .state = {}},
+                f.start + 1s);
+  const MemberId joined = f.admit(8);
+  f.room.tick(f.room.next_tick(), f.listener);
+  f.admit(9);  // joins in the next tick only: what is saved now knows nothing of it
+  REQUIRE(f.room.claim(MemberId{4}));
+  f.admit(4);
+  f.room.depart(joined, LeaveReason::left);  // leaves in the next tick
+  f.diary.lines.clear();
+  const auto kept = f.room.checkpoint(12);
+  REQUIRE(kept.has_value());
+  CHECK(f.diary.lines == std::vector<std::string>{"save"});
+  CHECK(*kept == KeptRoom{.tick = 101,
+                          .member_ids_end = 12,
+                          .members = {MemberId{4}, MemberId{8}},
+                          .state = {std::byte{7}}});
+  f.room.tick(f.room.next_tick(), f.listener);
+  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 8"});
+  CHECK(f.room.find(MemberId{4}).has_value());
+  CHECK(f.room.find(MemberId{9}).has_value());
+}
+
 TEST_CASE("the schedule is absolute: an hour of ticks ends on the hour") {
   Fixture f;
   for (int tick = 0; tick < 60 * 60; ++tick) {

@@ -31,6 +31,7 @@ struct Life {
   std::uint64_t chained = 0;
   std::uint64_t fallbacks = 0;
   std::uint64_t kept = 0;
+  std::uint64_t checkpoints = 0;
   std::uint64_t limited = 0;
   std::uint64_t proxies_closed = 0;
   std::uint64_t held_for_link = 0;
@@ -45,7 +46,9 @@ Life live(std::uint64_t seed) {
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
   if (seed % 2 == 0) shape.resume_key = server::ResumeKey{};
-  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
+  server::CoreOptions options = core_options_from(prng);
+  if (seed % 3 == 0) options.checkpoint_interval = 50ms;
+  World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
     for (std::uint64_t count = 0; count < arrivals; ++count) {
@@ -69,6 +72,7 @@ Life live(std::uint64_t seed) {
   life.zero_copy = world.metrics()[observe::Count::sends_zero_copy].value();
   life.chained = world.metrics()[observe::Count::sends_chained].value();
   life.kept = world.kept();
+  life.checkpoints = world.checkpoints();
   life.limited = world.count(observe::Count::connections_over_address_max);
   life.proxies_closed = world.count(observe::Count::proxy_headers_malformed);
   life.held_for_link = world.count(observe::Count::frames_held_for_link);
@@ -85,6 +89,7 @@ TEST_CASE(
       const Life life = live(seed);
       total.snapshots += life.snapshots;
       total.kept += life.kept;
+      total.checkpoints += life.checkpoints;
       total.limited += life.limited;
       total.proxies_closed += life.proxies_closed;
       total.held_for_link += life.held_for_link;
@@ -112,6 +117,7 @@ TEST_CASE(
   CHECK(total.chained > 10 * seeds);
   CHECK(total.fallbacks > seeds / 20);
   CHECK(total.kept > seeds / 2);
+  CHECK(total.checkpoints > seeds);
   CHECK(total.limited > seeds / 2);
   CHECK(total.proxies_closed > seeds / 20);
   CHECK(total.held_for_link > 10 * seeds);

@@ -44,6 +44,7 @@ struct Life {
   std::uint64_t replaced = 0;
   std::uint64_t closings = 0;
   std::uint64_t kept = 0;
+  std::uint64_t checkpoints = 0;
   std::uint64_t held_for_link = 0;
   std::uint64_t inbox_full = 0;
 };
@@ -56,7 +57,9 @@ Life live(std::uint64_t seed) {
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   const WorldShape shape = shape_from(prng);
-  World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
+  server::CoreOptions options = core_options_from(prng);
+  if (seed % 3 == 0) options.checkpoint_interval = 50ms;
+  World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
     for (std::uint64_t count = 0; count < arrivals; ++count) {
@@ -82,6 +85,7 @@ Life live(std::uint64_t seed) {
   life.mailbox_full = world.count(Count::mailbox_full);
   life.closings = world.tally().closings;
   life.kept = world.kept();
+  life.checkpoints = world.checkpoints();
   life.held_for_link = world.count(Count::frames_held_for_link);
   life.inbox_full = world.count(Count::inputs_inbox_full);
   life.replaced = world.count(Count::snapshots_replaced_between_cores);
@@ -102,6 +106,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.replaced += life.replaced;
       total.closings += life.closings;
       total.kept += life.kept;
+      total.checkpoints += life.checkpoints;
       total.held_for_link += life.held_for_link;
       total.inbox_full += life.inbox_full;
     } catch (const std::exception& broken) {
@@ -119,6 +124,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.replaced > 0);
   CHECK(total.closings > seeds.last / 10);
   CHECK(total.kept > seeds.last / 2);
+  CHECK(total.checkpoints > seeds.last);
   CHECK(total.held_for_link > 10 * seeds.last);
   CHECK(total.inbox_full > seeds.last);
 }

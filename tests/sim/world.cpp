@@ -234,6 +234,7 @@ void World::step(Instant end) {
 
 void World::turn(Node& node) {
   node.core->turn();
+  check_saved(node);
   check_budgets(*node.core);
 }
 
@@ -266,24 +267,30 @@ void World::shut_down(Nanoseconds limit) {
     if (clock_.now() > end) throw std::runtime_error("the cores do not come to an end");
     step(end + Nanoseconds(1));
   }
-  for (const auto& node : nodes_) check_kept(*node);
 }
 
-void World::check_kept(Node& node) {
+void World::check_saved(Node& node) {
   while (const auto mail = node.to_control.pop()) {
-    const auto* const drained = std::get_if<server::Drained>(&*mail);
-    if (drained == nullptr) continue;
-    for (const server::SavedRoom& saved : drained->rooms) {
-      std::vector<MemberId> members = saved.room.members;
-      std::ranges::sort(members);
-      kept_ += members.size();
-      if (!std::ranges::equal(std::as_bytes(std::span(members)), saved.room.state)) {
-        throw std::runtime_error("other members are kept than the simulation has");
-      }
-      if (!members.empty() && std::to_underlying(members.back()) >= saved.room.member_ids_end) {
-        throw std::runtime_error("an id of a kept member may be given out again");
+    if (const auto* const checkpoint = std::get_if<server::RoomSaved>(&*mail)) {
+      ++checkpoints_;
+      check_members(*checkpoint->room);
+    } else if (const auto* const drained = std::get_if<server::Drained>(&*mail)) {
+      for (const server::SavedRoom& saved : drained->rooms) {
+        kept_ += saved.room.members.size();
+        check_members(saved);
       }
     }
+  }
+}
+
+void World::check_members(const server::SavedRoom& saved) {
+  std::vector<MemberId> members = saved.room.members;
+  std::ranges::sort(members);
+  if (!std::ranges::equal(std::as_bytes(std::span(members)), saved.room.state)) {
+    throw std::runtime_error("other members are kept than the simulation has");
+  }
+  if (!members.empty() && std::to_underlying(members.back()) >= saved.room.member_ids_end) {
+    throw std::runtime_error("an id of a kept member may be given out again");
   }
 }
 

@@ -65,6 +65,9 @@ class World {
   [[nodiscard]] const Tally& tally() const { return tally_; }
   /// After shut_down(): how many members were kept, of all rooms.
   [[nodiscard]] std::uint64_t kept() const { return kept_; }
+  /// How many checkpoints were taken. At each the members are those whom the simulation has, or the
+  /// turn throws.
+  [[nodiscard]] std::uint64_t checkpoints() const { return checkpoints_; }
   [[nodiscard]] std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   [[nodiscard]] Prng& prng() { return prng_; }
 
@@ -80,7 +83,8 @@ class World {
   void step(Instant end);
   void turn(Node& node);
   void check_budgets(server::Core& core) const;
-  void check_kept(Node& node);
+  void check_saved(Node& node);
+  static void check_members(const server::SavedRoom& saved);
 
   std::uint64_t seed_;
   Prng prng_;
@@ -93,6 +97,7 @@ class World {
   Tally tally_;
   std::uint32_t room_ = 1;
   std::uint64_t kept_ = 0;
+  std::uint64_t checkpoints_ = 0;
   server::AddressLimits address_limits_;                    // sessions and mail hold claims of it
   std::vector<std::unique_ptr<server::PeerQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -62,23 +62,23 @@ def secrets(fleet: Fleet, check: Check) -> None:
     data = re.search(r"data:(.)", kept)
     good.write_text(kept[:data.start(1)] + ("A" if data[1] != "A" else "B") + kept[data.end(1):])
     refused("a tampered file", "changed after it was encrypted")
-    fleet.encrypt("test", "ringcast_admin_token: second-token\n", other_recipient)
+    fleet.encrypt("test", "ringcast_admin_token: second-token-of-all\n", other_recipient)
     refused("a wrong recipient", "no age key here opens it")
     good.unlink()
     refused("a missing file", "no such file")
 
     units = ("ringcast.socket", "prometheus", "prometheus-node-exporter", "nftables", "ssh")
     since = [fleet.inside("n1", "systemctl", "show", "--property", "ActiveEnterTimestampMonotonic", "--value", unit) for unit in units]
-    fleet.encrypt("test", "ringcast_admin_token: second-token\n")
+    fleet.encrypt("test", "ringcast_admin_token: second-token-of-all\n")
     fleet.play("secrets-rotate.yml")
     for node in NODES:
         process = fleet.main_pid(node)
-        answers = [asked(fleet, node, token) for token in ("second-token", "first-token", "")]
+        answers = [asked(fleet, node, token) for token in ("second-token-of-all", "first-token-of-all", "")]
         check.that(answers == ["200", "401", "401"], f"the server of {node} asks for the new token", " ".join(answers))
         shown = "".join(fleet.inside(node, *command) for command in
                         (("cat", f"/proc/{process}/environ"), ("cat", f"/proc/{process}/cmdline"),
                          ("systemctl", "show", "ringcast"), ("journalctl", "--no-pager")))
-        check.that("second-token" not in shown and "first-token" not in shown,
+        check.that("second-token-of-all" not in shown and "first-token-of-all" not in shown,
                    f"no token is in the environment, the arguments, the unit or the journal of {node}")
         readable = fleet.inside(node, "setpriv", "--reuid=65534", "--clear-groups", "sh", "-c",
                                 "cat /etc/credstore/ringcast.admin-token /etc/prometheus/ringcast-admin-token 2>/dev/null", check=False)
@@ -90,11 +90,11 @@ def secrets(fleet: Fleet, check: Check) -> None:
     check.that(set(played.changed.values()) == {0}, "rotating to the same secrets changes nothing", ", ".join(played.changed_tasks))
     played = fleet.play("provision.yml")
     check.that(set(played.changed.values()) == {0}, "and provisioning agrees", ", ".join(played.changed_tasks))
-    check.that("second-token" not in played.output, "and does not show it")
+    check.that("second-token-of-all" not in played.output, "and does not show it")
     # What a run that ended too early has left to the next, and a token that comes with a deploy.
-    for token, why in (("third-token", "that a run before it has left behind"), ("fourth-token", "that is its own")):
+    for token, why in (("third-token-of-all", "that a run before it has left behind"), ("fourth-token", "that is its own")):
         fleet.encrypt("test", f"ringcast_admin_token: {token}\n")
-        if token == "third-token":
+        if token == "third-token-of-all":
             fleet.inside("n1", "sh", "-c", f"echo {token} >/etc/credstore/ringcast.admin-token")
         fleet.play("deploy.yml")
         answers = [asked(fleet, node, token) for node in NODES]
@@ -118,7 +118,7 @@ def check_mode(fleet: Fleet, check: Check) -> None:
         before = {node: state_of(fleet, node) for node in fleet.nodes}
         played = fleet.play(playbook, "--check", "--diff", *arguments, check=False)
         check.that(played.succeeded, f"{playbook} can be tried {where}", last_sentence(played.output))
-        shown = [secret for secret in ("first-token", "another-token", "PRIVATE KEY") if secret in played.output]
+        shown = [secret for secret in ("first-token-of-all", "another-token-of-all", "PRIVATE KEY") if secret in played.output]
         check.that(not shown, "and shows no secret", ", ".join(shown))
         changed = [f"{node}: {what}" for node, was in before.items() for what, is_now in
                    (was.items() ^ state_of(fleet, node).items())]
@@ -136,11 +136,11 @@ def check_mode(fleet: Fleet, check: Check) -> None:
     # What would be changed, too: another version, another token.
     fleet.make_version(fleet.version + "+check")
     fleet.deploy_version(fleet.version + "+check", "{log: {level: warning}}")
-    fleet.encrypt("test", "ringcast_admin_token: another-token\n")
+    fleet.encrypt("test", "ringcast_admin_token: another-token-of-all\n")
     for playbook in ("deploy.yml", "secrets-rotate.yml", "provision.yml"):
         tried(playbook, "with a new version and a new token")
     fleet.deploy_version(fleet.version)
-    fleet.encrypt("test", "ringcast_admin_token: first-token\n")
+    fleet.encrypt("test", "ringcast_admin_token: first-token-of-all\n")
     for node in NODES:
         fleet.boot(node)
     tried("provision.yml", "on bare nodes")
