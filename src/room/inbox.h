@@ -1,7 +1,7 @@
-// What waits for a room's next tick: joins, leaves, inputs, internal events, in the order in which
-// they came. Bounded and allocated once; payloads are copied into one run of bytes that starts anew
-// with each tick. Inputs and internal events may be refused, joins and leaves never: their room is
-// reserved.
+// What waits for a room's next tick: who joins (again), leaves or is away, inputs, internal events,
+// in the order in which they came. Bounded and allocated once; payloads are copied into one run of
+// bytes that starts anew with each tick. Inputs and internal events may be refused, joins and
+// leaves never: their room is reserved.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@
 namespace ringcast::room {
 
 struct Command {
-  enum class Kind : std::uint8_t { join, leave, input, internal_event };
+  enum class Kind : std::uint8_t { join, leave, away, input, internal_event };
   Kind kind;
   LeaveReason leave_reason;  ///< leave
   MessageType type;          ///< input
-  MemberId member;           ///< join, leave, input
+  MemberId member;           ///< join, leave, away, input
   std::uint32_t event_kind;  ///< internal_event
   std::span<const std::byte> payload;
 };
@@ -29,6 +29,7 @@ class Inbox {
 
   void join(MemberId member);
   void leave(MemberId member, LeaveReason reason);
+  void away(MemberId member);
   /// False when full; the input is then the caller's to count.
   [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type);
   [[nodiscard]] bool internal_event(std::uint32_t kind, std::span<const std::byte> payload);

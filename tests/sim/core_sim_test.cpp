@@ -44,7 +44,7 @@ Life live(std::uint64_t seed) {
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
-  if (seed % 2 == 0) shape.resume_key = server::ResumeKey{};
+  if (seed % 2 == 0) shape.keep_rooms = true;
   World world(seed, SimFaults::from_seed(seed), core_options_from(prng), io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
@@ -281,7 +281,7 @@ TEST_CASE(
   server::CoreOptions options = small_core();
   options.drain_window = 1s;
   options.reconnect_delay_max = 300ms;
-  World world(8, {}, options, {}, {.resume_key = server::ResumeKey{}});
+  World world(8, {}, options, {}, {.keep_rooms = true});
   for (std::size_t member = 0; member < members; ++member) world.add_client(Temper::silent);
   world.run(2s);
   world.shut_down(10s);
