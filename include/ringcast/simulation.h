@@ -91,11 +91,12 @@ struct Tick {
 };
 
 enum class LeaveReason : std::uint8_t {
-  left,
-  disconnected,
-  overflow,
-  ended,    ///< by the simulation, or with the room
-  shutdown  ///< of the server. Not told of members that a saved room keeps
+  left,          ///< its client said goodbye: close code 1000, or none
+  disconnected,  ///< its connection was lost, and it has not come back in time
+  overflow,      ///< it did not read its events fast enough, and has not come back in time
+  expelled,      ///< its client broke the protocol, or kept over the limits
+  ended,         ///< by the simulation, or with the room
+  shutdown       ///< of the server. Not told of members that a saved room keeps
 };
 
 enum class InputResult : std::uint8_t {
@@ -117,10 +118,21 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
   virtual ~Simulation() = default;
 
-  /// A tick calls, in this order: join, leave, input and internal_event as they came in; then
-  /// full_state, when somebody joined; then step.
+  /// A tick calls, in this order: join, leave, away, back, input and internal_event as they came
+  /// in; then full_state, when somebody joined; then step.
   virtual void join(MemberId member, Outbound& out) = 0;
   virtual void leave(MemberId member, LeaveReason reason, Outbound& out) = 0;
+  /// The member's connection was lost, and its place is kept: back() or leave() follows, or, after
+  /// a restart of the server, join(). An event that is sent to it meanwhile is delivered when it is
+  /// back, or it is given the full state as a newcomer is; a snapshot is not.
+  virtual void away(MemberId member, Outbound& out) {
+    static_cast<void>(member);
+    static_cast<void>(out);
+  }
+  virtual void back(MemberId member, Outbound& out) {
+    static_cast<void>(member);
+    static_cast<void>(out);
+  }
   /// `payload` is valid during the call.
   virtual InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
                             Outbound& out) = 0;

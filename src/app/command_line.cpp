@@ -56,6 +56,9 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--seconds", options.seconds, "how long to measure", "SECONDS");
   add("--joins-per-s", options.joins_per_s, "how fast clients join", "COUNT");
   add("--inputs-per-s", options.inputs_per_s, "inputs of each client", "COUNT");
+  add("--drops-per-s", options.drops_per_s,
+      "connections lost on purpose, of all clients together: who comes back, and as whom?",
+      "COUNT");
   add("--slow", options.slow, "how many read slowly", "COUNT");
   add("--slow-bytes-per-s", options.slow_bytes_per_s, "how fast those read", "BYTES");
   verb.add_option_function<std::uint32_t>(

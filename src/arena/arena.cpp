@@ -19,14 +19,16 @@ class Arena final : public Simulation {
   explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
 
   void join(MemberId member, Outbound& out) override {
-    if (const Object* const own = world_.own_object(member)) {
-      // It has come back to its object: which of them that is only its creation tells.
-      out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
-    } else {
-      world_.join(member);
-    }
+    const bool comes_back = world_.own_object(member) != nullptr;
+    world_.join(member);
+    if (comes_back) tell_own_object(member, out);
   }
   void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
+  void away(MemberId member, Outbound&) override { world_.away(member); }
+  void back(MemberId member, Outbound& out) override {
+    world_.back(member);
+    tell_own_object(member, out);
+  }
 
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
                     Outbound&) override {
@@ -62,6 +64,13 @@ class Arena final : public Simulation {
   }
 
  private:
+  /// To who has come back to its object: which of them that is only its creation tells.
+  void tell_own_object(MemberId member, Outbound& out) {
+    const Object* const own = world_.own_object(member);
+    if (own == nullptr) return;
+    out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
+  }
+
   World world_;
   Codec codec_;
 };

@@ -7,10 +7,10 @@
 namespace ringcast::arena {
 namespace {
 
-v1::arena::ObjectKind kind(Kind kind) {
-  switch (kind) {
+v1::arena::ObjectKind kind_of(const Object& object) {
+  switch (object.kind) {
     case Kind::player:
-      return v1::arena::OBJECT_KIND_PLAYER;
+      return object.away ? v1::arena::OBJECT_KIND_PLAYER_AWAY : v1::arena::OBJECT_KIND_PLAYER;
     case Kind::bot:
       return v1::arena::OBJECT_KIND_BOT;
     case Kind::fragment:
@@ -33,7 +33,7 @@ void fill(v1::arena::Object& message, const Object& object) {
   message.set_vx_tenths(tenths(object.velocity.x));
   message.set_vy_tenths(tenths(object.velocity.y));
   message.set_state(static_cast<std::uint32_t>(tenths(object.radius)) << kind_bits |
-                    static_cast<std::uint32_t>(kind(object.kind)));
+                    static_cast<std::uint32_t>(kind_of(object)));
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ enum class ObjectId : std::uint32_t {};
 struct Object {
   ObjectId id{};
   Kind kind = Kind::bot;
+  bool away = false;         ///< of a player: its member's connection is lost
   bool gone = false;         ///< to be removed at the end of the step
   ObjectId absorbed_by{};    ///< when gone
   MemberId member{};         ///< of a player

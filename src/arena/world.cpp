@@ -147,6 +147,19 @@ World::World(const WorldOptions& options)
 void World::join(MemberId member) {
   const auto [place, is_new] = members_.try_emplace(member, watching);
   if (is_new) enter(member, place->second);
+  back(member);
+}
+
+void World::away(MemberId member) {
+  const auto place = members_.find(member);
+  if (place == members_.end() || place->second == watching) return;
+  objects_[place->second].heading = {};
+  objects_[place->second].away = true;
+}
+
+void World::back(MemberId member) {
+  const auto place = members_.find(member);
+  if (place != members_.end() && place->second != watching) objects_[place->second].away = false;
 }
 
 void World::enter(MemberId member, Index& place) {

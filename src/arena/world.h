@@ -43,10 +43,14 @@ class World {
   explicit World(const WorldOptions& options);
 
   /// Brings the member's object in, if there is a place; without one the member watches. Who came
-  /// with a restored state is there already.
+  /// with a restored state is there already, and is away until it joins.
   void join(MemberId member);
   /// Takes the member's object out.
   void leave(MemberId member);
+  /// The member's connection is lost: its object drifts on without a wish, and shows it.
+  void away(MemberId member);
+  /// It is there again.
+  void back(MemberId member);
   /// Where the member wishes to go: a direction, at most 1 long, that stands until the next. One
   /// who watches comes in with it if a place has become free. Ignored for who has not joined.
   void steer(MemberId member, Vector wish);

@@ -111,7 +111,9 @@ bool World::restore(std::span<const std::byte> saved) {
   const auto bots = std::ranges::count(objects_, Kind::bot, &Object::kind);
   objects_.clear();
   for (Index index = 0; index < count; ++index) {
-    const Object object = object_of(in);
+    Object object = object_of(in);
+    // Until its member is back; meanwhile it goes on as it wished to, as if nothing had been.
+    object.away = object.kind == Kind::player;
     if (!is_sane(object) || (object.kind == Kind::attractor) != (index < attractors_) ||
         object.goal >= std::max(attractors_, 1U) || std::to_underlying(object.id) == 0 ||
         std::to_underlying(object.id) > newest_id_) {

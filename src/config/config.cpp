@@ -151,6 +151,7 @@ void read_session(TomlTable table, server::SessionOptions& session,
                   std::uint32_t receive_buffer_bytes) {
   table.read("header_bytes_max", session.header_bytes_max, {.min = 512, .max = 65'536});
   table.read_milliseconds("header_timeout_ms", session.header_timeout, up_to_a_minute_ms);
+  table.read_milliseconds("resume_ms", session.resume, {.min = 0, .max = 3'600'000});
   table.read_milliseconds("heartbeat_interval_ms", session.heartbeat_interval, up_to_an_hour_ms);
   table.read_milliseconds("heartbeat_timeout_ms", session.heartbeat_timeout, up_to_an_hour_ms);
   table.read_milliseconds("send_timeout_ms", session.send_timeout, up_to_an_hour_ms);

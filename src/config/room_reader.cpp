@@ -68,6 +68,8 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("members_max", room.members_max, members_max_range);
   table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
   table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
+  table.read("event_history_max", room.event_history.events_max, {.min = 0, .max = 1'048'576});
+  table.read("event_history_bytes_max", room.event_history.bytes_max, {.min = 0, .max = gibi});
   for (auto& [key, value] : table.table("parameters").texts()) {
     room.parameters.emplace(std::move(key), std::move(value));
   }

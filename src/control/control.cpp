@@ -154,7 +154,8 @@ struct Control::Impl {
       room_manager.give_up();
       options.service_manager.stopping(options.shutdown_takes_at_most);
       drain_ends = clock.now() + options.drain_takes_at_most;
-      mail_all(Shutdown{.code = options.shutdown_code, .resume_key = resume_key()});
+      mail_all(Shutdown{.code = options.shutdown_code,
+                        .keep_rooms = options.state_directory != nullptr});
     } else {
       log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
       mail_all(ShutdownNow{});
@@ -325,16 +326,6 @@ struct Control::Impl {
     saved = false;
     abandoned = true;
     context.stop();
-  }
-
-  std::optional<ResumeKey> resume_key() {
-    if (options.state_directory == nullptr) return std::nullopt;
-    const auto key = make_resume_key();
-    if (!key) {
-      saved = false;
-      log.write(observe::LogLevel::error, "rooms are not saved: the kernel gives no random key");
-    }
-    return key;
   }
 
   /// What goes wrong is told once a room, until it is over.

@@ -114,7 +114,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                        .members_max = its_options.members_max,
                        .inbox_inputs_max = its_options.inbox_inputs_max,
                        .inbox_bytes_max = its_options.inbox_bytes_max},
-      clock_.now(), opened->second->metrics);
+      its_options.event_history, clock_.now(), opened->second->metrics);
   room->origin = {its_options.simulation, its_options.definition};
   if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
   changes_.emplace(id,

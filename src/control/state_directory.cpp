@@ -26,6 +26,7 @@ constexpr std::string_view magic = "ringcast";
 constexpr std::string_view file_prefix = "room-";
 constexpr std::string_view file_suffix = ".state";
 constexpr std::uint32_t format_version = 1;
+constexpr std::size_t ticket_bytes = 3 * sizeof(std::uint32_t);
 /// Far above what any room saves; a larger file is none of ours.
 constexpr std::size_t file_bytes_max = std::size_t{256} << 20;
 
@@ -106,7 +107,11 @@ std::vector<std::byte> encode(const SavedRoom& room) {
   body.put(room.room.tick);
   body.put(room.room.member_ids_end);
   body.put(static_cast<std::uint32_t>(room.room.members.size()));
-  for (const MemberId member : room.room.members) body.put(std::to_underlying(member));
+  for (const room::Ticket& ticket : room.room.members) {
+    body.put(std::to_underlying(ticket.member));
+    body.put(ticket.run);
+    body.put(ticket.generation);
+  }
   body.put(static_cast<std::uint64_t>(room.room.state.size()));
   body.put(std::span<const std::byte>(room.room.state));
 
@@ -145,9 +150,12 @@ Result<SavedRoom> decode_saved_room(std::span<const std::byte> bytes) {
   room.room.tick = in.number<std::uint64_t>();
   room.room.member_ids_end = in.number<std::uint32_t>();
   const auto members = in.number<std::uint32_t>();
-  if (members > in.left() / sizeof(std::uint32_t)) return fail("contradicts itself");
+  if (members > in.left() / ticket_bytes) return fail("contradicts itself");
   for (std::uint32_t left = members; left > 0; --left) {
-    room.room.members.push_back(MemberId{in.number<std::uint32_t>()});
+    room::Ticket& ticket = room.room.members.emplace_back();
+    ticket.member = MemberId{in.number<std::uint32_t>()};
+    ticket.run = in.number<std::uint32_t>();
+    ticket.generation = in.number<std::uint32_t>();
   }
   const auto state = in.bytes(static_cast<std::size_t>(in.number<std::uint64_t>()));
   room.room.state.assign(state.begin(), state.end());

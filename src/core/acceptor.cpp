@@ -263,10 +263,7 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     refuse(handle, session, no_such_room);
     return;
   }
-  // Who was a member before a restart is known at the room's home only.
-  const bool resumes = !resume_in_query(request.query).empty();
-  if (room == nullptr ||
-      (resumes && !session.handshake->moved && rooms_.home(room->id()) == nullptr)) {
+  if (room == nullptr) {
     move(handle, session, address->core);
     return;
   }
@@ -373,14 +370,17 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
     return false;
   }
-  auto member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
-  if (!member) member = room->admit(handle);
-  if (!member) {
+  const std::string& resume = session.handshake->parser.upgrade().resume;
+  std::optional<ResumeClaim> claim;
+  // A claim that can't be read is good for nothing, and counted where it is refused.
+  if (!resume.empty()) claim = parse_resume_claim(resume).value_or(ResumeClaim{});
+  const auto seat = room->admit(handle, claim);
+  if (!seat) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;
   }
   session.room = room;
-  session.member = *member;
+  session.seat = session.member = *seat;
   return true;
 }
 

@@ -19,19 +19,21 @@ class AwayRoom final : public LocalRoom {
   [[nodiscard]] std::uint64_t tick_number() const override { return tick_; }
   void heard_of(std::uint64_t tick) { tick_ = std::max(tick_, tick); }
 
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+  [[nodiscard]] std::optional<MemberId> admit(Handle session,
+                                              const std::optional<ResumeClaim>& claim) override {
     if (!to_home_.has_room()) return std::nullopt;
-    const MemberId member = branch().admit(session);
-    to_home_.control(JoinMail{id(), member});
-    return member;
+    const MemberId seat = branch().admit(session);
+    to_home_.control(JoinMail{id(), seat, claim});
+    return seat;
   }
-  void depart(MemberId member, LeaveReason reason) override {
-    branch().remove(member);
-    to_home_.control(LeaveMail{id(), member, reason});
+  void depart(MemberId seat, LeaveReason reason) override {
+    branch().remove(seat);
+    to_home_.control(LeaveMail{id(), seat, reason});
   }
-  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload,
+  void welcome_seen(MemberId seat) override { to_home_.droppable(WelcomeSeenMail{id(), seat}); }
+  [[nodiscard]] bool input(MemberId seat, std::span<const std::byte> payload,
                            MessageType type) override {
-    return to_home_.input({id(), member, type, {}}, payload);
+    return to_home_.input({id(), seat, type, {}}, payload);
   }
 
  private:

@@ -36,6 +36,7 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   began_ = context_.now;
   unix_now_ = unix_now;
   sequence_before_ = home.event_sequence;
+  position_before_ = home.history.newest();
   spent_ = {};
   spent_distributing_ = {};
 }
@@ -84,7 +85,8 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
     if (kind == Kind::snapshot) {
       wire::prefix_snapshot(*buffer, {tick, unix_now_});
     } else {
-      wire::prefix_event(*buffer, {to == everyone ? ++home_->event_sequence : 0, tick});
+      wire::prefix_event(
+          *buffer, {to == everyone ? ++home_->event_sequence : 0, tick, home_->history.advance()});
     }
   }
   if (kind == Kind::snapshot) buffer->set_tick(tick, began_);
@@ -102,9 +104,13 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
 
 SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payload,
                            MessageType type) {
-  const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
-  if (!member) return SendResult::no_such_member;
   const Kind kind = delivery == Delivery::latest ? Kind::snapshot : Kind::event;
+  const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
+  if (!member) {
+    if (!room_->awaits(to)) return SendResult::no_such_member;
+    // What is newest when it is back is yet to come; an event waits in the history.
+    if (kind == Kind::snapshot) return SendResult::accepted;
+  }
   if (kind == Kind::snapshot) {
     RINGCAST_PROBE(snapshot_built, room_->name(), room_->tick_number(),
                    context_.clock.now() - began_);
@@ -112,23 +118,30 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
   Marshaled marshaled = marshal(kind, to, payload, type, room_->tick_number());
   if (delivery == Delivery::reliable) {
     if (marshaled.result == SendResult::accepted) {
-      held_.push_back({Held::What::event, to, std::move(marshaled.frame)});
+      held_.push_back({.what = Held::What::event,
+                       .to = to,
+                       .frame = std::move(marshaled.frame),
+                       .sequence = to == everyone ? home_->event_sequence : 0,
+                       .position = home_->history.newest()});
     } else if (marshaled.result == SendResult::no_memory) {
-      held_.push_back({Held::What::no_memory, to, {}});
+      // Whoever is away when it would have come has missed it for good.
+      static_cast<void>(home_->history.advance());
+      home_->history.forget();
+      held_.push_back({.what = Held::What::no_memory, .to = to});
     }
   } else if (marshaled.result == SendResult::accepted) {
     const Instant start = context_.clock.now();
-    const auto lend = [&](Outlet& outlet) {
+    const auto lend = [&](Outlet& outlet, MemberId seat) {
       const FrameRef& frame = marshaled.frame;
-      outlet.snapshot({home_->id(), to, frame.tick(), frame.made(), frame.bytes()}, frame);
+      outlet.snapshot({home_->id(), seat, frame.tick(), frame.made(), frame.bytes()}, frame);
     };
     if (to == everyone) {
       on_every_core([&] { fan_out_.snapshot(*home_, everyone, marshaled.frame); },
-                    [&](std::uint32_t, Outlet& outlet) { lend(outlet); });
+                    [&](std::uint32_t, Outlet& outlet) { lend(outlet, everyone); });
     } else if (member->core == core_) {
-      fan_out_.snapshot(*home_, to, marshaled.frame);
+      fan_out_.snapshot(*home_, member->seat, marshaled.frame);
     } else {
-      lend(*outlets_[member->core]);
+      lend(*outlets_[member->core], member->seat);
     }
     distributed_since(start);
   }
@@ -136,13 +149,56 @@ SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payloa
 }
 
 void Broadcast::end_session(MemberId member, std::string_view reason) {
-  held_.push_back({Held::What::goodbye, member,
-                   context_.encoder.close(context_.frames, ws::CloseCode::normal, reason)});
+  held_.push_back(
+      {.what = Held::What::goodbye,
+       .to = member,
+       .frame = context_.encoder.close(context_.frames, ws::CloseCode::normal, reason)});
 }
 
-void Broadcast::welcome(const room::Member& member) {
+// Before this tick's own events, which all who are welcomed get when they are released.
+Broadcast::Missed Broadcast::missed_by(MemberId member, std::optional<std::uint64_t> seen) {
+  const Missed nothing{.sequence = sequence_before_, .position = position_before_};
+  const room::EventHistory& history = home_->history;
+  if (!seen || *seen > position_before_ || !history.reaches(*seen)) return nothing;
+  Missed missed = nothing;
+  // More than so much would come close to what may wait for it at all.
+  const std::size_t bytes_max = context_.options.session.outbox.reliable_bytes_max / 2;
+  std::size_t bytes = 0;
+  history.for_each_missed(member, *seen, [&](const room::EventHistory::Event& event) {
+    bytes += event.wire_bytes.size();
+    if (event.sequence != 0) missed.sequence = std::min(missed.sequence, event.sequence - 1);
+  });
+  if (bytes > bytes_max) return nothing;
+  std::vector<std::span<const std::byte>> run;
+  std::size_t run_bytes = 0;
+  const auto end_run = [&] {
+    if (run.empty()) return;
+    missed.frames.push_back(context_.encoder.bundle(context_.frames, run));
+    run.clear();
+    run_bytes = 0;
+  };
+  history.for_each_missed(member, *seen, [&](const room::EventHistory::Event& event) {
+    if (run_bytes + event.wire_bytes.size() > run_bytes_max) end_run();
+    run.push_back(event.wire_bytes);
+    run_bytes += event.wire_bytes.size();
+  });
+  end_run();
+  if (!std::ranges::all_of(missed.frames, [](const FrameRef& frame) { return !!frame; })) {
+    context_.metrics[Count::frame_memory_exhausted].add();
+    return nothing;
+  }
+  missed.complete = true;
+  missed.position = *seen;
+  return missed;
+}
+
+bool Broadcast::welcome(const room::Member& member, const room::Admission& admission) {
+  Missed missed;
   FrameRef frame;
   if (room_->encoding() == Encoding::envelope) {
+    missed = missed_by(member.id, admission.resumed ? admission.seen_event : std::nullopt);
+    const auto token = home_->token_for(admission.ticket);
+    const auto resume = context_.options.session.resume / std::chrono::milliseconds(1);
     auto buffer = wire::encode(
         context_.frames, FrameUse::reliable,
         wire::Welcome{.room = room_->name(),
@@ -152,17 +208,33 @@ void Broadcast::welcome(const room::Member& member) {
                       .server_time = unix_now_,
                       .acknowledge_every_ticks = context_.options.latest.acknowledge_every_ticks,
                       .server_version = version,
-                      .event_sequence = sequence_before_});
+                      .event_sequence = missed.sequence,
+                      .resume_token =
+                          token ? std::span<const std::byte>(*token) : std::span<const std::byte>{},
+                      .resumed = admission.resumed,
+                      .events_complete = missed.complete,
+                      .event_position = missed.position,
+                      .resume_ms = static_cast<std::uint32_t>(resume)});
     if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
   }
+  const room::Welcomed welcomed{.seat = member.seat,
+                                .member = member.id,
+                                .tick = room_->tick_number(),
+                                .needs_state = !missed.complete};
   if (member.core == core_) {
-    fan_out_.welcome(*home_, member.id, room_->tick_number(), frame);
+    fan_out_.welcome(*home_, welcomed, frame);
   } else {
     const Loan loan = frame ? frame.bytes() : Loan{};
     outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    WelcomeMail{home_->id(), member.id, room_->tick_number(), loan},
-                                    std::move(frame));
+                                    WelcomeMail{home_->id(), welcomed, loan}, std::move(frame));
   }
+  for (const FrameRef& events : missed.frames) event_to(member, events);
+  return !missed.complete;
+}
+
+void Broadcast::superseded(const room::Member& session) {
+  goodbye_to(session, context_.encoder.close(context_.frames, ws::CloseCode::normal,
+                                             "the member is back on another connection"));
 }
 
 // The state before this tick's step, with those who joined in it: it carries the tick before, so
@@ -205,6 +277,7 @@ std::size_t Broadcast::release_run(std::size_t first) {
   while (end < held_.size() && held_[end].what == Held::What::event && held_[end].to == everyone) {
     bytes += held_[end].frame.bytes().size();
     if (end > first && bytes > run_bytes_max) break;
+    remember(held_[end]);
     run_.push_back(std::move(held_[end++].frame));
   }
   const FrameRef shared =
@@ -218,51 +291,68 @@ std::size_t Broadcast::release_run(std::size_t first) {
   return end;
 }
 
-void Broadcast::release_event(MemberId to, const FrameRef& frame) {
-  const auto lend = [&](std::uint32_t core) {
-    const Loan loan = frame ? frame.bytes() : Loan{};
-    outlets_[core]->reliable(home_->id(), home_->newest[core], EventMail{home_->id(), to, loan},
-                             frame);
-  };
-  if (to == everyone) {
-    on_every_core([&] { fan_out_.event(home_->branch(), everyone, frame); },
-                  [&](std::uint32_t core, Outlet&) { lend(core); });
+void Broadcast::remember(const Held& held) {
+  if (held.position == 0) return;  // of a room without envelopes nobody comes back
+  home_->history.keep(held.position, held.sequence, held.to, held.frame.bytes());
+}
+
+void Broadcast::event_to(const room::Member& member, const FrameRef& frame) {
+  if (member.core == core_) {
+    fan_out_.event(home_->branch(), member.seat, frame);
     return;
   }
-  const auto member = room_->find(to);
-  if (!member) return;
-  if (member->core == core_) {
-    fan_out_.event(home_->branch(), to, frame);
-  } else {
-    lend(member->core);
+  const Loan loan = frame ? frame.bytes() : Loan{};
+  outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
+                                  EventMail{home_->id(), member.seat, loan}, frame);
+}
+
+void Broadcast::release_event(MemberId to, const FrameRef& frame) {
+  if (to != everyone) {
+    if (const auto member = room_->find(to)) event_to(*member, frame);
+    return;
   }
+  const Loan loan = frame ? frame.bytes() : Loan{};
+  on_every_core([&] { fan_out_.event(home_->branch(), everyone, frame); },
+                [&](std::uint32_t core, Outlet& outlet) {
+                  outlet.reliable(home_->id(), home_->newest[core],
+                                  EventMail{home_->id(), everyone, loan}, frame);
+                });
+}
+
+void Broadcast::goodbye_to(const room::Member& member, const FrameRef& frame) {
+  if (member.core == core_) {
+    fan_out_.goodbye(home_->branch(), member.seat, frame, ws::CloseCode::normal,
+                     LeaveReason::ended);
+    return;
+  }
+  const Loan loan = frame ? frame.bytes() : Loan{};
+  outlets_[member.core]->reliable(
+      home_->id(), home_->newest[member.core],
+      GoodbyeMail{home_->id(), member.seat, ws::CloseCode::normal, LeaveReason::ended, loan},
+      frame);
 }
 
 void Broadcast::release_one(const Held& held) {
-  if (held.what != Held::What::goodbye) {
-    release_event(held.to, held.frame);
-    return;
-  }
-  const auto member = room_->find(held.to);
-  if (!member) return;
-  if (member->core == core_) {
-    fan_out_.goodbye(home_->branch(), held.to, held.frame, ws::CloseCode::normal,
-                     LeaveReason::ended);
-  } else {
-    const Loan loan = held.frame ? held.frame.bytes() : Loan{};
-    outlets_[member->core]->reliable(
-        home_->id(), home_->newest[member->core],
-        GoodbyeMail{home_->id(), held.to, ws::CloseCode::normal, LeaveReason::ended, loan},
-        held.frame);
+  switch (held.what) {
+    case Held::What::event:
+      remember(held);
+      release_event(held.to, held.frame);
+      break;
+    case Held::What::no_memory:
+      release_event(held.to, {});
+      break;
+    case Held::What::goodbye:
+      if (const auto member = room_->find(held.to)) goodbye_to(*member, held.frame);
+      break;
   }
 }
 
 void Broadcast::malformed_input(const room::Member& member) {
   if (member.core == core_) {
-    fan_out_.malformed_input(home_->branch(), member.id);
+    fan_out_.malformed_input(home_->branch(), member.seat);
   } else {
     outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    MalformedMail{home_->id(), member.id}, {});
+                                    MalformedMail{home_->id(), member.seat}, {});
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,7 +38,8 @@ class Broadcast final : public room::Audience {
   SendResult send(Delivery delivery, MemberId to, const Payload& payload,
                   MessageType type) override;
   void end_session(MemberId member, std::string_view reason) override;
-  void welcome(const room::Member& member) override;
+  [[nodiscard]] bool welcome(const room::Member& member, const room::Admission& admission) override;
+  void superseded(const room::Member& session) override;
   void full_state(std::span<const room::Member> newcomers, const Payload& payload) override;
   void release_events() override;
   void malformed_input(const room::Member& member) override;
@@ -48,18 +50,31 @@ class Broadcast final : public room::Audience {
     enum class What : std::uint8_t { event, no_memory, goodbye };
     What what = What::event;
     MemberId to{};
-    FrameRef frame;
+    FrameRef frame = {};
+    std::uint64_t sequence = 0;
+    std::uint64_t position = 0;
   };
   struct Marshaled {
     SendResult result;
     FrameRef frame;
+  };
+  /// What a member that is back has missed.
+  struct Missed {
+    bool complete = false;       ///< all of it is in `frames`
+    std::uint64_t sequence = 0;  ///< of the last event to everyone before it
+    std::uint64_t position = 0;  ///< of the last event before it
+    std::vector<FrameRef> frames = {};
   };
 
   [[nodiscard]] Marshaled marshal(Kind kind, MemberId to, const Payload& payload, MessageType type,
                                   std::uint64_t tick);
   /// Since `start` frames were given to members.
   void distributed_since(Instant start);
+  [[nodiscard]] Missed missed_by(MemberId member, std::optional<std::uint64_t> seen);
+  void remember(const Held& held);
   void release_event(MemberId to, const FrameRef& frame);
+  void event_to(const room::Member& member, const FrameRef& frame);
+  void goodbye_to(const room::Member& member, const FrameRef& frame);
   [[nodiscard]] std::size_t release_run(std::size_t first);
   void release_one(const Held& held);
   /// Calls `at_home()` when there are members at home, and `away(core, outlet)` for each other core
@@ -76,6 +91,7 @@ class Broadcast final : public room::Audience {
   Instant began_{};
   UnixNanoseconds unix_now_ = 0;
   std::uint64_t sequence_before_ = 0;
+  std::uint64_t position_before_ = 0;
   Nanoseconds spent_{};
   Nanoseconds spent_distributing_{};
   std::vector<Held> held_;

@@ -20,8 +20,7 @@ namespace ringcast::server {
 /// Stop accepting, close every session with `code`, drain, report Drained.
 struct Shutdown {
   ws::CloseCode code = ws::CloseCode::going_away;
-  /// Rooms are to be saved: members are told to come back with tokens made with this.
-  std::optional<ResumeKey> resume_key = std::nullopt;
+  bool keep_rooms = false;  ///< they are to be saved, with their members
 };
 /// Don't wait for the drain any longer.
 struct ShutdownNow {
@@ -53,7 +52,7 @@ using ControlToCore =
 struct Ready {};
 /// Every session has ended, every frame and buffer is home; the core's loop is over.
 struct Drained {
-  /// Of its home rooms those that can be saved; none when the Shutdown had no key.
+  /// Of its home rooms those that can be saved; none unless the Shutdown said to keep them.
   std::vector<SavedRoom> rooms = {};
 };
 /// What was said of the room has been done; also when a branch has been closed, as its home said.

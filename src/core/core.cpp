@@ -76,8 +76,9 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
                        .members_max = options.members_max,
                        .inbox_inputs_max = options.inbox_inputs_max,
                        .inbox_bytes_max = options.inbox_bytes_max},
-      context_.clock.now(), metrics);
+      options.event_history, context_.clock.now(), metrics);
   room->origin = {options.simulation, options.definition};
+  room->room.keep_away_for(context_.options.session.resume);
   if (saved != nullptr) {
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
   }
@@ -341,6 +342,7 @@ void Core::act_on(const ShutdownNow& mail) {
 void Core::act_on(OpenRoom& mail) {
   const room::RoomId id = mail.room->id();
   HomeRoom& home = *mail.room;
+  home.room.keep_away_for(context_.options.session.resume);
   if (rooms_.add_home(std::move(mail.room), mail.address)) ticks_.add(home);
   checkpoints_.add(id, context_.now);
   post(RoomChanged{id});
@@ -364,6 +366,9 @@ void Core::act_on(const CloseRoom& mail) {
 void Core::act_on(const Reconfigure& mail) {
   context_.options = reloaded(context_.options, *mail.options);
   reader_.options_changed();
+  for (const auto& home : rooms_.homes()) {
+    home->room.keep_away_for(context_.options.session.resume);
+  }
   limit_link();
   share_memory();
   begin_checkpoints();
@@ -438,14 +443,13 @@ void Core::checkpoint(HomeRoom& home) {
 void Core::begin_shutdown(const Shutdown& shutdown) {
   if (departures_.have_begun()) return;
   for (const auto& home : rooms_.homes()) {
-    home->room.begin_shutdown(shutdown.resume_key.has_value());
+    home->room.begin_shutdown(shutdown.keep_rooms);
   }
   departures_.begin(shutdown);
 }
 
 Drained Core::save_rooms() {
-  const std::optional<ResumeKey>& key = departures_.shutdown().resume_key;
-  if (!key) return {};
+  if (!departures_.shutdown().keep_rooms) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
     auto kept = ticks_.keep(*home);
@@ -453,7 +457,7 @@ Drained Core::save_rooms() {
     if (!kept && home->origin.definition.empty()) continue;
     drained.rooms.push_back({.name = home->name(),
                              .origin = home->origin,
-                             .key = *key,
+                             .key = home->resume_key(),
                              .has_state = kept.has_value(),
                              .room = kept ? std::move(*kept) : room::KeptRoom{}});
   }

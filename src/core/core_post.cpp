@@ -102,8 +102,8 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  room->heard_of(mail.tick);
-  fan_out_.welcome(*room, mail.member, mail.tick, copy(*room, mail.frame, FrameUse::reliable));
+  room->heard_of(mail.welcomed.tick);
+  fan_out_.welcome(*room, mail.welcomed, copy(*room, mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
@@ -143,11 +143,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
 void CorePost::act_on(std::uint32_t from, const JoinMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);
   if (home == nullptr) return;
-  home->newest[from] = mail.member;
-  if (home->room.has_place()) {
-    home->room.admit(mail.member, from);
-    return;
-  }
+  if (home->admit_to(mail.member, from, mail.claim)) return;
   FrameRef goodbye =
       context_.encoder.close(context_.frames, ws::CloseCode::try_again_later, "the room is full");
   const Loan loan = goodbye ? goodbye.bytes() : Loan{};
@@ -157,10 +153,13 @@ void CorePost::act_on(std::uint32_t from, const JoinMail& mail) {
                            std::move(goodbye));
 }
 
+void CorePost::act_on(std::uint32_t /*from*/, const WelcomeSeenMail& mail) {
+  if (HomeRoom* home = rooms_.home(mail.room)) home->room.welcome_seen(mail.member);
+}
+
+// One for whom the room was full was never there, and another session may have its place.
 void CorePost::act_on(std::uint32_t /*from*/, const LeaveMail& mail) {
-  HomeRoom* home = rooms_.home(mail.room);
-  // One for whom the room was full was never there.
-  if (home != nullptr && home->room.has(mail.member)) home->room.depart(mail.member, mail.reason);
+  if (HomeRoom* home = rooms_.home(mail.room)) home->room.depart(mail.member, mail.reason);
 }
 
 void CorePost::act_on(std::uint32_t from, const InputMail& mail) {

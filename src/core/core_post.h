@@ -53,6 +53,7 @@ class CorePost {
   void act_on(std::uint32_t from, const CutOffMail& mail);
   void act_on(std::uint32_t from, const RoomClosedMail& mail);
   void act_on(std::uint32_t from, const JoinMail& mail);
+  void act_on(std::uint32_t from, const WelcomeSeenMail& mail);
   void act_on(std::uint32_t from, const LeaveMail& mail);
   void act_on(std::uint32_t from, const InputMail& mail);
   void act_on(std::uint32_t from, const EndingMail& mail);

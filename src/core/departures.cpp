@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <span>
 #include <utility>
 
 #include "core/acceptor.h"
 #include "session/local_room.h"
-#include "session/resume_token.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
 #include "wire/envelope.h"
@@ -75,22 +73,16 @@ void Departures::send_off(Handle handle) {
 }
 
 void Departures::say_going_away(Handle handle, Session& session) {
-  if (session.room->encoding() == Encoding::raw) return;
+  // Before the welcome nothing is said: to who has not been welcomed the close frame says it all.
+  if (session.room->encoding() == Encoding::raw || !session.is_welcomed()) return;
   const auto delay_max = static_cast<std::uint64_t>(context_.options.reconnect_delay_max /
                                                     std::chrono::milliseconds(1));
-  ResumeToken token{};
-  if (shutdown_.resume_key) {
-    token = make_resume_token(*shutdown_.resume_key, session.room->name(), session.member);
-  }
   // Before the window's end nobody is there to come back to.
   const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
   const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
                      context_.prng.below(delay_max + 1);
-  auto buffer =
-      wire::encode(context_.frames, FrameUse::control,
-                   wire::GoingAway{static_cast<std::uint32_t>(delay),
-                                   shutdown_.resume_key ? std::span<const std::byte>(token)
-                                                        : std::span<const std::byte>{}});
+  auto buffer = wire::encode(context_.frames, FrameUse::control,
+                             wire::GoingAway{static_cast<std::uint32_t>(delay)});
   if (!buffer) return;  // the close frame says the same, without the hint
   static_cast<void>(queue_.put_reliable(
       handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));

@@ -72,10 +72,11 @@ void FanOut::event(const room::Branch& branch, MemberId to, const FrameRef& fram
 }
 
 // Who speaks before the tick that welcomes it is heard, but the welcome comes first.
-void FanOut::welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const FrameRef& frame) {
-  room.branch().welcome(member, tick);
-  const Handle handle = room.branch().find(member);
+void FanOut::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {
+  room.branch().welcome(welcomed);
+  const Handle handle = room.branch().find(welcomed.seat);
   Session* session = sessions_.find(handle);
+  if (session != nullptr) session->member = welcomed.member;
   if (room.encoding() == Encoding::raw) {
     if (session != nullptr) session->acknowledgement.expect_none();
     return;

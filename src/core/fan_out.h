@@ -23,13 +23,12 @@ class FanOut {
  public:
   FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
 
-  // `to` is a member or everyone. An empty frame of an event is one that there was no memory for:
-  // who should have had it is disconnected.
+  // Members go by their seats (room::Member). `to` is a member or everyone. An empty frame of an
+  // event is one that there was no memory for: who should have had it is disconnected.
   void snapshot(LocalRoom& room, MemberId to, const FrameRef& frame);
   void event(const room::Branch& branch, MemberId to, const FrameRef& frame);
-  /// Who is welcomed in tick `tick` is reached by broadcasts from here on. `frame` may be empty
-  /// where a room says no welcome (Encoding::raw).
-  void welcome(LocalRoom& room, MemberId member, std::uint64_t tick, const FrameRef& frame);
+  /// `frame` may be empty where a room says no welcome (Encoding::raw).
+  void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame);
   void full_state(LocalRoom& room, const FrameRef& frame);
   void goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
                ws::CloseCode code, LeaveReason reason);

@@ -9,6 +9,7 @@
 
 #include "core/overrun_budget.h"
 #include "core/saved_room.h"
+#include "room/event_history.h"
 #include "room/room.h"
 #include "session/local_room.h"
 
@@ -18,34 +19,47 @@ class HomeRoom final : public LocalRoom {
  public:
   HomeRoom(room::RoomId id, std::string name, std::unique_ptr<Simulation> simulation,
            std::uint32_t rate_hz, std::uint32_t core, bool spread, const room::RoomLimits& limits,
-           Instant start, observe::RoomMetrics& metrics)
+           const room::EventHistoryLimits& history_limits, Instant start,
+           observe::RoomMetrics& metrics)
       : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
         room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
         newest(limits.cores),
+        history(history_limits),
+        secrets_(draw_resume_secrets()),
         core_(core),
-        spread_(spread) {}
+        spread_(spread) {
+    if (secrets_) this->room.set_run(secrets_->run);
+  }
 
   [[nodiscard]] bool is_spread() const { return spread_; }
 
   [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
-    if (!room.has_place()) return std::nullopt;
-    const MemberId member = branch().admit(session);
-    room.admit(member, core_);
-    return member;
+  [[nodiscard]] std::optional<MemberId> admit(Handle session,
+                                              const std::optional<ResumeClaim>& claim) override {
+    const MemberId seat = branch().admit(session);
+    if (admit_to(seat, core_, claim)) return seat;
+    branch().remove(seat);
+    return std::nullopt;
   }
-  [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token) override {
-    if (token.empty() || !resume_key_) return std::nullopt;
-    const auto member = read_resume_token(*resume_key_, name(), token);
-    if (!member || !room.claim(*member)) return std::nullopt;
-    branch().readmit(*member, session);
-    room.admit(*member, core_);
-    return member;
+  /// The same for a session on any core, which has given it `seat`. False when the room is full.
+  [[nodiscard]] bool admit_to(MemberId seat, std::uint32_t core,
+                              const std::optional<ResumeClaim>& claim) {
+    newest[core] = seat;
+    if (claim && resumes(*claim, seat, core)) return true;
+    if (!room.has_place()) return false;
+    room.admit(seat, core);
+    return true;
   }
+  /// What the member is to come back with; nothing where it may not.
+  [[nodiscard]] std::optional<ResumeToken> token_for(const room::Ticket& ticket) const {
+    if (!secrets_) return std::nullopt;
+    return make_resume_token(secrets_->key, name(), ticket);
+  }
+  [[nodiscard]] ResumeKey resume_key() const { return secrets_ ? secrets_->key : ResumeKey{}; }
   /// Before its first tick: goes on from where another server left off, whose members may come back
   /// until `until`.
   void resume(const SavedRoom& saved, Instant until) {
-    resume_key_ = saved.key;
+    if (secrets_) secrets_->key = saved.key;
     branch().begin_ids_at(saved.room.member_ids_end);
     room.resume(saved.room, until);
   }
@@ -55,13 +69,12 @@ class HomeRoom final : public LocalRoom {
   /// that are given out from here until a crash, `ids_until_then` at most, will not be given out
   /// again. Nothing when it has no state, or the kernel no random key for it.
   [[nodiscard]] std::optional<SavedRoom> checkpoint(std::uint32_t ids_until_then) {
-    if (!resume_key_) resume_key_ = make_resume_key();
-    if (!resume_key_) return std::nullopt;
+    if (!secrets_) return std::nullopt;
     auto kept = room.checkpoint(member_ids_end() + ids_until_then);
     if (!kept) return std::nullopt;
     return SavedRoom{.name = name(),
                      .origin = origin,
-                     .key = *resume_key_,
+                     .key = secrets_->key,
                      .has_state = true,
                      .room = std::move(*kept)};
   }
@@ -69,17 +82,19 @@ class HomeRoom final : public LocalRoom {
   [[nodiscard]] SavedRoom stateless() const {
     return {.name = name(), .origin = origin, .key = {}, .has_state = false, .room = {}};
   }
-  void depart(MemberId member, LeaveReason reason) override {
-    branch().remove(member);
-    room.depart(member, reason);
+  void depart(MemberId seat, LeaveReason reason) override {
+    branch().remove(seat);
+    room.depart(seat, reason);
   }
-  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload,
+  void welcome_seen(MemberId seat) override { room.welcome_seen(seat); }
+  [[nodiscard]] bool input(MemberId seat, std::span<const std::byte> payload,
                            MessageType type) override {
-    return room.input(member, payload, type);
+    return room.input(seat, payload, type);
   }
 
   room::Room room;
-  std::vector<MemberId> newest;  ///< of each core, who asked to join last
+  std::vector<MemberId> newest;  ///< of each core, who asked to join last: its seat
+  room::EventHistory history;
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
   RoomOrigin origin;
@@ -93,8 +108,29 @@ class HomeRoom final : public LocalRoom {
     for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
     return end;
   }
+  [[nodiscard]] bool resumes(const ResumeClaim& claim, MemberId seat, std::uint32_t core) {
+    observe::RoomMetrics& metrics = room.metrics();
+    const auto ticket =
+        secrets_ ? read_resume_token(secrets_->key, name(), claim.token) : std::nullopt;
+    if (!ticket) {
+      metrics.resumes_refused_invalid.add();
+      return false;
+    }
+    switch (room.readmit(*ticket, seat, core, claim.seen_event)) {
+      case room::Resumption::resumed:
+        metrics.resumed.add();
+        return true;
+      case room::Resumption::spent:
+        metrics.resumes_refused_spent.add();
+        return false;
+      case room::Resumption::gone:
+        metrics.resumes_refused_gone.add();
+        return false;
+    }
+    return false;
+  }
 
-  std::optional<ResumeKey> resume_key_;
+  std::optional<ResumeSecrets> secrets_;
   std::uint32_t core_;
   bool spread_;
 };

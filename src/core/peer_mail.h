@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -14,8 +15,10 @@
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
+#include "room/branch.h"
 #include "room/room_directory.h"
 #include "session/address_limits.h"
+#include "session/resume_token.h"
 #include "session/session.h"
 #include "ws/close_code.h"
 
@@ -35,7 +38,7 @@ struct ConnectionMoved {
 };
 
 // From a room's home core to a core that members of it are on, which makes one copy of each frame
-// and hands it to its own members.
+// and hands it to its own members. Between cores a member goes by its seat (room::Member).
 
 /// `to`: a member, or everyone.
 struct SnapshotMail {
@@ -53,8 +56,7 @@ struct EventMail {
 /// The member's first message: from here on it is reached by what is said to everyone.
 struct WelcomeMail {
   room::RoomId room{};
-  MemberId member{};
-  std::uint64_t tick = 0;
+  room::Welcomed welcomed;
   Loan frame;
 };
 /// To those who were welcomed in the same tick.
@@ -99,6 +101,13 @@ struct RoomClosedMail {
 struct JoinMail {
   room::RoomId room{};
   MemberId member{};
+  std::optional<ResumeClaim> claim;
+};
+/// The member's client has shown that it has its welcome. Lost when the mailbox is busy: the ticket
+/// before the newest then stays good.
+struct WelcomeSeenMail {
+  room::RoomId room{};
+  MemberId member{};
 };
 struct LeaveMail {
   room::RoomId room{};
@@ -115,9 +124,10 @@ struct InputMail {
 /// The writer's last: it writes no more.
 struct EndingMail {};
 
-using PeerMail = std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail,
-                              FullStateMail, GoodbyeMail, MalformedMail, InputDroppedMail,
-                              CutOffMail, RoomClosedMail, JoinMail, LeaveMail, InputMail>;
+using PeerMail =
+    std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail, FullStateMail,
+                 GoodbyeMail, MalformedMail, InputDroppedMail, CutOffMail, RoomClosedMail, JoinMail,
+                 WelcomeSeenMail, LeaveMail, InputMail>;
 using PeerQueue = SpscQueue<PeerMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

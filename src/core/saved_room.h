@@ -19,7 +19,7 @@ struct RoomOrigin {
 struct SavedRoom {
   std::string name;
   RoomOrigin origin;
-  ResumeKey key{};        ///< that the members' tokens were made with
+  ResumeKey key{};        ///< that tokens for its members are made with
   bool has_state = true;  ///< the simulation could save itself; else the room begins anew
   room::KeptRoom room;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/base64url.h"
 #include "load/handshake.h"
 
 namespace ringcast::load {
@@ -29,23 +30,14 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::string hexadecimal(std::span<const std::byte> bytes) {
-  std::string digits;
-  for (const std::byte byte : bytes) digits += fmt::format("{:02x}", std::to_integer<int>(byte));
-  return digits;
-}
-
 }  // namespace
 
-Client::Client(const Url& url, Conduct conduct, Prng& prng, std::string_view resume_token)
-    : conduct_(conduct), upgrade_(std::make_unique<Upgrade>()) {
+Client::Client(const Url& url, Conduct conduct, Prng& prng, const Resume& resume)
+    : conduct_(conduct), resume_(resume), upgrade_(std::make_unique<Upgrade>()) {
   upgrade_->key = websocket_key(prng.next(), prng.next());
-  Url resuming = url;
-  if (!resume_token.empty()) {
-    const char separator = url.path.find('?') == std::string::npos ? '?' : '&';
-    resuming.path += fmt::format("{}resume={}", separator, resume_token);
-  }
-  upgrade_->request = upgrade_request(resuming, upgrade_->key);
+  std::string claim = resume.token;
+  if (!claim.empty() && resume.seen_event) claim += fmt::format(".{}", *resume.seen_event);
+  upgrade_->request = upgrade_request(url, upgrade_->key, claim);
 }
 
 bool Client::receive(std::span<const std::byte> bytes, ClientEvents& events) {
@@ -125,10 +117,7 @@ bool Client::take_frame(ws::Opcode opcode, std::span<const std::byte> payload,
 std::string_view Client::take_message(const wire::ServerView& message, ClientEvents& events) {
   if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
     if (state_ == State::joined) return "a second welcome";
-    acknowledge_every_ticks_ = std::max(1U, welcome->acknowledge_every_ticks);
-    rate_hz_ = welcome->rate_hz;
-    member_id_ = welcome->member_id;
-    event_sequence_ = welcome->event_sequence;
+    take_welcome(*welcome);
     state_ = State::joined;
     events.on_joined();
     return {};
@@ -138,8 +127,7 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
     return take_snapshot(*snapshot, events);
   }
   if (const auto* event = std::get_if<wire::EventView>(&message)) {
-    events.on_event();
-    return take_event(event->header);
+    return take_event(event->header, events);
   }
   if (const auto* ping = std::get_if<wire::Ping>(&message)) {
     owed_.envelope_pong = ping->sent_ns;
@@ -148,8 +136,7 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
   } else if (const auto* error = std::get_if<wire::ErrorMessage>(&message)) {
     events.on_error(error->text);
   } else if (const auto* going_away = std::get_if<wire::GoingAway>(&message)) {
-    going_back_ = {.delay_ms = going_away->delay_ms,
-                   .resume_token = hexadecimal(going_away->resume_token)};
+    delay_ms_ = going_away->delay_ms;
   }
   // Nothing to do for what a later protocol may add.
   return {};
@@ -159,14 +146,38 @@ std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, Clien
   const std::uint64_t tick = snapshot.header.tick;
   const bool rises = !newest_tick_ || tick > *newest_tick_;
   newest_tick_ = std::max(newest_tick_.value_or(0), tick);
+  if (!has_state_) has_state();
   events.on_snapshot(snapshot);
   return rises ? "" : "a tick that does not rise";
 }
 
-std::string_view Client::take_event(const wire::EventHeader& event) {
+void Client::take_welcome(const wire::Welcome& welcome) {
+  acknowledge_every_ticks_ = std::max(1U, welcome.acknowledge_every_ticks);
+  rate_hz_ = welcome.rate_hz;
+  member_id_ = welcome.member_id;
+  resumed_ = welcome.resumed;
+  events_complete_ = welcome.events_complete;
+  resume_.token = base64url(welcome.resume_token);
+  resume_.event_sequence = welcome.event_sequence;
+  seen_event_ = welcome.event_position;
+  if (welcome.events_complete) has_state();
+}
+
+/// From here on what this client has is known by its newest event alone.
+void Client::has_state() {
+  has_state_ = true;
+  resume_.seen_event = seen_event_;
+}
+
+std::string_view Client::take_event(const wire::EventHeader& event, ClientEvents& events) {
+  events.on_event();
+  const bool rises = event.position > seen_event_;
+  seen_event_ = event.position;
+  if (has_state_) resume_.seen_event = seen_event_;
+  if (!rises) return "an event that came before";
   if (event.sequence == 0) return {};  // to this member alone
-  const std::uint64_t expected = event_sequence_ + 1;
-  event_sequence_ = event.sequence;
+  const std::uint64_t expected = resume_.event_sequence + 1;
+  resume_.event_sequence = event.sequence;
   return event.sequence == expected ? "" : "an event that is not the next one";
 }
 

@@ -36,10 +36,12 @@ class ClientEvents {
   virtual void on_checked(std::string_view problem) = 0;
 };
 
-/// How to come back after a server's going_away.
-struct GoingBack {
-  std::uint32_t delay_ms = 0;
-  std::string resume_token;  ///< in hexadecimal; empty when there is none
+/// What a client comes back with.
+struct Resume {
+  std::string token;  ///< in base64url, as it travels; empty: as a new member
+  /// The newest event that it has; nothing when it lacks the state that events go on from.
+  std::optional<std::uint64_t> seen_event;
+  std::uint64_t event_sequence = 0;
 };
 
 class Client {
@@ -50,14 +52,19 @@ class Client {
     bool idle;
   };
 
-  /// `resume_token`: of the session before, as GoingBack has it; empty: a new member.
-  Client(const Url& url, Conduct conduct, Prng& prng, std::string_view resume_token = {});
+  /// `resume`: of the session before.
+  Client(const Url& url, Conduct conduct, Prng& prng, const Resume& resume = {});
 
   [[nodiscard]] State state() const { return state_; }
   /// As the welcome says; 0 before it.
   [[nodiscard]] std::uint32_t member_id() const { return member_id_; }
-  /// What the server has said about coming back; nothing when it has not.
-  [[nodiscard]] const std::optional<GoingBack>& going_back() const { return going_back_; }
+  /// How long the server has asked to wait before coming back; nothing when it has not.
+  [[nodiscard]] std::optional<std::uint32_t> delay_ms() const { return delay_ms_; }
+  /// What to come back with: what it came with until its welcome has come.
+  [[nodiscard]] const Resume& resume() const { return resume_; }
+  /// The welcome said that it is the member that it was, and that the events go on.
+  [[nodiscard]] bool resumed() const { return resumed_; }
+  [[nodiscard]] bool events_complete() const { return events_complete_; }
   /// Ticks a second, as the welcome says; 0 before it.
   [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
   /// Takes what the socket received. False when the session is over: then send what
@@ -104,7 +111,9 @@ class Client {
                                               ClientEvents& events);
   [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotView& snapshot,
                                                ClientEvents& events);
-  [[nodiscard]] std::string_view take_event(const wire::EventHeader& event);
+  void take_welcome(const wire::Welcome& welcome);
+  [[nodiscard]] std::string_view take_event(const wire::EventHeader& event, ClientEvents& events);
+  void has_state();
   [[nodiscard]] bool owes_acknowledgement(Instant now) const;
   void end(ws::CloseCode code, std::string_view why);
   [[nodiscard]] std::span<const std::byte> framed(ws::Opcode opcode,
@@ -120,11 +129,15 @@ class Client {
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
   std::uint64_t acknowledged_tick_ = 0;       ///< 0: none yet
   Instant acknowledged_at_{};
-  std::uint64_t event_sequence_ = 0;
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
   std::string close_reason_;
   std::string join_failure_;
-  std::optional<GoingBack> going_back_;
+  std::optional<std::uint32_t> delay_ms_;
+  Resume resume_;
+  bool resumed_ = false;
+  bool events_complete_ = false;
+  bool has_state_ = false;  ///< that events go on from
+  std::uint64_t seen_event_ = 0;
   std::unique_ptr<Upgrade> upgrade_;
   FrameSplitter splitter_;
   Owed owed_;

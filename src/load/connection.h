@@ -30,12 +30,14 @@ struct Connection {
   bool lost = false;     ///< no more is to come; closed once nothing is pending
   bool counted = false;  ///< how it ended is in the report
 
-  /// The server restarts: closed with 1012, and not welcomed again yet.
+  bool dropped = false;  ///< lost on purpose, and not welcomed again yet
+
+  /// Lost on purpose or closed with 1012, and not welcomed again yet.
   bool away = false;
   Instant away_since{};
   Instant return_at{};
   std::uint32_t member_before = 0;
-  std::string resume_token;
+  Resume resume;
 
   [[nodiscard]] bool joined() const {
     return has_joined && client->state() == Client::State::joined && !lost;

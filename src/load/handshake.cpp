@@ -63,11 +63,13 @@ std::string websocket_key(std::uint64_t high, std::uint64_t low) {
   return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(size)};
 }
 
-std::string upgrade_request(const Url& url, std::string_view key) {
+std::string upgrade_request(const Url& url, std::string_view key, std::string_view resume_claim) {
+  std::string offers(ws::subprotocol);
+  if (!resume_claim.empty()) offers += fmt::format(", {}{}", ws::resume_offer, resume_claim);
   return fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {}\r\n\r\n",
-      url.path, url.authority, key, ws::subprotocol);
+      url.path, url.authority, key, offers);
 }
 
 std::optional<UpgradeAnswer> judge_answer(std::string_view received, std::string_view key,

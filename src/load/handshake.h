@@ -14,8 +14,10 @@ namespace ringcast::load {
 /// A Sec-WebSocket-Key of these sixteen bytes.
 [[nodiscard]] std::string websocket_key(std::uint64_t high, std::uint64_t low);
 
-/// GET with subprotocol ringcast.v1 offered.
-[[nodiscard]] std::string upgrade_request(const Url& url, std::string_view key);
+/// GET with subprotocol ringcast.v1 offered. `resume_claim`: what a client that comes back says;
+/// empty: nothing.
+[[nodiscard]] std::string upgrade_request(const Url& url, std::string_view key,
+                                          std::string_view resume_claim = {});
 
 struct UpgradeAnswer {
   std::size_t head_bytes = 0;  ///< up to and with the empty line; frames may follow

@@ -16,6 +16,7 @@ namespace {
 
 /// More would be a schedule that this program can't keep.
 constexpr double inputs_per_s_max = 1'000;
+constexpr double drops_per_s_max = 10'000;
 
 /// For one of several addresses to answer, before the next is tried.
 constexpr Nanoseconds address_patience = std::chrono::seconds(3);
@@ -67,6 +68,9 @@ Result<void> check(const LoadOptions& options) {
   if (options.seconds == 0) return fail("the window is at least 1 s long");
   if (!(options.inputs_per_s >= 0 && options.inputs_per_s <= inputs_per_s_max)) {
     return fail(fmt::format("inputs are from 0 to {}/s", inputs_per_s_max));
+  }
+  if (!(options.drops_per_s >= 0 && options.drops_per_s <= drops_per_s_max)) {
+    return fail(fmt::format("drops are from 0 to {}/s", drops_per_s_max));
   }
   if (const auto url = parse_url(options.url); !url) return std::unexpected(url.error());
   if (options.from.empty()) return {};

@@ -27,6 +27,7 @@ struct LoadOptions {
   std::uint32_t seconds = 10;   ///< of the measured window
   std::uint32_t joins_per_s = 1'000;
   double inputs_per_s = 0;  ///< of each client
+  double drops_per_s = 0;   ///< connections lost on purpose, of all clients together
   bool acknowledge = true;
   /// Clients that only connect and stay: no welcome is awaited and nothing is sent.
   bool idle = false;
@@ -104,13 +105,17 @@ struct LoadReport {
   static constexpr std::size_t close_reasons_max = 32;
 
   /// Sessions that the server closed with 1012, as often as it did: not among `closed`. Their
-  /// clients come back when and as its going_away said.
+  /// clients come back when its going_away said.
   std::uint32_t restarted = 0;
-  std::uint32_t returned = 0;       ///< of those, who were welcomed again
-  std::uint32_t resumed = 0;        ///< of those, who were the member that they had been
+  std::uint32_t dropped = 0;   ///< connections that were lost on purpose; these come back, too
+  std::uint32_t returned = 0;  ///< of both, who were welcomed again
+  std::uint32_t resumed = 0;   ///< of those, who were the member that they had been
+  std::uint32_t events_complete = 0;  ///< of those, who then had missed no event
+  /// To everyone, by dropped clients that were their members again: all that they were never told.
+  std::uint64_t events_missed = 0;
   std::uint32_t return_failed = 0;  ///< refused, reset, left unanswered, or still away at the end
   std::string return_error;         ///< the first one's reason; empty when there was none
-  Histogram away;                   ///< from the close frame to the welcome
+  Histogram away;                   ///< from the end of the one session to the next one's welcome
 
   Nanoseconds clock_offset{};       ///< server minus here, as ages were corrected by
   Nanoseconds clock_uncertainty{};  ///< half the shortest round trip; 0 without an answer

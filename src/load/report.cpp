@@ -120,8 +120,11 @@ std::string to_json(const LoadReport& report) {
   field("closed", closes(report));
   field("close_reasons", close_reasons(report));
   field("restarted", report.restarted);
+  field("dropped", report.dropped);
   field("returned", report.returned);
   field("resumed", report.resumed);
+  field("events_complete", report.events_complete);
+  field("events_missed", report.events_missed);
   field("return_failed", report.return_failed);
   field("return_error", json_string(report.return_error));
   field("away_ms", fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"max":{:.1f}}})",
@@ -159,12 +162,15 @@ std::string to_text(const LoadReport& report) {
     const auto& [code, reason] = ended;
     add("{} sessions ended early with {}: {}\n", count, code, reason);
   }
-  if (report.restarted > 0) {
-    add("{} sessions ended by a restart: {} came back after p50 {:.0f} ms, max {:.0f} ms, {} of "
-        "them as the member they were\n",
-        report.restarted, report.returned, in_milliseconds(report.away.quantile(0.5)),
-        in_milliseconds(report.away.max()), report.resumed);
+  if (report.restarted > 0) add("{} sessions ended by a restart\n", report.restarted);
+  if (report.dropped > 0) add("{} connections dropped\n", report.dropped);
+  if (report.restarted + report.dropped > 0) {
+    add("{} came back after p50 {:.0f} ms, max {:.0f} ms, {} of them as the member they were, {} "
+        "without missing an event\n",
+        report.returned, in_milliseconds(report.away.quantile(0.5)),
+        in_milliseconds(report.away.max()), report.resumed, report.events_complete);
   }
+  if (report.events_missed > 0) add("{} events were never told\n", report.events_missed);
   if (report.return_failed > 0) {
     add("{} could not come back; the first: {}\n", report.return_failed, report.return_error);
   }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace ringcast::load {
 namespace {
@@ -104,11 +105,19 @@ class Run::Events final : public ClientEvents {
  private:
   void came_back(Instant now) {
     LoadReport& report = run_.report_;
+    const Client& client = *connection_.client;
+    const bool was_dropped = std::exchange(connection_.dropped, false);
     connection_.away = false;
     ++report.returned;
-    if (connection_.client->member_id() == connection_.member_before &&
-        !connection_.resume_token.empty()) {
+    if (client.resumed() && client.member_id() == connection_.member_before) {
       ++report.resumed;
+      if (client.events_complete()) {
+        ++report.events_complete;
+      } else if (was_dropped) {
+        const std::uint64_t had = connection_.resume.event_sequence;
+        // A server that was restarted meanwhile numbers them anew.
+        report.events_missed += std::max(client.resume().event_sequence, had) - had;
+      }
     }
     report.away.record(now - connection_.away_since);
   }
@@ -172,6 +181,7 @@ void Run::beat(Instant now) {
   read_slow_ones(now);
   if (phase_ != Phase::joining && phase_ != Phase::closing) {
     send_inputs_due(now);
+    if (phase_ == Phase::measuring) drop_due(now);
     ask_for_the_time();
   }
   if (beats_ % beats_per_progress == 0) say_progress(now);
@@ -290,6 +300,19 @@ void Run::send_inputs_due(Instant now) {
   }
 }
 
+void Run::drop_due(Instant now) {
+  const double elapsed = std::chrono::duration<double>(now - phase_started_).count();
+  const auto due = static_cast<std::uint64_t>(elapsed * options_.drops_per_s);
+  for (; drops_scheduled_ < due; ++drops_scheduled_) {
+    const auto index = static_cast<std::uint32_t>(prng_.below(options_.clients));
+    Connection& connection = connections_[index];
+    if (!connection.joined() || connection.away) continue;
+    connection.dropped = true;
+    ++report_.dropped;
+    lose(index, "");
+  }
+}
+
 void Run::read_slow_ones(Instant now) {
   for (const std::uint32_t index : slow_ones_) {
     if ((beats_ + index) % beats_per_slow_read == 0) read_slowly(index, now);
@@ -375,7 +398,7 @@ void Run::connect(std::uint32_t index) {
   Connection& connection = connections_[index];
   connection.client.emplace(
       url_, Client::Conduct{.acknowledge = options_.acknowledge, .idle = options_.idle}, prng_,
-      connection.resume_token);
+      connection.resume);
   connection.connect_started = clock_.now();
   std::optional<Address> source;
   if (sources_) {
@@ -467,9 +490,9 @@ void Run::count_end(std::uint32_t index, std::string_view why) {
   if (connection.counted) return;
   connection.counted = true;
   if (phase_ == Phase::closing) return;  // by our own wish
-  if (connection.client && connection.client->close_code() == ws::CloseCode::service_restart) {
-    return send_away(index);
-  }
+  const bool restarts =
+      connection.client && connection.client->close_code() == ws::CloseCode::service_restart;
+  if (restarts || (connection.dropped && !connection.away)) return send_away(index);
   if (connection.away) return count_return_failed(index, why);
   if (connection.has_joined) {
     count_close(static_cast<std::uint16_t>(connection.client->close_code()), why);
@@ -498,14 +521,14 @@ void Run::count_return_failed(std::uint32_t index, std::string_view why) {
 // Without a word about it, as long as after any lost connection (docs/protocol.md).
 void Run::send_away(std::uint32_t index) {
   Connection& connection = connections_[index];
-  const auto& said = connection.client->going_back();
+  const auto delay_ms = connection.client->delay_ms();
   const Instant now = clock_.now();
-  if (said) connection.resume_token = said->resume_token;
+  connection.resume = connection.client->resume();
   connection.return_at =
-      now + (said ? Nanoseconds(std::chrono::milliseconds(said->delay_ms))
-                  : seconds_of(first_backoff_seconds * (0.5 + 0.5 * prng_.unit())));
+      now + (delay_ms ? Nanoseconds(std::chrono::milliseconds(*delay_ms))
+                      : seconds_of(first_backoff_seconds * (0.5 + 0.5 * prng_.unit())));
   if (connection.away) return;  // it had not even been welcomed again
-  ++report_.restarted;
+  if (!connection.dropped) ++report_.restarted;
   connection.away = true;
   connection.away_since = now;
   connection.member_before = connection.client->member_id();

@@ -38,6 +38,7 @@ class Run {
   void connect_due(Instant now);
   void bring_back(Instant now);
   void send_inputs_due(Instant now);
+  void drop_due(Instant now);
   void read_slow_ones(Instant now);
   void ask_for_the_time();
   void say_progress(Instant now);
@@ -78,7 +79,7 @@ class Run {
   Prng prng_{1};
   std::vector<Connection> connections_;
   std::vector<std::uint32_t> slow_ones_;
-  std::vector<std::uint32_t> away_;  // closed with 1012 and not welcomed again yet
+  std::vector<std::uint32_t> away_;  // and not welcomed again yet
   std::vector<std::byte> slow_buffer_;
 
   Phase phase_ = Phase::joining;
@@ -91,6 +92,7 @@ class Run {
   std::uint32_t connects_begun_ = 0;
   std::uint32_t sockets_open_ = 0;
   std::uint64_t inputs_scheduled_ = 0;
+  std::uint64_t drops_scheduled_ = 0;
   std::uint64_t frames_told_ = 0;
   std::uint32_t receivers_ = 0;  // joined, not slow
   std::uint32_t rate_hz_ = 0;    // the room's

@@ -157,9 +157,20 @@ struct RoomCellRow {
   std::string_view help;
   std::string_view type;
   Cell RoomMetrics::* cell;
+  std::string_view label = {};  ///< tells rows of one family apart; those have the first one's help
 };
 constexpr auto room_cells = std::to_array<RoomCellRow>({
     {"room_members", "Sessions inside the room.", "gauge", &RoomMetrics::members},
+    {"room_away", "Members whose connection was lost and whose place is kept.", "gauge",
+     &RoomMetrics::away},
+    {"room_resumed_total", "Members who came back to their place.", "counter",
+     &RoomMetrics::resumed},
+    {"room_resumes_refused_total", "Resume tokens that were good for nothing.", "counter",
+     &RoomMetrics::resumes_refused_invalid, R"(reason="invalid")"},
+    {"room_resumes_refused_total", "", "counter", &RoomMetrics::resumes_refused_spent,
+     R"(reason="spent")"},
+    {"room_resumes_refused_total", "", "counter", &RoomMetrics::resumes_refused_gone,
+     R"(reason="gone")"},
     {"room_backlog_frames", "Frames waiting for the room's members on its home core.", "gauge",
      &RoomMetrics::backlog_frames},
     {"room_backlog_bytes", "Bytes waiting for the room's members on its home core.", "gauge",
@@ -239,11 +250,13 @@ std::vector<RoomGroup> grouped(std::span<const NamedRoom> rooms, std::size_t nam
 
 void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
   for (const RoomCellRow& row : room_cells) {
-    writer.family(row.name, row.help, row.type);
+    if (!row.help.empty()) writer.family(row.name, row.help, row.type);
     for (const RoomGroup& group : groups) {
       std::uint64_t sum = 0;
       for (const RoomMetrics* room : group.rooms) sum += (room->*row.cell).value();
-      writer.sample(row.name, group.label, sum);
+      writer.sample(row.name,
+                    row.label.empty() ? group.label : fmt::format("{},{}", group.label, row.label),
+                    sum);
     }
   }
   constexpr std::string_view saving = "room_checkpoint_seconds_total";

@@ -177,7 +177,12 @@ struct CoreMetrics {
 /// What a room's home core records of it.
 struct RoomMetrics {
   Cell members;
-  Cell backlog_frames;  ///< waiting for its members on the home core, likewise the next
+  Cell away;                     ///< members whose place is kept for them
+  Cell resumed;                  ///< members who came back
+  Cell resumes_refused_invalid;  ///< tokens that are none of this room's
+  Cell resumes_refused_spent;    ///< tokens that were older than the newest
+  Cell resumes_refused_gone;     ///< tokens of members who have left
+  Cell backlog_frames;           ///< waiting for its members on the home core, likewise the next
   Cell backlog_bytes;
   Cell tick;
   Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for

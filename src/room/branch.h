@@ -1,6 +1,6 @@
-// The members of a room whose sessions live on one core, as that core knows them: the room's home
-// core has a branch like every other. Who has been admitted gets a place; who has been welcomed is
-// among the members that a broadcast reaches.
+// The members of a room whose sessions live on one core, as that core knows them: by their seats
+// (room.h). The room's home core has a branch like every other. Who has been admitted gets a place;
+// who has been welcomed is among the members that a broadcast reaches.
 #pragma once
 
 #include <cassert>
@@ -14,6 +14,14 @@
 #include "ringcast/simulation.h"
 
 namespace ringcast::room {
+
+/// A member is welcomed: from here on broadcasts reach it.
+struct Welcomed {
+  MemberId seat{};
+  MemberId member{};
+  std::uint64_t tick = 0;
+  bool needs_state = true;  ///< it is a newcomer, as far as the full state goes
+};
 
 class Branch {
  public:
@@ -34,24 +42,22 @@ class Branch {
     places_.emplace(id, Place{session, not_welcomed});
     return id;
   }
-  /// One whom the room had before a restart of the server: its id is below all that are given out.
-  void readmit(MemberId id, Handle session) { places_.emplace(id, Place{session, not_welcomed}); }
   /// Ids below `end` were given out before a restart of the server: none of them is again.
   void begin_ids_at(std::uint32_t end) {
     if (next_ < end) next_ += (end - next_ + stride_ - 1) / stride_ * stride_;
   }
   /// Every id given out so far is below.
   [[nodiscard]] std::uint32_t ids_end() const { return next_; }
-  /// The member is reached by broadcasts from here on. Passed over when it has left meanwhile.
-  /// `tick`: that in which it is welcomed; newcomers() are those of the newest such tick.
-  void welcome(MemberId id, std::uint64_t tick) {
-    if (tick != newcomers_tick_) newcomers_.clear();
-    newcomers_tick_ = tick;
-    const auto place = places_.find(id);
+  /// Passed over when it has left meanwhile. newcomers() are those of the newest tick in which
+  /// anybody was welcomed.
+  void welcome(const Welcomed& welcomed) {
+    if (welcomed.tick != newcomers_tick_) newcomers_.clear();
+    newcomers_tick_ = welcomed.tick;
+    const auto place = places_.find(welcomed.seat);
     if (place == places_.end() || place->second.index != not_welcomed) return;
     place->second.index = static_cast<std::uint32_t>(members_.size());
-    members_.push_back({id, place->second.session});
-    newcomers_.push_back(id);
+    members_.push_back({welcomed.seat, place->second.session});
+    if (welcomed.needs_state) newcomers_.push_back(welcomed.seat);
   }
   void remove(MemberId id) {
     const auto place = places_.find(id);

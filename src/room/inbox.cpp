@@ -12,6 +12,10 @@ void Inbox::leave(MemberId member, LeaveReason reason) {
   commands_.push_back({Command::Kind::leave, reason, {}, member, 0, {}});
 }
 
+void Inbox::away(MemberId member) {
+  commands_.push_back({Command::Kind::away, {}, {}, member, 0, {}});
+}
+
 bool Inbox::input(MemberId member, std::span<const std::byte> payload, MessageType type) {
   return append({Command::Kind::input, {}, type, member, 0, {}}, payload);
 }

@@ -1,5 +1,5 @@
-// What waits for a room's next tick: joins, leaves, inputs, internal events, in the order in which
-// they came. Bounded; memory comes with the first input and goes when it has been idle for seconds.
+// What waits for a room's next tick: who joins (again), leaves or is away, inputs, internal events,
+// in the order in which they came. Bounded; memory comes with the first input and goes when it has been idle for seconds.
 // Payloads are copied into a run of bytes that starts anew with each tick. Inputs and internal
 // events may be refused, joins and leaves never.
 #pragma once
@@ -15,11 +15,11 @@
 namespace ringcast::room {
 
 struct Command {
-  enum class Kind : std::uint8_t { join, leave, input, internal_event };
+  enum class Kind : std::uint8_t { join, leave, away, input, internal_event };
   Kind kind;
   LeaveReason leave_reason;  ///< leave
   MessageType type;          ///< input
-  MemberId member;           ///< join, leave, input
+  MemberId member;           ///< join, leave, away, input
   std::uint32_t event_kind;  ///< internal_event
   std::span<const std::byte> payload;
 };
@@ -31,6 +31,7 @@ class Inbox {
 
   void join(MemberId member);
   void leave(MemberId member, LeaveReason reason);
+  void away(MemberId member);
   /// False when full; the input is then the caller's to count.
   [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type);
   [[nodiscard]] bool internal_event(std::uint32_t kind, std::span<const std::byte> payload);

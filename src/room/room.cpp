@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 namespace ringcast::room {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> simulation_calls{
+constexpr std::array<std::string_view, 11> simulation_calls{
     "no call",      "join()", "leave()",   "input()", "internal_event()",
-    "full_state()", "step()", "closing()", "save()"};
+    "full_state()", "step()", "closing()", "save()", "away()", "back()"};
 
 }  // namespace
 
@@ -59,48 +60,137 @@ Instant Room::scheduled(std::uint64_t turn) const {
   return start_ + std::chrono::seconds(whole) + Nanoseconds(part);
 }
 
+MemberId Room::member_on(MemberId seat) const {
+  const auto sits = members_by_seat_.find(seat);
+  return sits == members_by_seat_.end() ? seat : sits->second;
+}
+
+Room::Places::iterator Room::place_of(MemberId seat) {
+  const auto place = places_.find(member_on(seat));
+  return place != places_.end() && place->second.seat == seat ? place : places_.end();
+}
+
 void Room::admit(MemberId id, std::uint32_t core) {
   assert(core < by_core_.size());
-  assert(has_place() || std::ranges::find(claimed_, id) != claimed_.end());
-  places_.emplace(id, Place{core, Standing::admitted});
+  assert(has_place());
+  places_.emplace(id, Place{.core = core, .seat = id, .run = run_});
   inbox_.join(id);
 }
 
-bool Room::has(MemberId id) const {
-  const auto place = places_.find(id);
-  return place != places_.end() && place->second.standing != Standing::never_joins;
+Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
+                         std::optional<std::uint64_t> seen_event) {
+  const auto found = places_.find(ticket.member);
+  if (found == places_.end() || found->second.run != ticket.run) return Resumption::gone;
+  Place& place = found->second;
+  if (place.standing == Standing::never_joins) return Resumption::gone;
+  if (ticket.generation < place.generation) return Resumption::spent;
+  // Who comes back while its session seems alive is believed: connections die in silence.
+  if (place.standing == Standing::joined || place.standing == Standing::admitted) {
+    superseded_.push_back({ticket.member, place.core, place.seat});
+    if (place.standing == Standing::joined) inbox_.away(ticket.member);
+    leave_session(found);
+  } else {
+    metrics_.away.set(--away_);
+  }
+  place.standing = Standing::admitted;
+  place.core = core;
+  place.seat = seat;
+  members_by_seat_.emplace(seat, ticket.member);
+  // It has this one: older ones are spent, and the one that it will be given is the next.
+  place.generation = ticket.generation;
+  place.seen_event = place.restored ? std::nullopt : seen_event;
+  inbox_.join(ticket.member);
+  return Resumption::resumed;
 }
 
-void Room::depart(MemberId member, LeaveReason reason) {
-  const auto place = places_.find(member);
-  assert(place != places_.end());
-  if (place->second.standing == Standing::admitted) {
-    place->second.standing = Standing::never_joins;
-    never_entered_.push_back(member);
-    // The simulation has it since it was restored.
-    if (std::erase(claimed_, member) != 0) part_with(member, reason);
+bool Room::has(MemberId seat) const {
+  const auto place = places_.find(member_on(seat));
+  return place != places_.end() && place->second.seat == seat &&
+         place->second.standing != Standing::never_joins;
+}
+
+/// Its session is none of the room's any more.
+void Room::leave_session(Places::iterator place) {
+  Place& its = place->second;
+  if (its.standing == Standing::joined) {
+    --by_core_[its.core];
+    metrics_.members.set(--members_);
+  }
+  if (its.seat != place->first) members_by_seat_.erase(its.seat);
+  its.seat = MemberId{};
+}
+
+void Room::depart(MemberId seat, LeaveReason reason) {
+  const auto place = place_of(seat);
+  if (place == places_.end()) return;
+  Place& its = place->second;
+  if (its.standing == Standing::admitted && !its.known) {
+    its.standing = Standing::never_joins;
+    never_entered_.push_back(place->first);
     return;
   }
-  --by_core_[place->second.core];
-  metrics_.members.set(--members_);
-  places_.erase(place);
-  part_with(member, reason);
+  const bool had_entered = its.standing == Standing::joined;
+  leave_session(place);
+  const bool was_lost = reason == LeaveReason::disconnected || reason == LeaveReason::overflow;
+  if (encoding_ == Encoding::raw || (!was_lost && reason != LeaveReason::shutdown)) {
+    part_with(place, reason);
+  } else if (reason == LeaveReason::shutdown) {
+    if (keeping_ == Keeping::no) return part_with(place, reason);
+    await(place, never);
+  } else if (!had_entered) {
+    // Its welcome was lost: as if it had not come.
+    await(place, keep_away_for_ == Nanoseconds(0) ? its.until : Instant{});
+  } else if (keep_away_for_ == Nanoseconds(0)) {
+    part_with(place, reason);
+  } else {
+    if (!failed_) inbox_.away(place->first);
+    await(place, Instant{});
+  }
 }
 
-void Room::part_with(MemberId member, LeaveReason reason) {
-  if (failed_) return;
-  if (keeping_ != Keeping::no && reason == LeaveReason::shutdown) {
-    kept_.push_back(member);
-  } else {
-    inbox_.leave(member, reason);
+/// `until` {}: as long as anybody, from the next tick on.
+void Room::await(Places::iterator place, Instant until) {
+  Place& its = place->second;
+  its.standing = Standing::away;
+  its.until = until;
+  metrics_.away.set(++away_);
+  away_until_ = std::min(away_until_, until);
+  if (std::exchange(its.listed, true)) return;
+  away_members_.push_back(place->first);
+}
+
+void Room::part_with(Places::iterator place, LeaveReason reason) {
+  if (!failed_) inbox_.leave(place->first, reason);
+  places_.erase(place);
+}
+
+void Room::welcome_seen(MemberId seat) {
+  const auto place = place_of(seat);
+  if (place == places_.end() || !std::exchange(place->second.unproven, false)) return;
+  ++place->second.generation;
+  place->second.restored = false;
+}
+
+bool Room::input(MemberId seat, std::span<const std::byte> payload, MessageType type) {
+  const auto place = place_of(seat);
+  return place == places_.end() || inbox_.input(place->first, payload, type);
+}
+
+/// In the order of their ids: that of a hash table decides nothing.
+std::vector<MemberId> Room::all_away() const {
+  std::vector<MemberId> away;
+  for (const auto& [id, place] : places_) {
+    if (place.standing == Standing::away) away.push_back(id);
   }
+  std::ranges::sort(away);
+  return away;
 }
 
 void Room::begin_shutdown(bool keep) {
   keeping_ = keep ? Keeping::yes : Keeping::no;
   if (keep) return;
-  for (const MemberId member : kept_) inbox_.leave(member, LeaveReason::shutdown);
-  kept_.clear();
+  for (const MemberId member : all_away()) part_with(places_.find(member), LeaveReason::shutdown);
+  metrics_.away.set(away_ = 0);
 }
 
 namespace {
@@ -128,66 +218,84 @@ std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
     }
   }
   inbox_.clear();
-  // Those who were awaited and have not come before this server ended, too: a later one may be
-  // luckier.
-  kept_.insert(kept_.end(), awaited_.begin(), awaited_.end());
   begin_call(SimulationCall::save);
   auto state = simulation_->save();
   if (!state) return std::nullopt;
-  return KeptRoom{.tick = tick_,
-                  .member_ids_end = member_ids_end,
-                  .members = std::move(kept_),
-                  .state = std::move(*state)};
+  KeptRoom kept{
+      .tick = tick_, .member_ids_end = member_ids_end, .members = {}, .state = std::move(*state)};
+  for (const MemberId member : all_away()) {
+    const Place& place = places_.at(member);
+    kept.members.push_back({member, place.run, place.generation});
+  }
+  return kept;
 }
 
 // Whoever the simulation knows is either back before long or leaves then: those whose leave is
-// still in the inbox, and those who have not joined again yet, are to be found in what it saves.
+// still in the inbox are to be found in what it saves, too, and have no ticket that is good.
 std::optional<KeptRoom> Room::checkpoint(std::uint32_t member_ids_end) const {
   begin_call(SimulationCall::save);
   auto state = simulation_->save();
   if (!state) return std::nullopt;
-  KeptRoom kept{.tick = tick_,
-                .member_ids_end = member_ids_end,
-                .members = kept_,
-                .state = std::move(*state)};
+  KeptRoom kept{
+      .tick = tick_, .member_ids_end = member_ids_end, .members = {}, .state = std::move(*state)};
   for (const auto& [id, place] : places_) {
-    if (place.standing == Standing::joined) kept.members.push_back(id);
+    if (place.known) kept.members.push_back({id, place.run, place.generation});
   }
   for (const Command& command : inbox_.commands()) {
-    if (command.kind == Command::Kind::leave) kept.members.push_back(command.member);
+    if (command.kind != Command::Kind::leave) continue;
+    kept.members.push_back({command.member, run_, std::numeric_limits<std::uint32_t>::max()});
   }
-  kept.members.insert(kept.members.end(), awaited_.begin(), awaited_.end());
-  kept.members.insert(kept.members.end(), claimed_.begin(), claimed_.end());
-  std::ranges::sort(kept.members);
+  std::ranges::sort(kept.members, {}, &Ticket::member);
   return kept;
 }
 
 void Room::resume(const KeptRoom& kept, Instant until) {
   tick_ = kept.tick;
-  awaited_ = kept.members;
-  awaited_until_ = until;
-}
-
-bool Room::claim(MemberId id) {
-  if (std::erase(awaited_, id) == 0) return false;
-  claimed_.push_back(id);
-  return true;
-}
-
-void Room::give_up_awaited(Instant now, Outbound& out) {
-  if (now < awaited_until_) return;
-  for (const MemberId member : awaited_) {
-    begin_call(SimulationCall::leave, member);
-    simulation_->leave(member, LeaveReason::disconnected, out);
+  for (const Ticket& ticket : kept.members) {
+    const auto place = places_
+                           .emplace(ticket.member, Place{.known = true,
+                                                         .rejoins = true,
+                                                         .restored = true,
+                                                         .run = ticket.run,
+                                                         .generation = ticket.generation})
+                           .first;
+    await(place, until);
   }
-  awaited_.clear();
-  awaited_until_ = never;
+}
+
+// During a shutdown that keeps the room everybody is kept.
+void Room::give_up_away(Instant now) {
+  if (now < away_until_ || keeping_ == Keeping::yes) return;
+  away_until_ = never;
+  std::erase_if(away_members_, [&](MemberId member) {
+    const auto place = places_.find(member);
+    if (place == places_.end()) return true;
+    Place& its = place->second;
+    if (its.standing != Standing::away) {
+      its.listed = false;
+      return true;
+    }
+    if (its.until == Instant{}) its.until = now + keep_away_for_;
+    if (its.until > now) {
+      away_until_ = std::min(away_until_, its.until);
+      return false;
+    }
+    metrics_.away.set(--away_);
+    part_with(place, LeaveReason::disconnected);
+    return true;
+  });
 }
 
 std::optional<Member> Room::find(MemberId member) const {
   const auto place = places_.find(member);
   if (place == places_.end() || place->second.standing != Standing::joined) return std::nullopt;
-  return Member{member, place->second.core};
+  return Member{member, place->second.core, place->second.seat};
+}
+
+bool Room::awaits(MemberId member) const {
+  const auto place = places_.find(member);
+  return place != places_.end() && place->second.known &&
+         place->second.standing != Standing::joined;
 }
 
 bool Room::never_entered(MemberId id) const {
@@ -197,26 +305,42 @@ bool Room::never_entered(MemberId id) const {
 }
 
 void Room::enter(MemberId id, Audience& audience) {
-  const auto place = places_.find(id);
-  place->second.standing = Standing::joined;
-  std::erase(claimed_, id);
-  const Member member{id, place->second.core};
+  const auto found = places_.find(id);
+  // It has left again, or this is the second of two returns.
+  if (found == places_.end() || found->second.standing != Standing::admitted) return;
+  Place& place = found->second;
+  place.standing = Standing::joined;
+  place.unproven = true;
+  const bool returns = std::exchange(place.known, true);
+  const bool joins = !returns || std::exchange(place.rejoins, false);
+  const Member member{id, place.core, place.seat};
   ++by_core_[member.core];
   metrics_.members.set(++members_);
-  newcomers_.push_back(member);
-  audience.welcome(member);
-  begin_call(SimulationCall::join, id);
-  simulation_->join(id, audience);
+  const Admission admission{{id, place.run, place.generation + 1}, returns, place.seen_event};
+  if (audience.welcome(member, admission)) newcomers_.push_back(member);
+  if (joins) {
+    begin_call(SimulationCall::join, id);
+    simulation_->join(id, audience);
+  } else {
+    begin_call(SimulationCall::back, id);
+    simulation_->back(id, audience);
+  }
 }
 
 void Room::drain(Audience& audience) {
   newcomers_.clear();
+  for (const Member& session : superseded_) audience.superseded(session);
+  superseded_.clear();
   // By index and by value: what the audience does about a member may append a leave.
   for (std::size_t index = 0; index < inbox_.commands().size(); ++index) {
     const Command command = inbox_.commands()[index];
     switch (command.kind) {
       case Command::Kind::join:
-        if (!never_entered(command.member)) enter(command.member, audience);
+        enter(command.member, audience);
+        break;
+      case Command::Kind::away:
+        begin_call(SimulationCall::away, command.member);
+        simulation_->away(command.member, audience);
         break;
       case Command::Kind::leave:
         begin_call(SimulationCall::leave, command.member);
@@ -257,7 +381,7 @@ void Room::tick(Instant now, Audience& audience) {
     ++turn_;
   }
   next_tick_ = scheduled(turn_);
-  if (keeping_ != Keeping::yes) give_up_awaited(now, audience);
+  give_up_away(now);
   drain(audience);
   begin_call(SimulationCall::step);
   simulation_->step({tick_, period_}, audience);

@@ -19,12 +19,34 @@
 #include "ringcast/simulation.h"
 #include "room/inbox.h"
 #include "room/kept_room.h"
+#include "room/ticket.h"
 
 namespace ringcast::room {
 
+/// A member and its session. The core of a session knows it by its seat: an id that it has given
+/// out to this session alone, so that whatever is still on its way between cores about one that has
+/// been replaced is told from what is about its successor. Who has never come back sits on its own
+/// id.
 struct Member {
   MemberId id{};
   std::uint32_t core = 0;  ///< that its session is on
+  MemberId seat{};
+};
+
+/// How a member enters.
+struct Admission {
+  Ticket ticket;         ///< what its client may come back with
+  bool resumed = false;  ///< it was a member before
+  /// The position of the newest event that its client has; nothing when it has not said, or speaks
+  /// of another server's.
+  std::optional<std::uint64_t> seen_event = std::nullopt;
+};
+
+/// What becomes of a ticket.
+enum class Resumption : std::uint8_t {
+  resumed,
+  spent,  ///< its client has had a newer one since
+  gone    ///< the member has left
 };
 
 /// What a room may be calling its simulation for; the order is that of simulation_calls in
@@ -38,7 +60,9 @@ enum class SimulationCall : std::uint8_t {
   full_state,
   step,
   closing,
-  save
+  save,
+  away,
+  back
 };
 /// As a sentence names it: "step()".
 [[nodiscard]] std::string_view name_of(SimulationCall call);
@@ -46,8 +70,11 @@ enum class SimulationCall : std::uint8_t {
 /// What a tick says beyond what a Simulation can: to newcomers, and about members.
 class Audience : public Outbound {
  public:
-  /// The member's first message.
-  virtual void welcome(const Member& member) = 0;
+  /// The member's first message. False when it is given the events that it missed, and so needs no
+  /// full state.
+  [[nodiscard]] virtual bool welcome(const Member& member, const Admission& admission) = 0;
+  /// Another session has taken the member's place: this one ends.
+  virtual void superseded(const Member& session) = 0;
   /// The full state for those who joined in this tick, after their welcome. Marshaled once.
   virtual void full_state(std::span<const Member> newcomers, const Payload& payload) = 0;
   /// Events are kept until here, so that newcomers get them after their full state and one tick's
@@ -77,28 +104,39 @@ class Room {
   [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
 
-  /// Whether admit() may be called. Members who are awaited after a restart have theirs.
+  /// How long who has lost its connection keeps its place; 0: not at all.
+  void keep_away_for(Nanoseconds duration) { keep_away_for_ = duration; }
+  /// What tickets of this run of the server say.
+  void set_run(std::uint32_t run) { run_ = run; }
+
+  /// Whether admit() may be called. Members who are away have their place.
   [[nodiscard]] bool has_place() const {
-    return !failed_ && places_.size() - never_entered_.size() + awaited_.size() < members_max_;
+    return !failed_ && places_.size() - never_entered_.size() < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
-  /// core's Branch.
+  /// core's Branch and is its seat as well.
   void admit(MemberId id, std::uint32_t core);
-  /// Whether it has been admitted and has not departed.
-  [[nodiscard]] bool has(MemberId id) const;
-  /// The session is gone: it is addressed no more, and leaves in the next tick. Once per member.
-  void depart(MemberId member, LeaveReason reason);
+  /// The ticket's member, whose new session is on `core`, will be back in the next tick; a session
+  /// that it still has ends then. Nothing is done unless the ticket is good. `seat` comes from that
+  /// core's Branch; `seen_event` is what its client says.
+  [[nodiscard]] Resumption readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
+                                   std::optional<std::uint64_t> seen_event);
+  /// Whether a session with this seat has been admitted and has not departed.
+  [[nodiscard]] bool has(MemberId seat) const;
+  /// The session is gone: the member is addressed no more, and is away or leaves from the next tick
+  /// on. Seats that mean nothing any more are passed over; likewise in the next two.
+  void depart(MemberId seat, LeaveReason reason);
+  /// The session's client has shown that it has its welcome.
+  void welcome_seen(MemberId seat);
   /// False when the inbox is full.
-  [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type) {
-    return inbox_.input(member, payload, type);
-  }
+  [[nodiscard]] bool input(MemberId seat, std::span<const std::byte> payload, MessageType type);
   [[nodiscard]] bool post(std::uint32_t kind, std::span<const std::byte> payload) {
     return inbox_.internal_event(kind, payload);
   }
 
   /// The server shuts down. With `keep`, members who depart for LeaveReason::shutdown do not leave:
-  /// they are kept, with all that the simulation has of them, for keep(). Another core's members
-  /// may have departed for it before.
+  /// they are away, with all that the simulation has of them, for keep(); so is who is away
+  /// already. Another core's members may have departed for it before.
   void begin_shutdown(bool keep);
   /// Once all sessions are gone, and as the last call: what a new server can restore; nothing when
   /// the simulation has no state to save. `member_ids_end` comes from the branches.
@@ -106,11 +144,7 @@ class Room {
   /// Between two ticks: what a new server can restore should this one end without keep(); nothing
   /// when the simulation has no state to save. Changes nothing.
   [[nodiscard]] std::optional<KeptRoom> checkpoint(std::uint32_t member_ids_end) const;
-  /// Before the first tick, of a simulation that has been given kept.state: its members are awaited
-  /// until `until`; who has not been admitted again by then leaves.
   void resume(const KeptRoom& kept, Instant until);
-  /// Takes the member off those that are awaited, to be admitted again. False when it is not one.
-  [[nodiscard]] bool claim(MemberId id);
 
   /// Which call of the simulation runs, and whom it is about; the newest, when none does.
   struct Running {
@@ -140,26 +174,47 @@ class Room {
   /// How many of each core, by its index, have joined and not departed.
   [[nodiscard]] std::span<const std::uint32_t> members_by_core() const { return by_core_; }
   [[nodiscard]] std::uint32_t members() const { return members_; }
+  [[nodiscard]] std::uint32_t away() const { return away_; }
+  /// Of one who has joined and is not away.
   [[nodiscard]] std::optional<Member> find(MemberId member) const;
+  /// Whether the member is away, or back from the next tick on.
+  [[nodiscard]] bool awaits(MemberId member) const;
 
  private:
   enum class Standing : std::uint8_t {
     admitted,  ///< its join is in the inbox
     joined,
+    away,        ///< its session is gone, or it was restored: it may be readmitted
     never_joins  ///< left before its join was drained: what is in the inbox of it is passed over
   };
   struct Place {
-    std::uint32_t core;
-    Standing standing;
+    Standing standing = Standing::admitted;
+    bool known = false;     ///< the simulation has been told of it, or was restored with it
+    bool rejoins = false;   ///< restored: the simulation is told of its return by a join
+    bool restored = false;  ///< and its client has not shown yet that it knows
+    bool unproven = false;  ///< its newest ticket has not been shown to have come
+    bool listed = false;    ///< in away_members_
+    std::uint32_t core = 0;
+    MemberId seat{};
+    std::uint32_t run = 0;
+    std::uint32_t generation = 0;  ///< of the oldest ticket that is good
+    std::optional<std::uint64_t> seen_event = std::nullopt;
+    Instant until{};  ///< while away: when it leaves; none: not decided yet
   };
+  using Places = std::unordered_map<MemberId, Place>;
 
   void begin_call(SimulationCall call, MemberId member = {}) const {
     metrics_.running.set(std::uint64_t{std::to_underlying(member)} << 8 | std::to_underlying(call));
   }
+  [[nodiscard]] MemberId member_on(MemberId seat) const;
+  [[nodiscard]] Places::iterator place_of(MemberId seat);
   void drain(Audience& audience);
-  void part_with(MemberId member, LeaveReason reason);
-  void give_up_awaited(Instant now, Outbound& out);
   void enter(MemberId id, Audience& audience);
+  void leave_session(Places::iterator place);
+  void part_with(Places::iterator place, LeaveReason reason);
+  void await(Places::iterator place, Instant until);
+  void give_up_away(Instant now);
+  [[nodiscard]] std::vector<MemberId> all_away() const;
   [[nodiscard]] bool never_entered(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
 
@@ -174,17 +229,20 @@ class Room {
   Instant next_tick_;
   std::uint64_t tick_ = 0;
   bool failed_ = false;
-  std::unordered_map<MemberId, Place> places_;
+  Places places_;
+  std::unordered_map<MemberId, MemberId> members_by_seat_;  ///< of who sits on another id
   std::vector<std::uint32_t> by_core_;
   std::uint32_t members_ = 0;
+  std::uint32_t away_ = 0;
   std::vector<Member> newcomers_;
+  std::vector<Member> superseded_;
   std::vector<MemberId> never_entered_;
   enum class Keeping : std::uint8_t { undecided, yes, no };
   Keeping keeping_ = Keeping::undecided;
-  std::vector<MemberId> kept_;     ///< their sessions have ended for the shutdown
-  std::vector<MemberId> awaited_;  ///< restored, and not back yet
-  std::vector<MemberId> claimed_;  ///< back, and to join in the next tick
-  Instant awaited_until_ = never;
+  std::uint32_t run_ = 0;
+  Nanoseconds keep_away_for_{};
+  std::vector<MemberId> away_members_;  ///< and some who are back already
+  Instant away_until_ = never;          ///< none of them leaves before
   Inbox inbox_;
   observe::RoomMetrics& metrics_;
 };

@@ -6,7 +6,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/slab.h"
@@ -14,6 +13,7 @@
 #include "room/branch.h"
 #include "room/outbox.h"
 #include "room/room_directory.h"
+#include "session/resume_token.h"
 
 namespace ringcast::server {
 
@@ -31,19 +31,16 @@ class LocalRoom {
   [[nodiscard]] virtual std::uint64_t tick_number() const = 0;
 
   /// The session will join in a tick to come, or be told that the room is full; nothing when that
-  /// is known at once, with the reason for its close frame.
-  [[nodiscard]] virtual std::optional<MemberId> admit(Handle session) = 0;
-  /// The same for who was told to come back before the server was restarted: its old member when
-  /// `token`, in hexadecimal, is good for one, and nothing when not. Only at home.
-  [[nodiscard]] virtual std::optional<MemberId> readmit(Handle session, std::string_view token) {
-    static_cast<void>(session);
-    static_cast<void>(token);
-    return std::nullopt;
-  }
-  /// The session is gone. Once per member.
-  virtual void depart(MemberId member, LeaveReason reason) = 0;
+  /// is known at once. Its seat in the room (room::Member), which the rest names it by. With a
+  /// `claim` that is good it will be the member that it was, and with another a new one.
+  [[nodiscard]] virtual std::optional<MemberId> admit(Handle session,
+                                                      const std::optional<ResumeClaim>& claim) = 0;
+  /// The session is gone. Once per seat.
+  virtual void depart(MemberId seat, LeaveReason reason) = 0;
+  /// The session's client has shown that it has its welcome.
+  virtual void welcome_seen(MemberId seat) = 0;
   /// False when the room takes no more at the moment.
-  [[nodiscard]] virtual bool input(MemberId member, std::span<const std::byte> payload,
+  [[nodiscard]] virtual bool input(MemberId seat, std::span<const std::byte> payload,
                                    MessageType type) = 0;
 
   /// Whom its frames on this core are charged to.

@@ -13,6 +13,7 @@
 #include "base/ip_address.h"
 #include "room/ack_window.h"
 #include "room/inbox.h"
+#include "room/event_history.h"
 #include "room/outbox_limits.h"
 #include "ws/origin.h"
 
@@ -28,6 +29,7 @@ struct RoomOptions {
   std::uint32_t members_max = 65'536;
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
+  room::EventHistoryLimits event_history;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;
@@ -56,6 +58,8 @@ struct SessionOptions {
   Nanoseconds heartbeat_timeout = std::chrono::seconds(15);
   /// How long a frame that has left in part may make no progress.
   Nanoseconds send_timeout = std::chrono::seconds(10);
+  /// How long a member whose connection was lost keeps its place; 0: not at all.
+  Nanoseconds resume = std::chrono::seconds(10);
   /// How long a close handshake may take.
   Nanoseconds close_timeout = std::chrono::seconds(5);
   std::size_t message_bytes_max = 65'536;

@@ -80,6 +80,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
   // Acknowledgements count even when the message is over the limit: a client that thinks it has
   // acknowledged would otherwise wait for snapshots that we don't send.
   if (message->newest_tick_seen != 0) {
+    if (session_->welcome_is_seen_first()) session_->room->welcome_seen(session_->seat);
     session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
                                           context_.options.latest.bound());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
@@ -102,7 +103,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {
   RINGCAST_PROBE(input, session_->room->name(), handle_.slot, payload.size());
-  if (session_->room->input(session_->member, payload, type)) return true;
+  if (session_->room->input(session_->seat, payload, type)) return true;
   context_.metrics[Count::inputs_inbox_full].add();
   return answers_.inbox_full(handle_, *session_);
 }

@@ -7,45 +7,38 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <span>
 #include <utility>
 
+#include "base/base64url.h"
 #include "base/little_endian.h"
 
 namespace ringcast::server {
 namespace {
 
-constexpr std::size_t id_bytes = 4;
+constexpr std::size_t ticket_bytes = 3 * sizeof(std::uint32_t);
 
-std::optional<ResumeToken> bytes_of(std::string_view hexadecimal) {
-  ResumeToken token{};
-  if (hexadecimal.size() != 2 * token.size()) return std::nullopt;
-  for (std::size_t index = 0; index < token.size(); ++index) {
-    const char* const digits = hexadecimal.data() + 2 * index;
-    std::uint8_t byte = 0;
-    const auto [end, error] = std::from_chars(digits, digits + 2, byte, 16);
-    if (error != std::errc() || end != digits + 2) return std::nullopt;
-    token[index] = std::byte{byte};
-  }
-  return token;
+template <class Value>
+bool fill_at_random(Value& value) {
+  return ::getrandom(&value, sizeof(value), 0) == static_cast<ssize_t>(sizeof(value));
 }
 
 }  // namespace
 
-std::optional<ResumeKey> make_resume_key() {
-  ResumeKey key{};
-  if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
-    return std::nullopt;
-  }
-  return key;
+std::optional<ResumeSecrets> draw_resume_secrets() {
+  ResumeSecrets secrets{};
+  if (!fill_at_random(secrets.key) || !fill_at_random(secrets.run)) return std::nullopt;
+  return secrets;
 }
 
-ResumeToken make_resume_token(const ResumeKey& key, std::string_view room, MemberId member) {
+ResumeToken make_resume_token(const ResumeKey& key, std::string_view room,
+                              const room::Ticket& ticket) {
   ResumeToken token{};
-  // The id has a fixed size: no other room and id give the same bytes.
+  // The ticket has a fixed size: no other room and ticket give the same bytes.
   LittleEndianWriter said;
-  said.put(std::to_underlying(member));
+  said.put(std::to_underlying(ticket.member));
+  said.put(ticket.run);
+  said.put(ticket.generation);
   std::ranges::copy(said.bytes(), token.begin());
   said.put(std::as_bytes(std::span(room)));
   std::array<unsigned char, EVP_MAX_MD_SIZE> code{};
@@ -53,29 +46,36 @@ ResumeToken make_resume_token(const ResumeKey& key, std::string_view room, Membe
   ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
          reinterpret_cast<const unsigned char*>(said.bytes().data()), said.bytes().size(),
          code.data(), &code_bytes);
-  std::ranges::copy(std::as_bytes(std::span(code)).first(token.size() - id_bytes),
-                    token.begin() + id_bytes);
+  std::ranges::copy(std::as_bytes(std::span(code)).first(token.size() - ticket_bytes),
+                    token.begin() + ticket_bytes);
   return token;
 }
 
-std::optional<MemberId> read_resume_token(const ResumeKey& key, std::string_view room,
-                                          std::string_view hexadecimal) {
-  const auto token = bytes_of(hexadecimal);
-  if (!token) return std::nullopt;
-  const auto id = LittleEndianReader(*token).number<std::uint32_t>();
-  const ResumeToken right = make_resume_token(key, room, MemberId{id});
-  if (::CRYPTO_memcmp(right.data(), token->data(), right.size()) != 0) return std::nullopt;
-  return MemberId{id};
+std::optional<room::Ticket> read_resume_token(const ResumeKey& key, std::string_view room,
+                                              const ResumeToken& token) {
+  LittleEndianReader said(token);
+  room::Ticket ticket;
+  ticket.member = MemberId{said.number<std::uint32_t>()};
+  ticket.run = said.number<std::uint32_t>();
+  ticket.generation = said.number<std::uint32_t>();
+  const ResumeToken right = make_resume_token(key, room, ticket);
+  if (::CRYPTO_memcmp(right.data(), token.data(), right.size()) != 0) return std::nullopt;
+  return ticket;
 }
 
-std::string_view resume_in_query(std::string_view query) {
-  constexpr std::string_view key = "resume=";
-  while (!query.empty()) {
-    const std::string_view field = query.substr(0, query.find('&'));
-    if (field.starts_with(key)) return field.substr(key.size());
-    query.remove_prefix(std::min(query.size(), field.size() + 1));
-  }
-  return {};
+std::optional<ResumeClaim> parse_resume_claim(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  const auto bytes = from_base64url(text.substr(0, dot));
+  ResumeClaim claim;
+  if (!bytes || bytes->size() != claim.token.size()) return std::nullopt;
+  std::ranges::copy(*bytes, claim.token.begin());
+  if (dot == std::string_view::npos) return claim;
+  const char* const end = text.data() + text.size();
+  std::uint64_t position = 0;
+  const auto [rest, error] = std::from_chars(text.data() + dot + 1, end, position);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  claim.seen_event = position;
+  return claim;
 }
 
 }  // namespace ringcast::server

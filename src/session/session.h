@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/slab.h"
@@ -170,6 +171,10 @@ class Session {
   /// The welcome of an envelope room has been sent: answers may follow.
   [[nodiscard]] bool is_welcomed() const { return welcomed_; }
   void welcome() { welcomed_ = true; }
+  /// True the first time that the peer, which has been welcomed, shows that it knows.
+  [[nodiscard]] bool welcome_is_seen_first() {
+    return welcomed_ && !std::exchange(welcome_seen_, true);
+  }
   /// Our close frame has been handed over.
   [[nodiscard]] bool goodbye_is_sent() const { return goodbye_sent_; }
   void goodbye_leaves() {
@@ -188,6 +193,7 @@ class Session {
   bool deaf_ = false;
   bool peer_closed_ = false;
   bool welcomed_ = false;
+  bool welcome_seen_ = false;
   bool goodbye_sent_ = false;
 
  public:
@@ -203,7 +209,8 @@ class Session {
 
   // Acceptor, which lets it join; Sessions, which lets it leave.
   LocalRoom* room = nullptr;  ///< while open
-  MemberId member{};
+  MemberId seat{};            ///< by which the room knows it (room::Member)
+  MemberId member{};          ///< to be told to people; from the welcome on the right one
   AddressLimits::Claim address_claim;
   std::unique_ptr<Handshake> handshake;
 

@@ -22,6 +22,13 @@ bool means_trouble(ws::CloseCode code) {
          code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
 }
 
+/// Why whoever closes with `code` leaves its room. A page that is closed, or reloaded, says 1001.
+LeaveReason leaves_for(ws::CloseCode code) {
+  return code == ws::CloseCode::normal || code == ws::CloseCode::no_status
+             ? LeaveReason::left
+             : LeaveReason::disconnected;
+}
+
 /// About an open session; one that found its room full knows the room by its handshake only.
 Notice notice_of(Notice::Kind kind, Handle handle, const Session& session) {
   Notice notice{.kind = kind, .session = handle, .member = session.member};
@@ -74,7 +81,7 @@ void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
 
 void Sessions::leave_room(Session& session, LeaveReason reason) {
   if (session.room == nullptr) return;
-  std::exchange(session.room, nullptr)->depart(session.member, reason);
+  std::exchange(session.room, nullptr)->depart(session.seat, reason);
 }
 
 void Sessions::count_close(ws::CloseCode code) {
@@ -156,7 +163,7 @@ void Sessions::fail(Handle handle, ws::CloseCode code, std::string_view reason) 
   Session* session = find(handle);
   if (session == nullptr) return;
   session->discard_the_rest();
-  close(handle, code, reason, Farewell::at_once);
+  close(handle, code, reason, Farewell::at_once, LeaveReason::expelled);
   // Already closing: the peer's stream means nothing any more, and our goodbye may have left.
   session = find(handle);
   if (session != nullptr && session->goodbye_is_sent()) goodbye_handed_over(handle, *session);
@@ -172,7 +179,7 @@ void Sessions::peer_closed(Handle handle, ws::CloseCode code) {
     if (session->room->encoding() == Encoding::raw) {
       awaiting_answers_.push_back({handle, code});
     } else {
-      close(handle, code, {}, Farewell::after_reliable, LeaveReason::left);
+      close(handle, code, {}, Farewell::after_reliable, leaves_for(code));
     }
   } else if (session->goodbye_is_sent()) {
     goodbye_handed_over(handle, *session);
@@ -184,7 +191,7 @@ void Sessions::close_answered(const LocalRoom& room) {
     const Session* session = find(leaving.session);
     if (session == nullptr || !session->is_open()) return true;
     if (session->room != &room) return false;
-    close(leaving.session, leaving.code, {}, Farewell::after_reliable, LeaveReason::left);
+    close(leaving.session, leaving.code, {}, Farewell::after_reliable, leaves_for(leaving.code));
     return true;
   });
 }

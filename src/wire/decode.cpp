@@ -192,6 +192,8 @@ bool read_field(Reader& in, std::uint32_t tag, EventView& event) {
       return in.varint(event.header.sequence);
     case varint_tag(v1::Event::kTickFieldNumber):
       return in.varint(event.header.tick);
+    case varint_tag(v1::Event::kPositionFieldNumber):
+      return in.varint(event.header.position);
     case bytes_tag(v1::Event::kPayloadFieldNumber):
       return in.bytes(event.payload);
     default:
@@ -217,6 +219,16 @@ bool read_field(Reader& in, std::uint32_t tag, Welcome& welcome) {
       return in.text(welcome.server_version);
     case varint_tag(v1::Welcome::kEventSequenceFieldNumber):
       return in.varint(welcome.event_sequence);
+    case bytes_tag(v1::Welcome::kResumeTokenFieldNumber):
+      return in.bytes(welcome.resume_token);
+    case varint_tag(v1::Welcome::kResumedFieldNumber):
+      return in.varint(welcome.resumed);
+    case varint_tag(v1::Welcome::kEventsCompleteFieldNumber):
+      return in.varint(welcome.events_complete);
+    case varint_tag(v1::Welcome::kEventPositionFieldNumber):
+      return in.varint(welcome.event_position);
+    case varint_tag(v1::Welcome::kResumeMsFieldNumber):
+      return in.varint(welcome.resume_ms);
     default:
       return in.skip(tag);
   }
@@ -253,8 +265,6 @@ bool read_field(Reader& in, std::uint32_t tag, GoingAway& going_away) {
   switch (tag) {
     case varint_tag(v1::GoingAway::kDelayMsFieldNumber):
       return in.varint(going_away.delay_ms);
-    case bytes_tag(v1::GoingAway::kResumeTokenFieldNumber):
-      return in.bytes(going_away.resume_token);
     default:
       return in.skip(tag);
   }

@@ -80,6 +80,7 @@ void write_fields(Writer& out, const SnapshotHeader& header) {
 void write_fields(Writer& out, const EventHeader& header) {
   out.varint(v1::Event::kSequenceFieldNumber, header.sequence);
   out.varint(v1::Event::kTickFieldNumber, header.tick);
+  out.varint(v1::Event::kPositionFieldNumber, header.position);
 }
 
 void write_fields(Writer& out, const Welcome& welcome) {
@@ -92,6 +93,11 @@ void write_fields(Writer& out, const Welcome& welcome) {
   out.varint(v1::Welcome::kAcknowledgeEveryTicksFieldNumber, welcome.acknowledge_every_ticks);
   out.text(v1::Welcome::kServerVersionFieldNumber, welcome.server_version);
   out.varint(v1::Welcome::kEventSequenceFieldNumber, welcome.event_sequence);
+  out.bytes(v1::Welcome::kResumeTokenFieldNumber, welcome.resume_token);
+  out.varint(v1::Welcome::kResumedFieldNumber, welcome.resumed ? 1 : 0);
+  out.varint(v1::Welcome::kEventsCompleteFieldNumber, welcome.events_complete ? 1 : 0);
+  out.varint(v1::Welcome::kEventPositionFieldNumber, welcome.event_position);
+  out.varint(v1::Welcome::kResumeMsFieldNumber, welcome.resume_ms);
 }
 
 void write_fields(Writer& out, const Ping& ping) {
@@ -110,7 +116,6 @@ void write_fields(Writer& out, const ErrorMessage& error) {
 
 void write_fields(Writer& out, const GoingAway& going_away) {
   out.varint(v1::GoingAway::kDelayMsFieldNumber, going_away.delay_ms);
-  out.bytes(v1::GoingAway::kResumeTokenFieldNumber, going_away.resume_token);
 }
 
 /// Where a message stands in the ServerEnvelope, and the bytes of its texts.
@@ -120,7 +125,7 @@ struct Outline {
 };
 Outline outline(const Welcome& welcome) {
   return {v1::ServerEnvelope::kWelcomeFieldNumber,
-          welcome.room.size() + welcome.server_version.size()};
+          welcome.room.size() + welcome.server_version.size() + welcome.resume_token.size()};
 }
 Outline outline(const Ping&) {
   return {v1::ServerEnvelope::kPingFieldNumber, 0};
@@ -131,13 +136,14 @@ Outline outline(const Pong&) {
 Outline outline(const ErrorMessage& error) {
   return {v1::ServerEnvelope::kErrorFieldNumber, error.text.size()};
 }
-Outline outline(const GoingAway& going_away) {
-  return {v1::ServerEnvelope::kGoingAwayFieldNumber, going_away.resume_token.size()};
+Outline outline(const GoingAway&) {
+  return {v1::ServerEnvelope::kGoingAwayFieldNumber, 0};
 }
 
-// The welcome has the most beside its texts: three 32-bit varints of up to 6 bytes, two of 64 bits
-// of up to 11, a fixed64 of 9, and twice up to 6 for the tag and length of a text make 61.
-constexpr std::size_t scalar_bytes_max = 64;
+// The welcome has the most beside its texts: four 32-bit varints of up to 6 bytes, three of 64 bits
+// of up to 11, a fixed64 of 9, two flags of 2, and three times up to 6 for the tag and length of a
+// text make 88.
+constexpr std::size_t scalar_bytes_max = 96;
 
 template <class Header>
 void prefix(FrameBuffer& buffer, const Header& header, int payload_field, int message_field) {

@@ -24,6 +24,7 @@ struct SnapshotHeader {
 struct EventHeader {
   std::uint64_t sequence;  ///< of the room; 0 for an event to one member
   std::uint64_t tick;
+  std::uint64_t position = 0;  ///< among all events of the room
 };
 
 /// The most that a prefix takes of a buffer's headroom, with room for a WebSocket header beside it.
@@ -42,7 +43,12 @@ struct Welcome {
   UnixNanoseconds server_time;
   std::uint32_t acknowledge_every_ticks;
   std::string_view server_version;
-  std::uint64_t event_sequence;  ///< of the last event before the session joined
+  std::uint64_t event_sequence;  ///< of the last event to everyone that the client has
+  std::span<const std::byte> resume_token = {};
+  bool resumed = false;
+  bool events_complete = false;
+  std::uint64_t event_position = 0;  ///< of the last event that the client has
+  std::uint32_t resume_ms = 0;
 };
 struct Ping {
   std::uint64_t sent_ns;
@@ -59,7 +65,6 @@ struct ErrorMessage {
 };
 struct GoingAway {
   std::uint32_t delay_ms;
-  std::span<const std::byte> resume_token;
 };
 
 /// A small message of the server's own, encoded into a new buffer from `slab`; nothing when frame

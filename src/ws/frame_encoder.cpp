@@ -83,6 +83,17 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames)
   return sealed(std::move(*buffer));
 }
 
+FrameRef FrameEncoder::bundle(FrameSlab& slab,
+                              std::span<const std::span<const std::byte>> wire_bytes) {
+  std::size_t total = 0;
+  for (const auto& bytes : wire_bytes) total += bytes.size();
+  std::optional<FrameBuffer> buffer = slab.allocate(total, FrameUse::reliable);
+  if (!buffer) return {};
+  auto out = buffer->bytes().begin();
+  for (const auto& bytes : wire_bytes) out = std::ranges::copy(bytes, out).out;
+  return sealed(std::move(*buffer));
+}
+
 // The largest frame fills its block, prefixes included: so does its copy.
 FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
                             std::uint64_t tick, Instant made) {

@@ -44,6 +44,9 @@ class FrameEncoder {
   /// of a tick's events. Copies them once. An empty reference when frame memory has run out or they
   /// don't fit a block.
   [[nodiscard]] FrameRef bundle(FrameSlab& slab, std::span<const FrameRef> frames);
+  /// The same from copies of their bytes.
+  [[nodiscard]] FrameRef bundle(FrameSlab& slab,
+                                std::span<const std::span<const std::byte>> wire_bytes);
 
   /// A Frame of the same bytes as one of another core's memory. `tick` and `made` are a
   /// snapshot's. An empty

@@ -118,6 +118,9 @@ Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::st
   if (!read_lists(request, "Sec-WebSocket-Protocol", is_token, [&](std::string_view offered) {
         upgrade.offers_subprotocols = true;
         upgrade.offers_ringcast = upgrade.offers_ringcast || offered == subprotocol;
+        if (offered.starts_with(resume_offer) && upgrade.resume.empty()) {
+          upgrade.resume = offered.substr(resume_offer.size());
+        }
       })) {
     return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Protocol is not a list of names."};
   }

@@ -14,6 +14,9 @@
 namespace ringcast::ws {
 
 inline constexpr std::string_view subprotocol = "ringcast.v1";
+/// An offer that begins so is none: it tells what a client that comes back has to say, in a place
+/// that browsers can fill and proxies don't log. Never in an answer.
+inline constexpr std::string_view resume_offer = "ringcast.resume.";
 
 enum class HttpStatus : std::uint16_t {
   ok = 200,
@@ -44,6 +47,7 @@ struct UpgradeRequest {
   std::string key;     ///< Sec-WebSocket-Key
   bool offers_subprotocols = false;
   bool offers_ringcast = false;  ///< `subprotocol` is among them
+  std::string resume = {};       ///< what follows `resume_offer`; empty without one
 };
 
 /// The request can't be served: send `respond(status, ...)` and close.

@@ -97,6 +97,7 @@ const std::map<std::string_view, Changed> changed_settings{
     {"core.direct_sockets", {"'on'", "core.direct_sockets"}},
     {"session.header_bytes_max", {"512", ""}},
     {"session.header_timeout_ms", {"1", ""}},
+    {"session.resume_ms", {"0", ""}},
     {"session.heartbeat_interval_ms", {"1", ""}},
     {"session.heartbeat_timeout_ms", {"1", ""}},
     {"session.send_timeout_ms", {"1", ""}},

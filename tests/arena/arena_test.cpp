@@ -13,6 +13,7 @@
 
 #include "arena.pb.h"
 #include "arena/recording_outbound.h"
+#include "arena/world.h"
 #include "base/prng.h"
 #include "catch.h"
 #include "observe/metrics.h"
@@ -263,6 +264,28 @@ TEST_CASE("a member that comes back to a restored arena alone is told which obje
   const ArenaEvent event = event_of(again.sent[0].bytes);
   CHECK(event.created().member_id() == 7);
   CHECK(event.created().object().id() == own);
+}
+
+TEST_CASE("the object of a member that is away drifts and shows it, until the member is back") {
+  World world({.seed = 1,
+               .bots = 0,
+               .players_max = 2,
+               .fragments_max = 0,
+               .width = 10'000,
+               .height = 10'000});
+  world.join(MemberId{1});
+  world.steer(MemberId{1}, {1, 0});
+  for (int tick = 0; tick < 60; ++tick) world.step(std::chrono::milliseconds(16));
+  const float speed = world.own_object(MemberId{1})->velocity.x;
+  world.away(MemberId{1});
+  CHECK(world.own_object(MemberId{1})->away);
+  world.step(std::chrono::milliseconds(16));
+  CHECK(world.own_object(MemberId{1})->velocity.x > 0);
+  for (int tick = 0; tick < 60; ++tick) world.step(std::chrono::milliseconds(16));
+  CHECK(world.own_object(MemberId{1})->velocity.x < speed / 2);
+  world.back(MemberId{1});
+  CHECK_FALSE(world.own_object(MemberId{1})->away);
+  world.away(MemberId{7});  // of nobody's
 }
 
 TEST_CASE("a wish stands until the next one") {

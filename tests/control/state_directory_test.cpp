@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "catch.h"
-#include "session/resume_token.h"
 #include "temporary_directory.h"
 
 namespace ringcast::server {
@@ -29,19 +28,9 @@ SavedRoom some_room() {
   room.key[3] = std::byte{7};
   room.room = {.tick = 812,
                .member_ids_end = 9,
-               .members = {MemberId{2}, MemberId{8}},
+               .members = {{MemberId{2}, 77, 3}, {MemberId{8}, 78, 0}},
                .state = {std::byte{1}, std::byte{2}}};
   return room;
-}
-
-std::string hexadecimal(const ResumeToken& token) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : token) {
-    text += digits[std::to_integer<unsigned>(byte) >> 4];
-    text += digits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
 }
 
 TEST_CASE("A saved room is read as it was written") {
@@ -260,27 +249,6 @@ TEST_CASE("A state directory that is not there is told with what to do") {
   CHECK(directory.error().message == "the state directory " + temporary.path +
                                          "/nowhere cannot be used: No such file or directory; make "
                                          "it, or name another");
-}
-
-TEST_CASE("A resume token is good for its member, its room and its key only") {
-  const ResumeKey key{std::byte{1}};
-  const std::string token = hexadecimal(make_resume_token(key, "lobby", MemberId{5}));
-  CHECK(read_resume_token(key, "lobby", token) == MemberId{5});
-  CHECK_FALSE(read_resume_token(key, "other", token).has_value());
-  CHECK_FALSE(read_resume_token(ResumeKey{}, "lobby", token).has_value());
-  for (std::size_t digit = 0; digit < token.size(); ++digit) {
-    std::string changed = token;
-    changed[digit] = changed[digit] == '0' ? '1' : '0';
-    CHECK_FALSE(read_resume_token(key, "lobby", changed).has_value());
-  }
-  CHECK_FALSE(read_resume_token(key, "lobby", token.substr(1)).has_value());
-}
-
-TEST_CASE("The resume token is found wherever it is in a query") {
-  CHECK(resume_in_query("resume=ab") == "ab");
-  CHECK(resume_in_query("a=b&resume=ab&c") == "ab");
-  CHECK(resume_in_query("notresume=ab").empty());
-  CHECK(resume_in_query("").empty());
 }
 
 }  // namespace

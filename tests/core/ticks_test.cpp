@@ -83,8 +83,8 @@ class OneCore {
     while (auto mail = from_core.pop()) mails.push_back(std::move(*mail));
     return mails;
   }
-  void shut_down(std::optional<ResumeKey> key) {
-    REQUIRE(to_core.push(Shutdown{.resume_key = key}));
+  void shut_down(bool keep_rooms = false) {
+    REQUIRE(to_core.push(Shutdown{.keep_rooms = keep_rooms}));
     for (int turn = 0; turn < 10'000 && !core_->done(); ++turn) core_->turn();
     REQUIRE(core_->done());
   }
@@ -137,7 +137,7 @@ TEST_CASE("an exception ends the room that threw it, named, and no other") {
   told = one.told();
   REQUIRE(told.size() == 1);
   CHECK(std::get<RoomChanged>(told[0]).room == room::RoomId{3});
-  one.shut_down(std::nullopt);
+  one.shut_down();
 }
 
 TEST_CASE("what throws while it is saved is not saved, and the others are") {
@@ -148,7 +148,7 @@ TEST_CASE("what throws while it is saved is not saved, and the others are") {
   one.add(2, good);
   one.start();
   one.run(100ms);
-  one.shut_down(ResumeKey{});
+  one.shut_down(true);
   const std::vector<CoreToControl> told = one.told();
   REQUIRE(told.size() == 3);
   const FailedRoom& failure = std::get<RoomFailed>(told[1]).failure;
@@ -198,7 +198,7 @@ TEST_CASE(
   const std::uint64_t before = overrunning.tick.value();
   one.run(10s);
   CHECK(overrunning.tick.value() - before >= 590);
-  one.shut_down(std::nullopt);
+  one.shut_down();
 }
 
 TEST_CASE("a room that is alone on its core may take all of it, and a hiccup is nobody's rest") {
@@ -209,7 +209,7 @@ TEST_CASE("a room that is alone on its core may take all of it, and a hiccup is 
   one.run(10s);
   CHECK(alone.tick.value() >= 48);
   CHECK(alone.ticks_rested.value() == 0);
-  one.shut_down(std::nullopt);
+  one.shut_down();
 
   OneCore two(small());
   Script hiccup{.step_takes = 300ms};
@@ -221,7 +221,7 @@ TEST_CASE("a room that is alone on its core may take all of it, and a hiccup is 
   hiccup.step_takes = {};
   two.run(5s);
   CHECK(once.ticks_rested.value() == 0);
-  two.shut_down(std::nullopt);
+  two.shut_down();
 }
 
 TEST_CASE("rooms tick in the order in which they are due, however many there are") {
@@ -242,7 +242,7 @@ TEST_CASE("rooms tick in the order in which they are due, however many there are
   one.run(1s);
   CHECK(rooms[77]->tick.value() == closed_at);
   CHECK(rooms[78]->tick.value() >= 4 * (1 + 78 % 60) - 2);
-  one.shut_down(std::nullopt);
+  one.shut_down();
 }
 
 }  // namespace

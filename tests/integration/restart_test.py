@@ -17,19 +17,23 @@ import websocket
 from rooms_test import post, request
 from websocket import goodbye
 
-PLAYER, BOT = 1, 2
+PLAYER, BOT, PLAYER_AWAY = 1, 2, 4
+F_SETPIPE_SZ = 1031
 
 
 class Member:
     """A session in an arena: who it is, which object is its own, and the objects that it sees."""
 
     def __init__(self, port: int, token: str = "", room: str = "arena"):
-        path = f"/rooms/{room}" + (f"?resume={token}" if token else "")
-        self.connection = websocket.Connection(port, path)
+        self.connection = websocket.Connection(port, f"/rooms/{room}", **websocket.resuming(token))
         kind, welcome = websocket.server_message(self.connection.receive().payload)
         if kind != "welcome":
             raise AssertionError(f"{kind} before the welcome")
         self.id = welcome[2][0]
+        self.token = websocket.token_in(welcome)
+        self.resumed = welcome.get(10, [0])[0] == 1
+        self.events_complete = welcome.get(11, [0])[0] == 1
+        self.position = welcome.get(12, [0])[0]
         self.own = 0
         self.deleted: set[int] = set()
         self.objects: dict[int, int] = {}  # id -> kind
@@ -53,6 +57,7 @@ class Member:
             objects = [websocket.fields(one) for one in websocket.fields(payload).get(4, [])]
             self.objects = {one[1][0]: one.get(6, [0])[0] & 7 for one in objects}
         elif kind == "event":
+            self.position = message[3][0]
             event = websocket.fields(payload)
             for created in map(websocket.fields, event.get(1, [])):
                 if created.get(2, [0])[0] == self.id:
@@ -72,15 +77,31 @@ class Member:
         self.take_until(lambda: self.own in self.objects, "its own object is in a snapshot")
         return self
 
+    def settle_at(self, own: int) -> None:
+        """Until that object, which it knows to be its own, is seen."""
+        self.own = own
+        self.settle()
+
+    def show_that_it_is_welcome(self) -> None:
+        """An acknowledgement, which the server has read when this returns."""
+        self.take_until(lambda: self.tick > 0, "a snapshot has come")
+        self.connection.send(websocket.frame(websocket.BINARY, websocket.field(1, self.tick)))
+        self.connection.send(websocket.frame(websocket.PING, b"read?"))
+        while self.connection.receive().opcode != websocket.PONG:
+            pass
+
     def lasting(self) -> set[tuple[int, int]]:
-        """The objects that collisions neither make nor take."""
-        return {(one, kind) for one, kind in self.objects.items() if kind in (PLAYER, BOT)}
+        """The objects that collisions neither make nor take; whether a player is there does not matter."""
+        return {(one, PLAYER if kind == PLAYER_AWAY else kind) for one, kind in self.objects.items()
+                if kind in (PLAYER, BOT, PLAYER_AWAY)}
 
     def leave_for_restart(self) -> str:
         """Its resume token."""
         going_away, _ = goodbye(self.connection)
+        if going_away is None:
+            raise AssertionError("no going_away")
         self.connection.close()
-        return bytes(going_away[2][0]).hex()
+        return self.token
 
 
 def ended(server: harness.Server) -> int:
@@ -129,12 +150,30 @@ class Restart(unittest.TestCase):
         self.assertEqual(len(set(tokens.values())), 10)
         with self.serving("after", config, rooms=(room,)) as server:
             for member, token in tokens.items():
-                self.assertEqual(self.member(server.port, token=token).id, member)
+                back = self.member(server.port, token=token)
+                self.assertEqual(back.id, member)
+                back.show_that_it_is_welcome()
                 again = self.member(server.port, token=token)
                 self.assertGreater(again.id, max(tokens))
 
     def test_members_come_back_to_their_room_as_themselves_and_only_once(self):
         self.restarted("", "arena=arena")
+
+    def test_who_comes_back_only_after_two_restarts_is_itself_all_the_same(self):
+        member, token = self.member_before()
+        with self.serving("between"):
+            pass
+        with self.serving("after") as server:
+            self.assertEqual(self.member(server.port, token=token).id, member)
+
+    def test_who_is_gone_before_its_welcome_comes_back_with_the_same_token(self):
+        room = ("arena=arena,rate_hz=1",)  # its ticks are far apart
+        member, token = self.member_before(rooms=room)
+        with self.serving("after", rooms=room) as server:
+            for _ in range(3):
+                with websocket.Connection(server.port, "/rooms/arena", **websocket.resuming(token)):
+                    pass  # upgraded, and no more
+            self.assertEqual(self.member(server.port, token=token).id, member)
 
     def test_members_of_a_spread_room_come_back_whichever_core_they_reach(self):
         self.restarted("cores = 2\n", "arena=arena,spread=all")

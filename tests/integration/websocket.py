@@ -3,6 +3,7 @@ has been upgraded, frames written bit by bit, and envelopes read field by field.
 code with the server.
 """
 
+import base64
 import contextlib
 import dataclasses
 import os
@@ -246,6 +247,17 @@ def arena_input(dx: float, dy: float, newest_tick: int = 0) -> bytes:
     """A ClientEnvelope with an ArenaInput."""
     payload = field(1, float(dx)) + field(2, float(dy))
     return field(1, newest_tick) + field(2, field(15, payload))
+
+
+def token_in(welcome: dict) -> str:
+    """The resume token of a welcome, in base64url."""
+    return base64.urlsafe_b64encode(bytes(welcome[9][0])).rstrip(b"=").decode()
+
+
+def resuming(claim: str) -> dict[str, str]:
+    """What a request says of who comes back with a token, or with "TOKEN.POSITION"; nothing of a new
+    member."""
+    return {"Sec_WebSocket_Protocol": f"ringcast.v1, ringcast.resume.{claim}"} if claim else {}
 
 
 def goodbye(connection: Connection) -> tuple[dict | None, int]:

@@ -260,30 +260,52 @@ TEST_CASE("what the server says that it dropped is passed on, and is no failed c
   CHECK(world.seen.broken == 0);
 }
 
-TEST_CASE("a client that is told to go knows when to come back, and with which token") {
+TEST_CASE("a client that is told to go knows when to come back") {
   World world;
   world.join();
-  CHECK_FALSE(world.client.going_back());
-  constexpr std::array token{std::byte{0x0a}, std::byte{0xff}};
-  REQUIRE(world.receive(world.server.going_away(1'234, token)));
+  CHECK_FALSE(world.client.delay_ms());
+  REQUIRE(world.receive(world.server.going_away(1'234)));
   CHECK_FALSE(world.receive(world.server.close(ws::CloseCode::service_restart)));
   CHECK(world.seen.broken == 0);
-  REQUIRE(world.client.going_back());
-  CHECK(world.client.going_back()->delay_ms == 1'234);
-  CHECK(world.client.going_back()->resume_token == "0aff");
+  CHECK(world.client.delay_ms() == 1'234);
 }
 
-TEST_CASE("a client presents its resume token in the query of its request") {
-  for (const auto& [path, asked] :
-       {std::pair{"/rooms/a", "GET /rooms/a?resume=0aff HTTP/1.1\r\n"},
-        {"/rooms/a?b=c", "GET /rooms/a?b=c&resume=0aff HTTP/1.1\r\n"}}) {
-    Prng prng{5};
-    const FixedClock clock;
-    Client client(Url{.host = "h", .port = 1, .path = path, .authority = "h:1"},
-                  {.acknowledge = true, .idle = false}, prng, "0aff");
-    const auto request = client.next_message(clock, prng);
-    CHECK(std::string(reinterpret_cast<const char*>(request.data()), request.size())
-              .starts_with(asked));
+TEST_CASE("a client comes back with its welcome's token and the newest event that it has") {
+  World world;
+  constexpr std::array token{std::byte{0x0a}, std::byte{0xff}};
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome({.room = "a",
+                                              .member_id = 1,
+                                              .rate_hz = 60,
+                                              .tick = 5,
+                                              .server_time = 1,
+                                              .acknowledge_every_ticks = 3,
+                                              .server_version = "1",
+                                              .event_sequence = 3,
+                                              .resume_token = token,
+                                              .event_position = 3})));
+  CHECK(world.client.resume().token == "Cv8");
+  (void)world.receive(world.server.event(4, 4));
+  CHECK_FALSE(world.client.resume().seen_event);  // of a state that it does not have
+  (void)world.receive(world.server.snapshot(1, 0));
+  (void)world.receive(world.server.event(5, 5));
+  CHECK(world.client.resume().seen_event == 5);
+  CHECK(world.client.resume().event_sequence == 5);
+}
+
+TEST_CASE("what a client comes back with stands beside the subprotocol, and not in the target") {
+  Prng prng{5};
+  const FixedClock clock;
+  for (const auto& [seen, offers] :
+       {std::pair{std::optional<std::uint64_t>(17), "ringcast.v1, ringcast.resume.Cv8.17\r\n"},
+        {std::nullopt, "ringcast.v1, ringcast.resume.Cv8\r\n"}}) {
+    Client client(Url{.host = "h", .port = 1, .path = "/rooms/a?b=c", .authority = "h:1"},
+                  {.acknowledge = true, .idle = false}, prng, {.token = "Cv8", .seen_event = seen});
+    const auto bytes = client.next_message(clock, prng);
+    const std::string request(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    CHECK(request.starts_with("GET /rooms/a?b=c HTTP/1.1\r\n"));
+    CHECK(request.find(std::string("Sec-WebSocket-Protocol: ") + offers) != std::string::npos);
+    CHECK(client.resume().token == "Cv8");  // until there is another
   }
 }
 

@@ -99,6 +99,23 @@ TEST_CASE("who is closed with 1012 comes back as the server said, with its token
   CHECK_FALSE(report->harmed());
 }
 
+TEST_CASE("connections that are dropped on purpose come back, and it is told as whom") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 5);
+  options.seconds = 3;
+  options.drops_per_s = 4;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->joined == 5);
+  CHECK(report->dropped > 2);
+  CHECK(report->restarted == 0);
+  CHECK(report->returned == report->dropped);
+  CHECK(report->resumed == report->dropped);
+  CHECK(report->away.count() == report->dropped);
+  CHECK(report->closed.empty());
+  CHECK_FALSE(report->harmed());
+}
+
 TEST_CASE("who is refused when it comes back is told, and the load has been harmed") {
   ScriptedServer server({.restarts = true, .refuses_who_comes_back = true});
   LoadOptions options = quick(server, 3);
@@ -204,6 +221,7 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(refused([](LoadOptions& options) { options.seconds = 0; }));
   CHECK(refused([](LoadOptions& options) { options.joins_per_s = 0; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = -1; }));
+  CHECK(refused([](LoadOptions& options) { options.drops_per_s = -1; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = 1e30; }));
   CHECK(refused([](LoadOptions& options) { options.from = "here"; }));
   CHECK(refused([](LoadOptions& options) { options.url = "http://127.0.0.1:9000/"; }));

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/base64url.h"
 #include "base/clock.h"
 #include "catch.h"
 #include "ws/frame_decoder.h"
+#include "ws/upgrade.h"
 
 namespace ringcast::load {
 namespace {
@@ -118,16 +120,20 @@ void ScriptedServer::receive(Session& session) {
   if (session.upgraded) return session.decoder->decode(*session.state, bytes, session);
   session.head.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!session.head.ends_with("\r\n\r\n")) return;
-  const auto token = session.head.find("?resume=");
-  const bool comes_back = token != std::string::npos;
+  const auto offer = session.head.find(ws::resume_offer);
+  const bool comes_back = offer != std::string::npos;
   const std::string answer = answer_to(session.head, comes_back && script_.refuses_who_comes_back
                                                          ? "HTTP/1.1 503 Service Unavailable"
                                                          : script_.status_line);
-  // A token is a member's number, in two digits.
-  if (comes_back) session.number = std::stoi(session.head.substr(token + 8, 2), nullptr, 16);
+  // A token is a member's number: one byte, which is two digits.
+  if (comes_back) {
+    const auto said = from_base64url(session.head.substr(offer + ws::resume_offer.size(), 2));
+    session.number = std::to_integer<int>(said.value().at(0));
+  }
   const auto view = std::as_bytes(std::span(answer));
   send(session, {view.begin(), view.end()});
   session.upgraded = true;
+  const std::array token{static_cast<std::byte>(session.number)};
   send(session, bytes_.welcome({.room = "scripted",
                                 .member_id = static_cast<std::uint32_t>(session.number + 1),
                                 .rate_hz = 100,
@@ -135,14 +141,15 @@ void ScriptedServer::receive(Session& session) {
                                 .server_time = SystemClock().unix_now(),
                                 .acknowledge_every_ticks = 5,
                                 .server_version = "scripted",
-                                .event_sequence = 0}));
+                                .event_sequence = 0,
+                                .resume_token = token,
+                                .resumed = comes_back}));
 }
 
 void ScriptedServer::restart() {
   restarted_ = true;
   for (const auto& session : sessions_) {
-    const std::array token{static_cast<std::byte>(session->number)};
-    send(*session, bytes_.going_away(20, token));
+    send(*session, bytes_.going_away(20));
     send(*session, bytes_.close(ws::CloseCode::service_restart));
     session->gone = true;
   }

@@ -28,8 +28,8 @@ class ServerBytes {
   Bytes error(const wire::ErrorMessage& error) {
     return sealed(*wire::encode(slab_, FrameUse::control, error));
   }
-  Bytes going_away(std::uint32_t delay_ms, std::span<const std::byte> resume_token) {
-    return sealed(*wire::encode(slab_, FrameUse::control, wire::GoingAway{delay_ms, resume_token}));
+  Bytes going_away(std::uint32_t delay_ms) {
+    return sealed(*wire::encode(slab_, FrameUse::control, wire::GoingAway{delay_ms}));
   }
   Bytes ping(std::uint64_t sent_ns) {
     return sealed(*wire::encode(slab_, FrameUse::control, wire::Ping{sent_ns}));
@@ -39,9 +39,11 @@ class ServerBytes {
     wire::prefix_snapshot(buffer, {tick, time});
     return sealed(std::move(buffer));
   }
-  Bytes event(std::uint64_t sequence) {
+  /// `position` 0: the next.
+  Bytes event(std::uint64_t sequence, std::uint64_t position = 0) {
     auto buffer = *slab_.allocate(20, FrameUse::reliable);
-    wire::prefix_event(buffer, {sequence, 1});
+    position_ = position == 0 ? position_ + 1 : position;
+    wire::prefix_event(buffer, {sequence, 1, position_});
     return sealed(std::move(buffer));
   }
   Bytes close(ws::CloseCode code) { return copied(encoder_.close(slab_, code, "enough")); }
@@ -57,6 +59,7 @@ class ServerBytes {
     return {frame.bytes().begin(), frame.bytes().end()};
   }
 
+  std::uint64_t position_ = 0;
   struct alignas(64) Line {
     std::array<std::byte, 64> bytes;
   };

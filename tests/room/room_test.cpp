@@ -33,6 +33,8 @@ struct Script final : Simulation {
   explicit Script(Diary& its_diary) : diary(its_diary) {}
   void join(MemberId member, Outbound&) override { diary.note("join", member); }
   void leave(MemberId member, LeaveReason, Outbound&) override { diary.note("leave", member); }
+  void away(MemberId member, Outbound&) override { diary.note("away", member); }
+  void back(MemberId member, Outbound&) override { diary.note("back", member); }
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
                     Outbound&) override {
     diary.note("input", member);
@@ -65,7 +67,12 @@ struct Listener final : Audience {
     return SendResult::accepted;
   }
   void end_session(MemberId, std::string_view) override {}
-  void welcome(const Member& member) override { diary.note("welcome", member.id); }
+  [[nodiscard]] bool welcome(const Member& member, const Admission& admission) override {
+    diary.note("welcome", member.id);
+    newest = admission;
+    return !admission.seen_event.has_value();
+  }
+  void superseded(const Member& session) override { diary.note("superseded", session.seat); }
   void full_state(std::span<const Member> newcomers, const Payload&) override {
     diary.note("to " + std::to_string(newcomers.size()) + " newcomers");
   }
@@ -76,6 +83,7 @@ struct Listener final : Audience {
   }
   Diary& diary;
   std::function<void(const Member&)> on_malformed;
+  Admission newest;
 };
 
 struct Fixture {
@@ -92,7 +100,23 @@ struct Fixture {
     room.admit(MemberId{id}, core);
     return MemberId{id};
   }
+  void tick() { room.tick(room.next_tick(), listener); }
+  /// Of a tick, without what is said in every one.
+  std::vector<std::string> ticked() {
+    diary.lines.clear();
+    tick();
+    std::erase_if(diary.lines, [](const std::string& line) {
+      return line == "release" || line == "send" || line.starts_with("step");
+    });
+    return diary.lines;
+  }
+  Resumption readmit(const Ticket& ticket, std::uint32_t seat, std::uint32_t core = 0,
+                     std::optional<std::uint64_t> seen_event = std::nullopt) {
+    return room.readmit(ticket, MemberId{seat}, core, seen_event);
+  }
 };
+
+using Lines = std::vector<std::string>;
 
 TEST_CASE("a tick drains the inbox in order, gives newcomers the full state, then steps") {
   Fixture f;
@@ -160,6 +184,159 @@ TEST_CASE("a member whose malformed input ends its session leaves within the sam
                                                     "release", "step 1", "send", "release"});
 }
 
+TEST_CASE("a member whose connection is lost is away, keeps its place, and is back as itself") {
+  Fixture f;  // of three places
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.admit(2);
+  f.admit(3);
+  f.tick();
+  const Ticket ticket{MemberId{2}, 0, 1};
+  f.room.depart(MemberId{2}, LeaveReason::disconnected);
+  CHECK(f.ticked() == Lines{"away 2"});
+  CHECK_FALSE(f.room.has_place());
+  CHECK_FALSE(f.room.find(MemberId{2}));
+  CHECK(f.room.awaits(MemberId{2}));
+  CHECK(f.metrics.away.value() == 1);
+  CHECK(f.metrics.members.value() == 2);
+
+  REQUIRE(f.readmit(ticket, 7, 1, 5) == Resumption::resumed);
+  CHECK(f.ticked() == Lines{"welcome 2", "back 2"});  // it has the state
+  CHECK(f.listener.newest.resumed);
+  CHECK(f.listener.newest.seen_event == 5);
+  CHECK(f.listener.newest.ticket == Ticket{MemberId{2}, 0, 2});
+  CHECK(f.room.find(MemberId{2})->core == 1);
+  CHECK(f.room.find(MemberId{2})->seat == MemberId{7});
+  CHECK(f.metrics.away.value() == 0);
+  REQUIRE(f.room.input(MemberId{7}, f.byte, MessageType::binary));
+  CHECK(f.ticked() == Lines{"input 2"});
+}
+
+TEST_CASE("one who does not say what it has seen gets the full state") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::overflow);
+  REQUIRE(f.readmit({MemberId{1}, 0, 1}, 7) == Resumption::resumed);
+  CHECK(f.ticked() == Lines{"away 1", "welcome 1", "back 1", "full state", "to 1 newcomers"});
+}
+
+TEST_CASE("who stays away for too long leaves, and its ticket is good for nothing") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  f.room.tick(f.start + 1s, f.listener);
+  f.diary.lines.clear();
+  f.room.tick(f.start + 10s, f.listener);
+  CHECK(f.room.awaits(MemberId{1}));
+  f.room.tick(f.start + 11s, f.listener);
+  CHECK(std::ranges::count(f.diary.lines, "leave 1") == 1);
+  CHECK(f.metrics.away.value() == 0);
+  CHECK(f.readmit({MemberId{1}, 0, 1}, 7) == Resumption::gone);
+  f.room.tick(f.start + 30s, f.listener);
+  CHECK(std::ranges::count(f.diary.lines, "leave 1") == 1);
+}
+
+TEST_CASE("who says goodbye, is expelled or ended leaves at once; so does everybody at 0 ms") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.admit(2);
+  f.admit(3);
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::left);
+  f.room.depart(MemberId{2}, LeaveReason::expelled);
+  f.room.depart(MemberId{3}, LeaveReason::ended);
+  CHECK(f.ticked() == Lines{"leave 1", "leave 2", "leave 3"});
+  f.room.keep_away_for(0s);
+  f.admit(4);
+  f.tick();
+  f.room.depart(MemberId{4}, LeaveReason::disconnected);
+  CHECK(f.ticked() == Lines{"leave 4"});
+}
+
+TEST_CASE("a welcome that is lost leaves the ticket before it good, as often as it happens") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.tick();
+  f.room.welcome_seen(MemberId{1});
+  const Ticket ticket = f.listener.newest.ticket;
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  for (std::uint32_t seat = 10; seat < 15; ++seat) {
+    REQUIRE(f.readmit(ticket, seat) == Resumption::resumed);
+    // Now before its tick, now behind it.
+    if (seat % 2 == 0) f.tick();
+    f.room.depart(MemberId{seat}, LeaveReason::disconnected);
+    f.tick();
+    CHECK(f.room.awaits(MemberId{1}));
+  }
+  CHECK(f.metrics.away.value() == 1);
+}
+
+TEST_CASE("once the client has shown that it has its welcome, the ticket before is spent") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.tick();
+  const Ticket first = f.listener.newest.ticket;
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  REQUIRE(f.readmit(first, 7) == Resumption::resumed);
+  f.tick();
+  const Ticket second = f.listener.newest.ticket;
+  f.room.welcome_seen(MemberId{7});
+  f.room.welcome_seen(MemberId{7});  // which is said once
+  f.room.depart(MemberId{7}, LeaveReason::disconnected);
+  CHECK(f.readmit(first, 8) == Resumption::spent);
+  CHECK(f.readmit(second, 9) == Resumption::resumed);
+}
+
+TEST_CASE("a ticket of another run of the server, with the same id, is nobody's") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.room.set_run(5);
+  f.admit(1);
+  f.tick();
+  CHECK(f.listener.newest.ticket.run == 5);
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  CHECK(f.readmit({MemberId{1}, 4, 1}, 7) == Resumption::gone);
+  CHECK(f.readmit({MemberId{1}, 5, 1}, 7) == Resumption::resumed);
+}
+
+TEST_CASE("who is back while its old session seems alive takes its place from it") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1, 0);
+  f.tick();
+  REQUIRE(f.readmit({MemberId{1}, 0, 1}, 8, 1) == Resumption::resumed);
+  // What is still on its way of the old session means nothing any more.
+  CHECK_FALSE(f.room.has(MemberId{1}));
+  CHECK(f.room.input(MemberId{1}, f.byte, MessageType::binary));
+  CHECK(f.ticked() ==
+        Lines{"superseded 1", "away 1", "welcome 1", "back 1", "full state", "to 1 newcomers"});
+  f.room.depart(MemberId{1}, LeaveReason::ended);
+  CHECK(f.ticked().empty());
+  CHECK(f.room.find(MemberId{1})->seat == MemberId{8});
+  CHECK(std::ranges::equal(f.room.members_by_core(), std::array{0U, 1U}));
+}
+
+TEST_CASE("of two returns within a tick the later one is in, and the earlier one's session ends") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  REQUIRE(f.readmit({MemberId{1}, 0, 1}, 7) == Resumption::resumed);
+  REQUIRE(f.readmit({MemberId{1}, 0, 1}, 8) == Resumption::resumed);
+  CHECK(f.ticked() ==
+        Lines{"superseded 7", "away 1", "welcome 1", "back 1", "full state", "to 1 newcomers"});
+  CHECK(f.room.find(MemberId{1})->seat == MemberId{8});
+  CHECK(f.metrics.members.value() == 1);
+}
+
 std::vector<std::string> leaves(const Diary& diary) {
   std::vector<std::string> found;
   std::ranges::copy_if(diary.lines, std::back_inserter(found),
@@ -169,106 +346,161 @@ std::vector<std::string> leaves(const Diary& diary) {
 
 TEST_CASE("at a shutdown that keeps the room only those leave who would have left anyway") {
   Fixture f;
+  f.room.keep_away_for(10s);
   const MemberId early = f.admit(1);
   const MemberId late = f.admit(2, 1);
   const MemberId by_itself = f.admit(3);
-  f.room.tick(f.room.next_tick(), f.listener);
+  f.tick();
   // Another core may hear of the shutdown first.
   f.room.depart(early, LeaveReason::shutdown);
   f.room.begin_shutdown(true);
   f.room.depart(late, LeaveReason::shutdown);
-  f.room.tick(f.room.next_tick(), f.listener);
+  f.tick();
   CHECK(leaves(f.diary).empty());
-  f.room.depart(by_itself, LeaveReason::disconnected);
+  f.room.depart(by_itself, LeaveReason::left);
   f.diary.lines.clear();
   const auto kept = f.room.keep(4);
   REQUIRE(kept.has_value());
-  CHECK(f.diary.lines == std::vector<std::string>{"leave 3", "save"});
-  CHECK(
-      *kept ==
-      KeptRoom{.tick = 2, .member_ids_end = 4, .members = {early, late}, .state = {std::byte{7}}});
+  CHECK(f.diary.lines == Lines{"leave 3", "save"});
+  CHECK(*kept == KeptRoom{.tick = 2,
+                          .member_ids_end = 4,
+                          .members = {{early, 0, 0}, {late, 0, 0}},
+                          .state = {std::byte{7}}});
+}
+
+TEST_CASE("who is away at a shutdown is kept as well, however long the drain takes") {
+  Fixture f;
+  f.room.keep_away_for(1s);
+  f.admit(1);
+  f.admit(2);
+  f.tick();
+  f.room.welcome_seen(MemberId{1});
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  f.tick();
+  f.room.begin_shutdown(true);
+  f.room.depart(MemberId{2}, LeaveReason::disconnected);
+  f.room.tick(f.start + 5s, f.listener);
+  const auto kept = f.room.keep(3);
+  REQUIRE(kept.has_value());
+  CHECK(kept->members == std::vector<Ticket>{{MemberId{1}, 0, 1}, {MemberId{2}, 0, 0}});
 }
 
 TEST_CASE("at a shutdown that keeps nothing everybody leaves") {
   Fixture f;
+  f.room.keep_away_for(10s);
   const MemberId early = f.admit(1);
   const MemberId late = f.admit(2);
-  f.room.tick(f.room.next_tick(), f.listener);
+  const MemberId lost = f.admit(3);
+  f.tick();
   f.room.depart(early, LeaveReason::shutdown);
+  f.room.depart(lost, LeaveReason::disconnected);
   f.room.begin_shutdown(false);
   f.room.depart(late, LeaveReason::shutdown);
-  f.room.tick(f.room.next_tick(), f.listener);
-  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 1", "leave 2"});
+  f.tick();
+  CHECK(leaves(f.diary) == Lines{"leave 1", "leave 3", "leave 2"});
+  CHECK(f.metrics.away.value() == 0);
+}
+
+Ticket ticket_of(std::uint32_t member) {
+  return {MemberId{member}, 3, 1};
 }
 
 /// Of members 4, 5 and 6, awaited for a second.
-KeptRoom three_awaited() {
+KeptRoom three_away() {
   return {.tick = 100,
           .member_ids_end = 7,
-          .members = {MemberId{4}, MemberId{5}, MemberId{6}},
+          .members = {ticket_of(4), ticket_of(5), ticket_of(6)},
           .state = {}};
 }
 
 TEST_CASE("a restored room goes on with its next tick, and who is back in time joins as itself") {
   Fixture f;
-  f.room.resume(three_awaited(), f.start + 1s);
-  REQUIRE(f.room.claim(MemberId{5}));
-  f.admit(5);
-  f.room.tick(f.room.next_tick(), f.listener);
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(5), 8, 0, 77) == Resumption::resumed);
+  f.tick();
   CHECK(f.room.tick_number() == 101);
-  CHECK(f.diary.lines == std::vector<std::string>{"welcome 5", "join 5", "full state",
-                                                  "to 1 newcomers", "release", "step 101", "send",
-                                                  "release"});
-  CHECK_FALSE(f.room.claim(MemberId{5}));  // a second time
-  CHECK_FALSE(f.room.claim(MemberId{9}));  // never there
+  // What it has seen was another server's.
+  CHECK(f.diary.lines == Lines{"welcome 5", "join 5", "full state", "to 1 newcomers", "release",
+                               "step 101", "send", "release"});
+  CHECK(f.listener.newest.resumed);
+  f.room.welcome_seen(MemberId{8});
+  CHECK(f.readmit(ticket_of(5), 9) == Resumption::spent);
+  CHECK(f.readmit(ticket_of(9), 9) == Resumption::gone);
 }
 
-TEST_CASE("who is not back in time leaves, and then can't come back") {
+TEST_CASE("tickets that were given out after the state was saved are good as well") {
   Fixture f;
-  f.room.resume(three_awaited(), f.start + 1s);
-  REQUIRE(f.room.claim(MemberId{4}));
-  f.admit(4);
+  f.room.resume(three_away(), f.start + 1s);
+  Ticket later = ticket_of(5);
+  later.generation += 3;
+  CHECK(f.readmit(later, 8) == Resumption::resumed);
+  f.tick();
+  CHECK(f.listener.newest.ticket.generation == later.generation + 1);
+}
+
+TEST_CASE("who was restored and is lost again is told of as anybody is") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(5), 8) == Resumption::resumed);
+  f.tick();
+  f.room.depart(MemberId{8}, LeaveReason::disconnected);
+  // Its welcome was not seen: what it says to have seen is still another server's.
+  REQUIRE(f.readmit(ticket_of(5), 9, 0, 77) == Resumption::resumed);
+  CHECK(f.ticked() == Lines{"away 5", "welcome 5", "back 5", "full state", "to 1 newcomers"});
+  f.room.welcome_seen(MemberId{9});
+  f.room.depart(MemberId{9}, LeaveReason::disconnected);
+  REQUIRE(f.readmit(f.listener.newest.ticket, 10, 0, 2) == Resumption::resumed);
+  CHECK(f.ticked() == Lines{"away 5", "welcome 5", "back 5"});
+}
+
+TEST_CASE("who is not back in time after a restart leaves, and then can't come back") {
+  Fixture f;
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(4), 8) == Resumption::resumed);
   f.room.tick(f.start + 999ms, f.listener);
   CHECK(leaves(f.diary).empty());
   f.room.tick(f.start + 1s, f.listener);
-  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 5", "leave 6"});
-  CHECK_FALSE(f.room.claim(MemberId{5}));
+  CHECK(leaves(f.diary) == Lines{"leave 5", "leave 6"});
+  CHECK(f.readmit(ticket_of(5), 9) == Resumption::gone);
   f.room.tick(f.start + 2s, f.listener);
   CHECK(leaves(f.diary).size() == 2);
 }
 
-TEST_CASE("nobody else takes the place of a member who is awaited") {
+TEST_CASE("nobody else takes the place of a member who is away") {
   Fixture f;  // of three places
-  f.room.resume(three_awaited(), f.start + 1s);
+  f.room.resume(three_away(), f.start + 1s);
   CHECK_FALSE(f.room.has_place());
-  REQUIRE(f.room.claim(MemberId{6}));
-  f.admit(6);
+  REQUIRE(f.readmit(ticket_of(6), 8) == Resumption::resumed);
   CHECK_FALSE(f.room.has_place());
   f.room.tick(f.start + 1s, f.listener);
   CHECK(f.room.has_place());
 }
 
-TEST_CASE("who is back and gone again before the tick that it would have joined in leaves") {
+TEST_CASE(
+    "who is back and gone again before the tick that it would have joined in is still awaited") {
   Fixture f;
-  f.room.resume(three_awaited(), f.start + 1s);
-  REQUIRE(f.room.claim(MemberId{4}));
-  f.admit(4);
-  f.room.depart(MemberId{4}, LeaveReason::disconnected);
-  f.room.tick(f.room.next_tick(), f.listener);
-  CHECK(leaves(f.diary) == std::vector<std::string>{"leave 4"});
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(4), 8) == Resumption::resumed);
+  f.room.depart(MemberId{8}, LeaveReason::disconnected);
+  f.tick();
+  CHECK(leaves(f.diary).empty());
+  CHECK(f.readmit(ticket_of(4), 9) == Resumption::resumed);
+  f.room.depart(MemberId{9}, LeaveReason::left);
+  f.tick();
+  CHECK(leaves(f.diary) == Lines{"leave 4"});
 }
 
 TEST_CASE("members who have not been back between two restarts are kept once more") {
   Fixture f;
-  f.room.resume(three_awaited(), f.start + 1s);
-  REQUIRE(f.room.claim(MemberId{4}));
-  f.admit(4);
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(4), 8) == Resumption::resumed);
   f.room.begin_shutdown(true);
-  f.room.depart(MemberId{4}, LeaveReason::shutdown);
+  f.room.depart(MemberId{8}, LeaveReason::shutdown);
   f.room.tick(f.start + 2s, f.listener);  // their time is over, and nobody could come back
   const auto kept = f.room.keep(7);
   REQUIRE(kept.has_value());
-  CHECK(kept->members == std::vector<MemberId>{MemberId{4}, MemberId{5}, MemberId{6}});
+  CHECK(kept->members == three_away().members);
 }
 
 TEST_CASE("a checkpoint has whom the simulation knows, and leaves the room as it is") {

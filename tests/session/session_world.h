@@ -26,13 +26,15 @@ class RoomForTests final : public LocalRoom {
   explicit RoomForTests(Encoding encoding) : LocalRoom(room::RoomId{1}, "test", encoding, 0, 1) {}
 
   [[nodiscard]] std::uint64_t tick_number() const override { return 100; }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+  [[nodiscard]] std::optional<MemberId> admit(Handle session,
+                                              const std::optional<ResumeClaim>&) override {
     return branch().admit(session);
   }
-  void depart(MemberId member, LeaveReason reason) override {
-    branch().remove(member);
+  void depart(MemberId seat, LeaveReason reason) override {
+    branch().remove(seat);
     departed.push_back(reason);
   }
+  void welcome_seen(MemberId seat) override { welcomes_seen.push_back(seat); }
   [[nodiscard]] bool input(MemberId, std::span<const std::byte> payload, MessageType) override {
     if (is_full) return false;
     inputs.emplace_back(reinterpret_cast<const char*>(payload.data()), payload.size());
@@ -42,6 +44,7 @@ class RoomForTests final : public LocalRoom {
   bool is_full = false;
   std::vector<std::string> inputs;
   std::vector<LeaveReason> departed;
+  std::vector<MemberId> welcomes_seen;
 };
 
 struct SessionWorld {
@@ -67,7 +70,7 @@ struct SessionWorld {
     session.enter(Phase::open);
     session.last_heard = context.now;
     session.room = &room;
-    session.member = *room.admit(handle);
+    session.seat = session.member = *room.admit(handle, std::nullopt);
     session.welcome();
     sessions.set_deadline(handle, session, context.now + options.session.heartbeat_interval);
     sessions.receive(handle, session, io::ReceiveMode::many);

@@ -123,6 +123,24 @@ TEST_CASE("a raw room's member that says goodbye is answered before it goes") {
   CHECK(w.room.departed == std::vector{LeaveReason::left});
 }
 
+TEST_CASE("who closes with 1000 or no code has left, who says anything else has lost its connection") {
+  for (const auto& [code, reason] : {std::pair{ws::CloseCode::normal, LeaveReason::left},
+                                     {ws::CloseCode::no_status, LeaveReason::left},
+                                     {ws::CloseCode::going_away, LeaveReason::disconnected},
+                                     {ws::CloseCode{4002}, LeaveReason::disconnected}}) {
+    SessionWorld w;
+    w.sessions.peer_closed(w.join(), code);
+    CHECK(w.room.departed == std::vector{reason});
+  }
+}
+
+TEST_CASE("who breaks the protocol is expelled, who breaks off is disconnected") {
+  SessionWorld w;
+  w.sessions.fail(w.join(), ws::CloseCode::protocol_error, "no");
+  w.sessions.peer_gone(w.join());
+  CHECK(w.room.departed == std::vector{LeaveReason::expelled, LeaveReason::disconnected});
+}
+
 TEST_CASE("who keeps sending what means nothing is read no more") {
   SessionWorld w;
   const Handle handle = w.join();

@@ -45,7 +45,7 @@ Life live(std::uint64_t seed) {
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
-  if (seed % 2 == 0) shape.resume_key = server::ResumeKey{};
+  if (seed % 2 == 0) shape.keep_rooms = true;
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
   World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
@@ -287,7 +287,7 @@ TEST_CASE(
   server::CoreOptions options = small_core();
   options.drain_window = 1s;
   options.reconnect_delay_max = 300ms;
-  World world(8, {}, options, {}, {.resume_key = server::ResumeKey{}});
+  World world(8, {}, options, {}, {.keep_rooms = true});
   for (std::size_t member = 0; member < members; ++member) world.add_client(Temper::silent);
   world.run(2s);
   world.shut_down(10s);

@@ -61,6 +61,8 @@ inline std::uint64_t number_in(std::span<const std::byte> bytes) {
 struct Tally {
   std::uint64_t joins = 0;
   std::uint64_t leaves = 0;
+  std::uint64_t aways = 0;
+  std::uint64_t backs = 0;
   std::uint64_t inputs = 0;
   std::uint64_t closings = 0;
 };
@@ -76,7 +78,18 @@ class ScriptedSimulation final : public Simulation {
   void leave(MemberId member, LeaveReason, Outbound&) override {
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
     to_member_.erase(member);
+    away_.erase(member);
     ++tally_.leaves;
+  }
+  void away(MemberId member, Outbound&) override {
+    if (!members_.contains(member) || !away_.insert(member).second) {
+      throw std::runtime_error("one is away who was not there");
+    }
+    ++tally_.aways;
+  }
+  void back(MemberId member, Outbound&) override {
+    if (away_.erase(member) == 0) throw std::runtime_error("one is back who was not away");
+    ++tally_.backs;
   }
   /// Inputs are numbers that rise; one of 1 byte is malformed; a 13 ends the session.
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
@@ -131,6 +144,7 @@ class ScriptedSimulation final : public Simulation {
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;
+  std::set<MemberId> away_;
   std::map<MemberId, std::uint64_t> to_member_;
   std::map<MemberId, std::uint64_t> last_input_;
   std::unique_ptr<Bytes> full_state_;

@@ -48,6 +48,7 @@ server::CoreOptions core_options_from(Prng& prng) {
     options.address.connections_max = static_cast<std::uint32_t>(1 + choice.below(4));
   }
   if (choice.chance(0.3)) options.link_bits_per_s = 1'000'000 + choice.below(5'000'000);
+  options.session.resume = choice.chance(0.3) ? 0s : Nanoseconds(choice.below(2'000'000'000));
   return options;
 }
 

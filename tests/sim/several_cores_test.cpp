@@ -31,7 +31,7 @@ WorldShape shape_from(Prng& prng) {
   // Of its own stream, so that what else a seed chooses stays as it was.
   Prng choice(static_cast<std::uint64_t>(shape.lag_max.count()));
   if (choice.chance(0.3)) shape.inbox_inputs_max = static_cast<std::uint32_t>(1 + choice.below(3));
-  if (shape.cores != 3) shape.resume_key = server::ResumeKey{};
+  if (shape.cores != 3) shape.keep_rooms = true;
   return shape;
 }
 
@@ -312,11 +312,7 @@ TEST_CASE("every member of a giant room is kept, whichever core hears of the shu
   constexpr std::uint64_t members = 12;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     World world(seed, SimFaults{}, small_core(), {},
-                {.cores = 3,
-                 .spread = true,
-                 .lagging = 0.2,
-                 .lag_max = 50ms,
-                 .resume_key = server::ResumeKey{}});
+                {.cores = 3, .spread = true, .lagging = 0.2, .lag_max = 50ms, .keep_rooms = true});
     for (std::uint64_t member = 0; member < members; ++member) world.add_client(Temper::silent);
     world.run(1s);
     world.shut_down(10s);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <variant>
 
+#include "base/base64url.h"
 #include "sim/scripted_simulation.h"
 
 namespace ringcast::sim {
@@ -15,13 +16,26 @@ using namespace std::chrono_literals;
 SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
                      const Origin& origin)
     : clock_(network.clock()),
+      network_(network),
+      listeners_{listener},
+      origin_(origin),
       peer_(network.connect(listener, origin.from)),
       temper_(temper),
       prng_(seed),
       decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
       through_proxy_(!origin.ahead.empty()),
       mischief_at_(5 + prng_.below(100)) {
-  if (!origin.ahead.empty()) peer_.send(origin.ahead);
+  connect();
+}
+
+/// Says what is to be said first.
+void SimClient::connect() {
+  if (!origin_.ahead.empty()) peer_.send(origin_.ahead);
+  std::string offers = "ringcast.v1";
+  if (!resume_token_.empty()) {
+    offers += ", ringcast.resume." + base64url(resume_token_);
+    if (has_state_) offers += "." + std::to_string(seen_event_);
+  }
   switch (temper_) {
     case Temper::page_reading:
       send_text("GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
@@ -33,9 +47,31 @@ SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, st
       send_text(
           "GET /rooms/sim HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-          "Sec-WebSocket-Protocol: ringcast.v1\r\n\r\n");
+          "Sec-WebSocket-Protocol: " +
+          offers + "\r\n\r\n");
       break;
   }
+}
+
+void SimClient::lose_connection() {
+  switch (prng_.below(3)) {
+    case 0:
+      peer_.reset();
+      break;
+    case 1:
+      peer_.close();
+      break;
+    default:
+      break;  // nobody hears of it: the server takes it to be there
+  }
+  away_ = true;
+  if (away_for_ == Nanoseconds(0)) away_for_ = Nanoseconds(prng_.below(200'000'000));
+}
+
+/// Its connection has ended, and it was not told to stay away.
+bool SimClient::comes_back() const {
+  return temper_ == Temper::returning && !resting_ && was_welcomed_ &&
+         (!closed_with_ || closed_with_ == ws::CloseCode::try_again_later);
 }
 
 void SimClient::broken(const std::string& promise) const {
@@ -46,7 +82,28 @@ void SimClient::broken(const std::string& promise) const {
 std::optional<Nanoseconds> SimClient::act() {
   ++acts_;
   if (gone_) return std::nullopt;
+  if (away_) {
+    if (resting_) {
+      gone_ = true;
+      return std::nullopt;
+    }
+    if (const Nanoseconds wait = std::exchange(away_for_, {}); wait != Nanoseconds(0)) return wait;
+    away_ = false;
+    peer_ = network_.connect(listeners_[prng_.below(listeners_.size())], origin_.from);
+    state_ = ws::DecoderState();
+    head_.clear();
+    upgraded_ = welcomed_ = full_state_seen_ = close_sent_ = false;
+    closed_with_.reset();
+    newest_tick_ = acknowledged_ = pings_unanswered_ = 0;
+    mischief_at_ = acts_ + 5 + prng_.below(50);
+    connect();
+  }
   read();
+  if ((peer_.was_reset() || (peer_.ended() && peer_.received_bytes() == 0)) && comes_back()) {
+    peer_.close();
+    away_ = true;
+    return Nanoseconds(1ms) + Nanoseconds(prng_.below(Nanoseconds(100ms).count()));
+  }
   if (peer_.was_reset() || (peer_.ended() && peer_.received_bytes() == 0)) {
     if (!gone_) peer_.close();
     gone_ = true;
@@ -54,7 +111,7 @@ std::optional<Nanoseconds> SimClient::act() {
   }
   if (upgraded_ && !close_sent_ && !closed_with_) {
     if (!resting_ && acts_ >= mischief_at_) misbehave();
-    if (!gone_ && temper_ != Temper::mute && temper_ != Temper::stuck) talk();
+    if (!gone_ && !away_ && temper_ != Temper::mute && temper_ != Temper::stuck) talk();
   }
   if (gone_) return std::nullopt;
   if (temper_ == Temper::silent) return 3ms;
@@ -125,21 +182,47 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
   if (const auto* welcome = std::get_if<wire::Welcome>(&*view)) {
     if (welcomed_) broken("a second welcome");
     welcomed_ = true;
-    next_event_ = welcome->event_sequence + 1;
-    return true;
-  }
-  if (const auto* going_away = std::get_if<wire::GoingAway>(&*view)) {
-    return_delay_ms_ = going_away->delay_ms;
-    has_resume_token_ = !going_away->resume_token.empty();
+    on_welcome(*welcome);
     return true;
   }
   if (!welcomed_) broken("something before the welcome");
+  if (const auto* going_away = std::get_if<wire::GoingAway>(&*view)) {
+    return_delay_ms_ = going_away->delay_ms;
+    return true;
+  }
   if (const auto* error = std::get_if<wire::ErrorMessage>(&*view)) {
     told_of_full_inbox_ |= error->code == wire::ErrorCode::inbox_full;
   }
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&*view)) on_snapshot(*snapshot);
   if (const auto* event = std::get_if<wire::EventView>(&*view)) on_event(*event);
   return true;
+}
+
+void SimClient::on_welcome(const wire::Welcome& welcome) {
+  if (welcome.resumed) {
+    if (welcome.member_id != member_) broken("to resume as another member");
+    ++resumed_;
+  } else {
+    if (was_welcomed_) ++joined_anew_;
+    member_ = welcome.member_id;
+    next_own_event_ = 1;
+    own_event_known_ = true;
+  }
+  was_welcomed_ = true;
+  if (welcome.events_complete) {
+    if (!welcome.resumed || !has_state_) broken("events that go on from no state");
+    if (welcome.event_sequence + 1 != next_event_ || welcome.event_position != seen_event_) {
+      broken("events that do not go on where they ended");
+    }
+    ++resumed_complete_;
+    full_state_seen_ = true;
+  } else {
+    has_state_ = false;
+    if (welcome.resumed) own_event_known_ = false;
+  }
+  next_event_ = welcome.event_sequence + 1;
+  seen_event_ = welcome.event_position;
+  resume_token_.assign(welcome.resume_token.begin(), welcome.resume_token.end());
 }
 
 void SimClient::on_snapshot(const wire::SnapshotView& view) {
@@ -151,20 +234,24 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
   if (full_state_seen_) {
     oldest_ = std::max(oldest_, Nanoseconds(clock_.unix_now() - view.header.server_time));
   }
-  full_state_seen_ = true;
+  full_state_seen_ = has_state_ = true;
   newest_tick_ = tick;
   ++snapshots_;
 }
 
 void SimClient::on_event(const wire::EventView& view) {
   if (!full_state_seen_) broken("an event before the full state");
+  if (view.header.position <= seen_event_) broken("an event that came before");
+  seen_event_ = view.header.position;
   const std::uint64_t number = number_in(view.payload);
   if (view.header.sequence != 0) {
     if (view.header.sequence != next_event_) broken("a gap in the events to everyone");
     if (number != next_event_) broken("an event's bytes are another's");
     ++next_event_;
-  } else if (number != next_own_event_++) {
-    broken("a gap in the events to one member");
+  } else {
+    if (!own_event_known_) next_own_event_ = number;
+    own_event_known_ = true;
+    if (number != next_own_event_++) broken("a gap in the events to one member");
   }
   ++events_;
 }
@@ -228,6 +315,9 @@ void SimClient::misbehave() {
       }
       gone_ = true;
       break;
+    case Temper::returning:
+      if (welcomed_) lose_connection();
+      break;
     case Temper::flooding:
       for (int count = 0; count < 200; ++count) {
         send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
@@ -248,6 +338,8 @@ void SimClient::talk() {
   }
   if (!welcomed_ || temper_ == Temper::slow || temper_ == Temper::silent) return;
   if (prng_.chance(0.3)) {
+    // What may end its session.
+    if (temper_ == Temper::returning && next_input_ % 13 == 0) ++next_input_;
     std::array<std::byte, sizeof(std::uint64_t)> number{};
     std::memcpy(number.data(), &next_input_, sizeof(next_input_));
     ++next_input_;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -30,10 +31,11 @@ enum class Temper : std::uint8_t {
   violating,        ///< after a while, random bytes
   leaving,          ///< closes in good order after a while
   vanishing,        ///< resets or shuts down after a while
+  returning,        ///< loses its connection again and again, and comes back as the same member
   never_upgrading,  ///< half a request head
   page_reading      ///< GET /
 };
-inline constexpr std::uint64_t tempers = 13;
+inline constexpr std::uint64_t tempers = 14;
 
 /// Where a client's connection comes from, and what is sent before the client says anything: a
 /// proxy's header.
@@ -50,6 +52,13 @@ class SimClient final : private ws::DecoderEvents {
   /// Reads, checks and does something in keeping with its temper; returns when to be called again,
   /// or nothing when it has ended.
   [[nodiscard]] std::optional<Nanoseconds> act();
+  /// Where it may come back to, which the seed chooses from; the listener that it came to first
+  /// unless it is told.
+  void may_return_to(std::vector<io::Socket> listeners) { listeners_ = std::move(listeners); }
+  /// A connection is lost as a client of temper `returning` loses it.
+  void lose_connection();
+  /// Comes back not before so much time has passed.
+  void stay_away_for(Nanoseconds duration) { away_for_ = duration; }
   /// Stop misbehaving, read everything from now on.
   void come_to_rest() { resting_ = true; }
   /// Reads so much from now on, once it is welcomed.
@@ -69,7 +78,13 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
   /// As the server's going_away said.
   [[nodiscard]] std::optional<std::uint32_t> return_delay_ms() const { return return_delay_ms_; }
-  [[nodiscard]] bool has_resume_token() const { return has_resume_token_; }
+  [[nodiscard]] bool has_resume_token() const { return !resume_token_.empty(); }
+  [[nodiscard]] std::uint32_t member() const { return member_; }
+  /// Welcomes after the first, as the same member and as another.
+  [[nodiscard]] std::uint64_t resumed() const { return resumed_; }
+  [[nodiscard]] std::uint64_t joined_anew() const { return joined_anew_; }
+  /// Of those who resumed: without a gap in the events.
+  [[nodiscard]] std::uint64_t resumed_complete() const { return resumed_complete_; }
   [[nodiscard]] std::optional<ws::CloseCode> closed_with() const { return closed_with_; }
 
  private:
@@ -79,7 +94,10 @@ class SimClient final : private ws::DecoderEvents {
   void on_close(ws::CloseCode code, std::string_view reason) override;
   void on_violation(ws::CloseCode code, std::string_view reason) override;
 
+  void connect();
+  [[nodiscard]] bool comes_back() const;
   void read();
+  void on_welcome(const wire::Welcome& welcome);
   void take_answer(std::span<const std::byte> bytes);
   void on_snapshot(const wire::SnapshotView& view);
   void on_event(const wire::EventView& view);
@@ -93,6 +111,9 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::size_t allowance();
 
   const Clock& clock_;
+  SimNetwork& network_;
+  std::vector<io::Socket> listeners_;
+  Origin origin_;
   SimPeer peer_;
   Temper temper_;
   Prng prng_;
@@ -122,7 +143,18 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t events_ = 0;
   std::uint64_t pings_unanswered_ = 0;
   std::optional<std::uint32_t> return_delay_ms_;
-  bool has_resume_token_ = false;
+  // Of the member, over all its connections.
+  std::uint32_t member_ = 0;
+  std::vector<std::byte> resume_token_;
+  bool has_state_ = false;  ///< that events go on from
+  std::uint64_t seen_event_ = 0;
+  bool own_event_known_ = true;  ///< next_own_event_ is
+  bool away_ = false;
+  bool was_welcomed_ = false;  ///< in some connection
+  Nanoseconds away_for_{};
+  std::uint64_t resumed_ = 0;
+  std::uint64_t resumed_complete_ = 0;
+  std::uint64_t joined_anew_ = 0;
   bool told_of_full_inbox_ = false;
   std::optional<ws::CloseCode> closed_with_;
 };

@@ -81,6 +81,7 @@ server::RoomOptions World::room_options() const {
   room.inbox_inputs_max = shape_.inbox_inputs_max;
   room.inbox_bytes_max = 4'096;
   room.spread = shape_.spread;
+  room.event_history = shape_.event_history;
   return room;
 }
 
@@ -133,7 +134,7 @@ void World::open_room() {
                             room.rate_hz, 0, room.spread,
                             room::RoomLimits{shape_.cores, room.members_max, room.inbox_inputs_max,
                                              room.inbox_bytes_max},
-                            clock_.now(), room_metrics_),
+                            room.event_history, clock_.now(), room_metrics_),
                         address});
   run(ran_for_long);
   for (const auto& node : nodes_) {
@@ -182,6 +183,9 @@ SimClient& World::add_client(Temper temper, Nanoseconds when, const std::optiona
   const io::Socket listener = nodes_[shape_.cores == 1 ? 0 : prng_.below(shape_.cores)]->listener;
   clients_.push_back(std::make_unique<SimClient>(network_, listener, temper, prng_.next(),
                                                  origin ? *origin : some_origin()));
+  std::vector<io::Socket> listeners;
+  for (const auto& node : nodes_) listeners.push_back(node->listener);
+  clients_.back()->may_return_to(std::move(listeners));
   schedule(*clients_.back(), when);
   return *clients_.back();
 }
@@ -257,7 +261,7 @@ void World::shut_down(Nanoseconds limit) {
   const Instant end = clock_.now() + limit;
   // The room's home is the last to hear of it: the others may have acted on it already.
   for (const auto& node : nodes_ | std::views::reverse) {
-    mail(*node, server::Shutdown{.resume_key = shape_.resume_key});
+    mail(*node, server::Shutdown{.keep_rooms = shape_.keep_rooms});
     if (nodes_.size() == 1) break;
     constexpr std::uint64_t turns_between_max = 20;
     for (auto turns = prng_.below(turns_between_max); turns > 0; --turns) step(end);
@@ -284,7 +288,8 @@ void World::check_saved(Node& node) {
 }
 
 void World::check_members(const server::SavedRoom& saved) {
-  std::vector<MemberId> members = saved.room.members;
+  std::vector<MemberId> members;
+  for (const room::Ticket& ticket : saved.room.members) members.push_back(ticket.member);
   std::ranges::sort(members);
   if (!std::ranges::equal(std::as_bytes(std::span(members)), saved.room.state)) {
     throw std::runtime_error("other members are kept than the simulation has");

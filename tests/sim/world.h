@@ -25,8 +25,8 @@ struct WorldShape {
   Nanoseconds lag_max = std::chrono::milliseconds(100);
   std::uint32_t members_max = 1'000;
   std::uint32_t inbox_inputs_max = 64;
-  /// At the end rooms are kept with this.
-  std::optional<server::ResumeKey> resume_key = std::nullopt;
+  bool keep_rooms = false;  ///< at the end
+  room::EventHistoryLimits event_history = {};
 };
 
 class World {

@@ -39,21 +39,24 @@ std::string text_of(const SnapshotView& snapshot) {
 }
 std::string text_of(const EventView& event) {
   return "event " + std::to_string(event.header.sequence) + ' ' +
-         std::to_string(event.header.tick) + ' ' + to_hex(event.payload);
+         std::to_string(event.header.tick) + ' ' + std::to_string(event.header.position) + ' ' +
+         to_hex(event.payload);
 }
 std::string text_of(const Welcome& welcome) {
   return "welcome " + to_hex(welcome.room) + ' ' + std::to_string(welcome.member_id) + ' ' +
          std::to_string(welcome.rate_hz) + ' ' + std::to_string(welcome.tick) + ' ' +
          std::to_string(welcome.server_time) + ' ' +
          std::to_string(welcome.acknowledge_every_ticks) + ' ' + to_hex(welcome.server_version) +
-         ' ' + std::to_string(welcome.event_sequence);
+         ' ' + std::to_string(welcome.event_sequence) + ' ' + to_hex(welcome.resume_token) +
+         (welcome.resumed ? " resumed " : " new ") +
+         (welcome.events_complete ? "complete " : "afresh ") +
+         std::to_string(welcome.event_position) + ' ' + std::to_string(welcome.resume_ms);
 }
 std::string text_of(const ErrorMessage& error) {
   return "error " + std::to_string(static_cast<int>(error.code)) + ' ' + to_hex(error.text);
 }
 std::string text_of(const GoingAway& going_away) {
-  return "going away " + std::to_string(going_away.delay_ms) + ' ' +
-         to_hex(going_away.resume_token);
+  return "going away " + std::to_string(going_away.delay_ms);
 }
 template <class... Messages>
 std::string text_of(const std::variant<Messages...>& message) {
@@ -101,7 +104,12 @@ std::string reference_server(ByteView bytes) {
                   .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
                   .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
                   .server_version = welcome.server_version(),
-                  .event_sequence = welcome.event_sequence()});
+                  .event_sequence = welcome.event_sequence(),
+                  .resume_token = bytes_of(welcome.resume_token()),
+                  .resumed = welcome.resumed(),
+                  .events_complete = welcome.events_complete(),
+                  .event_position = welcome.event_position(),
+                  .resume_ms = welcome.resume_ms()});
     }
     case v1::ServerEnvelope::kSnapshot:
       return text_of(SnapshotView{
@@ -109,9 +117,10 @@ std::string reference_server(ByteView bytes) {
            .server_time = static_cast<UnixNanoseconds>(envelope.snapshot().server_time_unix_ns())},
           bytes_of(envelope.snapshot().payload())});
     case v1::ServerEnvelope::kEvent:
-      return text_of(
-          EventView{{.sequence = envelope.event().sequence(), .tick = envelope.event().tick()},
-                    bytes_of(envelope.event().payload())});
+      return text_of(EventView{{.sequence = envelope.event().sequence(),
+                                .tick = envelope.event().tick(),
+                                .position = envelope.event().position()},
+                               bytes_of(envelope.event().payload())});
     case v1::ServerEnvelope::kPing:
       return text_of(Ping{envelope.ping().sent_ns()});
     case v1::ServerEnvelope::kPong:
@@ -123,8 +132,7 @@ std::string reference_server(ByteView bytes) {
                                   envelope.error().text()});
     }
     case v1::ServerEnvelope::kGoingAway:
-      return text_of(GoingAway{envelope.going_away().delay_ms(),
-                               bytes_of(envelope.going_away().resume_token())});
+      return text_of(GoingAway{envelope.going_away().delay_ms()});
     case v1::ServerEnvelope::MESSAGE_NOT_SET:
       break;
   }

@@ -60,8 +60,8 @@ TEST_CASE("a snapshot is its payload behind the envelope's tags and lengths") {
 TEST_CASE("an event is its payload behind the envelope's tags and lengths") {
   Memory memory;
   FrameBuffer buffer = memory.payload(from_hex("aabbcc"));
-  prefix_event(buffer, {.sequence = 5, .tick = 300});
-  REQUIRE(to_hex(buffer.bytes()) == digits("1a 0a  08 05  10 ac02  7a 03 aabbcc"));
+  prefix_event(buffer, {.sequence = 5, .tick = 300, .position = 6});
+  REQUIRE(to_hex(buffer.bytes()) == digits("1a 0c  08 05  10 ac02  18 06  7a 03 aabbcc"));
 }
 
 TEST_CASE("the server's own messages have these bytes") {
@@ -74,16 +74,20 @@ TEST_CASE("the server's own messages have these bytes") {
                               .server_time = some_time,
                               .acknowledge_every_ticks = 6,
                               .server_version = "1.2",
-                              .event_sequence = 4}) ==
-        digits("0a 1e  0a 03 6c6162  10 07  18 3c  20 ac02  29 8877665544332211  30 06"
-               "  3a 03 312e32  40 04"));
+                              .event_sequence = 4,
+                              .resume_token = token,
+                              .resumed = true,
+                              .events_complete = true,
+                              .event_position = 5,
+                              .resume_ms = 9}) ==
+        digits("0a 2a  0a 03 6c6162  10 07  18 3c  20 ac02  29 8877665544332211  30 06"
+               "  3a 03 312e32  40 04  4a 02 0102  50 01  58 01  60 05  68 09"));
   CHECK(memory.hex_of(Ping{.sent_ns = 1}) == digits("22 09  09 0100000000000000"));
   CHECK(memory.hex_of(Pong{.ping_sent_ns = 1, .answered_unix_ns = 2}) ==
         digits("2a 12  09 0100000000000000  11 0200000000000000"));
   CHECK(memory.hex_of(ErrorMessage{.code = ErrorCode::rate_limited, .text = "slow"}) ==
         digits("32 08  08 01  12 04 736c6f77"));
-  CHECK(memory.hex_of(GoingAway{.delay_ms = 1500, .resume_token = token}) ==
-        digits("3a 07  08 dc0b  12 02 0102"));
+  CHECK(memory.hex_of(GoingAway{.delay_ms = 1500}) == digits("3a 03  08 dc0b"));
 }
 
 TEST_CASE("a client's messages have these bytes") {
@@ -133,6 +137,11 @@ TEST_CASE("the generated serializer writes the same bytes") {
     welcome.set_acknowledge_every_ticks(static_cast<std::uint32_t>(number()));
     welcome.set_server_version(text());
     welcome.set_event_sequence(number());
+    welcome.set_resume_token(text());
+    welcome.set_resumed(prng.chance(0.5));
+    welcome.set_events_complete(prng.chance(0.5));
+    welcome.set_event_position(number());
+    welcome.set_resume_ms(static_cast<std::uint32_t>(number()));
     REQUIRE(memory.hex_of(
                 Welcome{.room = welcome.room(),
                         .member_id = welcome.member_id(),
@@ -141,8 +150,12 @@ TEST_CASE("the generated serializer writes the same bytes") {
                         .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
                         .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
                         .server_version = welcome.server_version(),
-                        .event_sequence = welcome.event_sequence()}) ==
-            to_hex(envelope.SerializeAsString()));
+                        .event_sequence = welcome.event_sequence(),
+                        .resume_token = std::as_bytes(std::span(welcome.resume_token())),
+                        .resumed = welcome.resumed(),
+                        .events_complete = welcome.events_complete(),
+                        .event_position = welcome.event_position(),
+                        .resume_ms = welcome.resume_ms()}) == to_hex(envelope.SerializeAsString()));
   }
 }
 
@@ -165,10 +178,16 @@ TEST_CASE("the longest prefix and the longest welcome fit") {
                                 .server_time = -1,
                                 .acknowledge_every_ticks = uint32_max,
                                 .server_version = long_text,
-                                .event_sequence = uint64_max});
+                                .event_sequence = uint64_max,
+                                .resume_token = std::as_bytes(std::span(long_text)),
+                                .resumed = true,
+                                .events_complete = true,
+                                .event_position = uint64_max,
+                                .resume_ms = uint32_max});
   REQUIRE(welcome);
   REQUIRE(parsed(welcome->bytes()).welcome().event_sequence() == uint64_max);
   REQUIRE(parsed(welcome->bytes()).welcome().server_version() == long_text);
+  REQUIRE(parsed(welcome->bytes()).welcome().resume_ms() == uint32_max);
 }
 
 TEST_CASE("a message is not encoded when frame memory has run out") {

@@ -102,6 +102,21 @@ TEST_CASE("offered subprotocols are read from all their headers, and their case 
           std::pair(true, true));
 }
 
+TEST_CASE("what a client that comes back says is among its offers, and is none of them") {
+  const auto says = [](const std::string& offers) {
+    UpgradeParser parser(limit);
+    REQUIRE(feed(parser, request("GET /rooms/arena HTTP/1.1",
+                                 std::string(handshake) + "Sec-WebSocket-Protocol: " + offers +
+                                     "\r\n")) == State::upgrade);
+    return std::pair(parser.upgrade().resume, parser.upgrade().offers_ringcast);
+  };
+  REQUIRE(says("ringcast.v1") == std::pair(std::string(), true));
+  REQUIRE(says("ringcast.v1, ringcast.resume.a-_9.17") == std::pair(std::string("a-_9.17"), true));
+  REQUIRE(says("ringcast.resume.a") == std::pair(std::string("a"), false));
+  REQUIRE(says("ringcast.resume.a, ringcast.resume.b, ringcast.v1") ==
+          std::pair(std::string("a"), true));
+}
+
 /// A handshake for the room `a`, with `headers` behind its own.
 std::string with(std::string_view headers) {
   return request("GET /rooms/a HTTP/1.1", std::string(handshake) + std::string(headers));

@@ -20,6 +20,8 @@ import {
 import { ReconnectDelay, type ReconnectLimits } from "./reconnect_delay";
 
 export const subprotocol = "ringcast.v1";
+/** An offer that begins so says what a client that comes back has to say. */
+const resumeOffer = "ringcast.resume.";
 
 /** State at one tick. */
 export interface Snapshot {
@@ -30,7 +32,10 @@ export interface Snapshot {
   readonly receivedAtMs: number;
   /** From the tick's start to its arrival here; undefined until the clocks are compared. */
   readonly ageMs: number | undefined;
-  /** The first of a session: the full state, whatever later ones leave out. */
+  /**
+   * The full state, whatever others leave out: the first of a session, unless it goes on from where
+   * the one before was lost.
+   */
   readonly full: boolean;
   /** Ticks between the snapshot before and this one of which none arrived. */
   readonly ticksSkipped: number;
@@ -38,7 +43,10 @@ export interface Snapshot {
   readonly payload: Uint8Array;
 }
 
-/** A state transition. Within a session they come in order, and none is missing. */
+/**
+ * A state transition. They come in order and none is missing, from welcome to welcome and beyond one
+ * that says `eventsComplete`.
+ */
 export interface RoomEvent {
   /** Consecutive for the events to everyone in the room; 0 for one to this member alone. */
   readonly sequence: number;
@@ -109,6 +117,11 @@ const firstPingIntervalMs = 200;
 const pingIntervalMs = 2_000;
 // A session that lasted so long was a success: backoff starts over.
 const lastedMs = 10_000;
+// What another request would be answered with as well: there is no such room, or not for us.
+const finalStatuses: ReadonlyMap<number, string> = new Map([
+  [403, "pages from here may not connect"],
+  [404, "there is no such room"],
+]);
 
 const noTick = -1;
 
@@ -123,13 +136,19 @@ export class Client {
   #socket: SocketLike | undefined;
   #cancelRetry: (() => void) | undefined;
   #cancelPing: (() => void) | undefined;
+
+  // Of the member, over all its sessions.
   #resumeToken: Uint8Array = new Uint8Array();
+  #lastSequence = 0;
+  #lastPosition = 0;
+  /** What events go on from is here. */
+  #hasState = false;
 
   // Of the session.
+  #connected = false;
   #clock = new ClockSync();
   #acknowledgement = new AcknowledgementPolicy(1, 0);
   #newestTick = noTick;
-  #lastSequence = 0;
   #pingsSent = 0;
   #delayHintMs: number | undefined;
   #openedAtMs = 0;
@@ -177,6 +196,7 @@ export class Client {
   /** Leaves the room with 1000. The state is `closed` when this returns. */
   close(reason = ""): void {
     this.#cancelTimers();
+    this.#forgetMember();
     this.#abandonSocket(clientCloseCode.normal, reason);
     if (this.#state.phase !== "closed") {
       this.#setState({ phase: "closed", closure: { code: clientCloseCode.normal, reason } });
@@ -193,17 +213,20 @@ export class Client {
   #open(): void {
     this.#clock = new ClockSync();
     this.#newestTick = noTick;
-    this.#lastSequence = 0;
+    this.#connected = false;
     this.#pingsSent = 0;
     this.#delayHintMs = undefined;
     this.#receivedAtMs = this.#environment.now();
 
-    const socket = this.#environment.openSocket(this.#url(), subprotocol);
+    const socket = this.#environment.openSocket(this.#options.url, this.#offers());
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     // A socket that was abandoned may still call back; it is no longer ours.
     const current = () => this.#socket === socket;
     socket.onerror = () => {}; // onclose follows, and says more
+    socket.onopen = () => {
+      if (current()) this.#connected = true;
+    };
     socket.onmessage = ({ data }) => {
       if (current()) this.#receive(data);
     };
@@ -214,10 +237,11 @@ export class Client {
     this.#setState({ phase: "connecting" });
   }
 
-  #url(): string {
-    if (this.#resumeToken.length === 0) return this.#options.url;
-    const separator = this.#options.url.includes("?") ? "&" : "?";
-    return `${this.#options.url}${separator}resume=${hexadecimal(this.#resumeToken)}`;
+  /** Where a token is neither logged by proxies nor kept from scripts, as a header would be. */
+  #offers(): string[] {
+    if (this.#resumeToken.length === 0) return [subprotocol];
+    const seen = this.#hasState ? `.${this.#lastPosition}` : "";
+    return [subprotocol, `${resumeOffer}${base64url(this.#resumeToken)}${seen}`];
   }
 
   #receive(data: unknown): void {
@@ -264,7 +288,6 @@ export class Client {
         break;
       case "goingAway":
         this.#delayHintMs = message.delayMs;
-        this.#resumeToken = message.resumeToken;
         break;
       case "unknown":
         break;
@@ -273,8 +296,10 @@ export class Client {
 
   #welcomed(welcome: Welcome): void {
     this.#openedAtMs = this.#receivedAtMs;
-    this.#resumeToken = new Uint8Array();
+    this.#resumeToken = welcome.resumeToken;
     this.#lastSequence = welcome.eventSequence;
+    this.#lastPosition = welcome.eventPosition;
+    this.#hasState = welcome.eventsComplete;
     this.#acknowledgement = new AcknowledgementPolicy(
       welcome.acknowledgeEveryTicks,
       1000 / Math.max(1, welcome.rateHz),
@@ -285,11 +310,13 @@ export class Client {
 
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {
     const { tick, serverTimeMs, payload } = message;
-    const full = this.#newestTick === noTick;
+    const first = this.#newestTick === noTick;
     // The full state is of the tick that the first of the stream may be of, too.
     if (tick < this.#newestTick) return;
-    const ticksSkipped = full ? 0 : Math.max(0, tick - this.#newestTick - 1);
+    const full = first && !this.#hasState;
+    const ticksSkipped = first ? 0 : Math.max(0, tick - this.#newestTick - 1);
     this.#newestTick = tick;
+    this.#hasState = true;
     const receivedAtMs = this.#receivedAtMs;
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
     const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
@@ -304,9 +331,10 @@ export class Client {
     });
   }
 
-  #event({ sequence, tick, payload }: ServerMessage & { kind: "event" }): void {
+  #event({ sequence, tick, position, payload }: ServerMessage & { kind: "event" }): void {
     if (sequence !== 0 && sequence !== this.#lastSequence + 1) {
-      // What we know is no longer true; a new session brings the full state.
+      // What we know is no longer true; the next session is to bring the full state.
+      this.#hasState = false;
       this.#giveUp(
         clientCloseCode.eventsOutOfOrder,
         `event ${sequence} after ${this.#lastSequence}`,
@@ -314,6 +342,7 @@ export class Client {
       return;
     }
     if (sequence !== 0) this.#lastSequence = sequence;
+    this.#lastPosition = position;
     this.#options.handlers.onEvent?.({ sequence, tick, payload });
   }
 
@@ -350,18 +379,44 @@ export class Client {
 
   /** This side ends the session, and tries another. */
   #giveUp(code: number, reason: string): void {
+    const welcomed = this.#state.phase === "open";
     this.#abandonSocket(code, reason);
-    this.#retry({ code, reason });
+    // What begins with something else than a welcome speaks another protocol, and will again.
+    if (code === clientCloseCode.malformedMessage && !welcomed) {
+      this.#end({ code, reason });
+    } else {
+      this.#retry({ code, reason });
+    }
   }
 
   #lost({ code, reason }: CloseEventLike): void {
     this.#socket = undefined;
     if (finalCodes.has(code)) {
-      this.#cancelTimers();
-      this.#setState({ phase: "closed", closure: { code, reason } });
+      this.#end({ code, reason });
     } else {
       this.#retry({ code, reason });
+      if (!this.#connected) void this.#askWhy();
     }
+  }
+
+  /** A WebSocket that never opened does not say why: a plain request may. */
+  async #askWhy(): Promise<void> {
+    const asked = this.#state;
+    const status = await this.#environment.askStatus(this.#options.url);
+    const why = status === undefined ? undefined : finalStatuses.get(status);
+    // Meanwhile it may have been closed, or have come back.
+    if (why !== undefined && this.#state === asked) this.#end({ code: 1006, reason: why });
+  }
+
+  #end(closure: Closure): void {
+    this.#cancelTimers();
+    this.#forgetMember();
+    this.#setState({ phase: "closed", closure });
+  }
+
+  #forgetMember(): void {
+    this.#resumeToken = new Uint8Array();
+    this.#hasState = false;
   }
 
   #retry(closure: Closure): void {
@@ -393,6 +448,17 @@ export class Client {
   }
 }
 
-function hexadecimal(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const base64urlDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** Without padding, whose '=' no subprotocol may have (RFC 4648 section 5, RFC 6455 section 4.1). */
+function base64url(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let count = 0;
+  for (const byte of bytes) {
+    bits = ((bits << 8) | byte) & 0xffff;
+    for (count += 8; count >= 6; count -= 6) text += base64urlDigits[(bits >> (count - 6)) & 63];
+  }
+  if (count > 0) text += base64urlDigits[(bits << (6 - count)) & 63];
+  return text;
 }

@@ -27,12 +27,22 @@ export interface Environment {
   random(): number;
   /** Calls back once after `delayMs`; returns what cancels it. */
   startTimer(delayMs: number, callback: () => void): () => void;
-  openSocket(url: string, subprotocol: string): SocketLike;
+  openSocket(url: string, subprotocols: string[]): SocketLike;
+  /**
+   * The HTTP status with which the server answers a plain request for the room, which tells why it
+   * takes no WebSocket: browsers keep that from a page. Undefined when that can't be known, as of
+   * another origin's server.
+   */
+  askStatus(url: string): Promise<number | undefined>;
 }
 
 // Declared rather than taken from the DOM's types, so that these are all there is.
 declare const performance: { now(): number };
-declare const WebSocket: new (url: string, subprotocol: string) => SocketLike;
+declare const WebSocket: new (url: string, subprotocols: string[]) => SocketLike;
+declare function fetch(
+  url: string,
+  options: { readonly cache: "no-store" },
+): Promise<{ readonly status: number }>;
 declare function setTimeout(callback: () => void, delayMs: number): number;
 declare function clearTimeout(timer: number): void;
 
@@ -45,5 +55,12 @@ export const browserEnvironment: Environment = {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
-  openSocket: (url, subprotocol) => new WebSocket(url, subprotocol),
+  openSocket: (url, subprotocols) => new WebSocket(url, subprotocols),
+  async askStatus(url) {
+    try {
+      return (await fetch(url.replace(/^ws/, "http"), { cache: "no-store" })).status;
+    } catch {
+      return undefined;
+    }
+  },
 };

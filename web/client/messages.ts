@@ -19,8 +19,18 @@ export interface Welcome {
   readonly serverTimeMs: number;
   readonly acknowledgeEveryTicks: number;
   readonly serverVersion: string;
-  /** The sequence number of the last event before the session joined. */
+  /** The sequence number of the last event to everyone that this client has, or need not have. */
   readonly eventSequence: number;
+  /** What the client comes back with when it loses this connection; empty when it can't. A secret. */
+  readonly resumeToken: Uint8Array;
+  /** This client is the member that it was before. */
+  readonly resumed: boolean;
+  /** It has missed no event: what it missed follows, and no full state. */
+  readonly eventsComplete: boolean;
+  /** Of the last event that this client has, or need not have. */
+  readonly eventPosition: number;
+  /** How long the member keeps its place without a connection. */
+  readonly resumeMs: number;
 }
 
 /** What a message of the server says. `payload` views the received bytes: nothing is copied. */
@@ -36,12 +46,13 @@ export type ServerMessage =
       readonly kind: "event";
       readonly sequence: number;
       readonly tick: number;
+      readonly position: number;
       readonly payload: Uint8Array;
     }
   | { readonly kind: "ping"; readonly sentNs: bigint }
   | { readonly kind: "pong"; readonly pingSentMs: number; readonly answeredUnixMs: number }
   | { readonly kind: "error"; readonly code: ServerErrorCode; readonly text: string }
-  | { readonly kind: "goingAway"; readonly delayMs: number; readonly resumeToken: Uint8Array }
+  | { readonly kind: "goingAway"; readonly delayMs: number }
   /** Of a later protocol than this client's; to be ignored. */
   | { readonly kind: "unknown" };
 
@@ -59,6 +70,7 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
   switch (message.case) {
     case "welcome": {
       const { room, memberId, rateHz, acknowledgeEveryTicks, serverVersion } = message.value;
+      const { resumeToken, resumed, eventsComplete, resumeMs } = message.value;
       return {
         kind: "welcome",
         room,
@@ -69,6 +81,11 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         acknowledgeEveryTicks,
         serverVersion,
         eventSequence: Number(message.value.eventSequence),
+        resumeToken,
+        resumed,
+        eventsComplete,
+        eventPosition: Number(message.value.eventPosition),
+        resumeMs,
       };
     }
     case "snapshot":
@@ -83,6 +100,7 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         kind: "event",
         sequence: Number(message.value.sequence),
         tick: Number(message.value.tick),
+        position: Number(message.value.position),
         payload: message.value.payload,
       };
     case "ping":
@@ -100,11 +118,7 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         text: message.value.text,
       };
     case "goingAway":
-      return {
-        kind: "goingAway",
-        delayMs: message.value.delayMs,
-        resumeToken: message.value.resumeToken,
-      };
+      return { kind: "goingAway", delayMs: message.value.delayMs };
     case undefined:
       return { kind: "unknown" };
   }

@@ -31,9 +31,10 @@ export interface ArenaState {
   readonly objects: ReadonlyMap<number, ArenaObject>;
 }
 
-/** Throws when the payload is not a State. */
+/** Throws when the payload is not a State. Another simulation's bytes may look like one without a size. */
 export function decodeState(payload: Uint8Array): ArenaState {
   const { width, height, members, objects } = fromBinary(StateSchema, payload);
+  if (!(width > 0 && height > 0)) throw new Error("not an arena");
   return {
     width,
     height,

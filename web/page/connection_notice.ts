@@ -1,6 +1,7 @@
 // How the connection is: a word in the masthead, and while there is none a notice over the arena
-// that says why and what happens next.
-import type { Closure, ConnectionState } from "../client";
+// that says why and what happens next. A connection that brings no snapshots any more says nothing
+// by itself: so a picture that stands still is told from one that lives.
+import { clientCloseCode, type Closure, type ConnectionState } from "../client";
 import { find } from "./find";
 
 const words = {
@@ -10,6 +11,10 @@ const words = {
   closed: "Ended",
 } as const;
 
+/** Without a snapshot for so long, or so many of the room's ticks, the picture is old. */
+const staleMs = 1_000;
+const staleTicks = 3;
+
 export class ConnectionNotice {
   readonly #connection = find("connection");
   readonly #notice = find("notice");
@@ -17,6 +22,9 @@ export class ConnectionNotice {
   readonly #detail = find("notice-detail");
   readonly #reconnect = find("reconnect");
   #retryAtMs: number | undefined;
+  /** While open. */
+  #newsAtMs: number | undefined;
+  #staleAfterMs = staleMs;
 
   constructor(reconnect: () => void) {
     this.#reconnect.addEventListener("click", reconnect);
@@ -28,11 +36,14 @@ export class ConnectionNotice {
     this.#notice.hidden = state.phase === "open";
     this.#reconnect.hidden = state.phase !== "closed";
     this.#retryAtMs = undefined;
+    this.#newsAtMs = undefined;
     switch (state.phase) {
       case "connecting":
         this.#write("Joining the room", "");
         break;
       case "open":
+        this.#newsAtMs = nowMs;
+        this.#staleAfterMs = Math.max(staleMs, (staleTicks * 1000) / state.welcome.rateHz);
         break;
       case "waiting":
         this.#retryAtMs = nowMs + state.delayMs;
@@ -45,11 +56,25 @@ export class ConnectionNotice {
     }
   }
 
-  /** Counts down; to be called a few times a second. */
+  /** A snapshot has come. */
+  news(nowMs: number): void {
+    if (this.#newsAtMs !== undefined) this.#newsAtMs = nowMs;
+  }
+
+  /** Counts; to be called a few times a second. */
   refresh(nowMs: number): void {
+    if (this.#newsAtMs !== undefined) this.#say(nowMs - this.#newsAtMs);
     if (this.#retryAtMs === undefined) return;
     const seconds = Math.max(0, Math.ceil((this.#retryAtMs - nowMs) / 1000));
     this.#detail.textContent = `Trying again in ${seconds} s`;
+  }
+
+  /** While open, after so long without a snapshot. */
+  #say(silentMs: number): void {
+    const stale = silentMs >= this.#staleAfterMs;
+    const text = stale ? `No news for ${Math.floor(silentMs / 1000)} s` : words.open;
+    this.#connection.dataset["phase"] = stale ? "stale" : "open";
+    if (this.#connection.textContent !== text) this.#connection.textContent = text;
   }
 
   #write(title: string, detail: string): void {
@@ -59,7 +84,11 @@ export class ConnectionNotice {
 }
 
 function describe({ code, reason }: Closure): string {
-  // A browser does not say whether there is no server, no such room, or a refusal.
-  if (code === 1006) return "No connection to the room";
+  if (code === 1006) return reason === "" ? "No connection to the room" : sentence(reason);
+  if (code === clientCloseCode.normal && reason !== "") return sentence(reason);
   return reason === "" ? `Closed with code ${code}` : `${reason} (${code})`;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

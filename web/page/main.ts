@@ -34,6 +34,7 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const buffer = new InterpolationBuffer<LazyState>();
 
 let newest: LazyState | undefined;
+let drawable = false; // the room of this session has been seen to be an arena
 let ownMember: number | undefined;
 let ownObject: number | undefined;
 let ownShown: Shown | undefined;
@@ -45,7 +46,12 @@ const client = new Client({
     onState(state) {
       notice.show(state, performance.now());
       if (state.phase !== "open") return;
-      forgetSession();
+      buffer.clear();
+      panel.clear();
+      input.reset();
+      drawable = false;
+      // Who is back and has missed nothing knows what it knew.
+      if (!state.welcome.eventsComplete) forgetEvents();
       ownMember = state.welcome.memberId;
       placeExpectedByTick = state.welcome.tick + state.welcome.rateHz; // within a second
       find("server").textContent =
@@ -62,25 +68,37 @@ const input = new InputThrottle(({ dx, dy }) => {
   return sent;
 });
 
-function forgetSession(): void {
-  buffer.clear();
-  panel.clear();
+function forgetEvents(): void {
   effects.clear();
   eventLog.clear();
-  input.reset();
   newest = undefined;
   ownObject = undefined;
 }
 
 function takeSnapshot(snapshot: Snapshot): void {
-  newest = lazyState(snapshot.payload);
+  const state = lazyState(snapshot.payload);
+  try {
+    if (!drawable) state();
+    drawable = true;
+  } catch {
+    client.close("this page draws arenas, and the room is none");
+    return;
+  }
+  newest = state;
+  notice.news(snapshot.receivedAtMs);
   buffer.push(snapshot.serverTimeMs, snapshot.receivedAtMs, newest);
   panel.snapshot(snapshot);
 }
 
 function takeEvent({ tick, payload }: RoomEvent): void {
   const nowMs = performance.now();
-  const event = decodeEvent(payload);
+  let event;
+  try {
+    event = decodeEvent(payload);
+  } catch {
+    client.close("this page draws arenas, and the room is none");
+    return;
+  }
   panel.event(nowMs);
   eventLog.add(tick, event);
   if (event.case === "created" && event.value.object !== undefined) {

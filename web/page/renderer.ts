@@ -70,6 +70,7 @@ export class Renderer {
     this.#drawKind(view, camera, ObjectKind.FRAGMENT, this.#palette.fragment);
     this.#drawKind(view, camera, ObjectKind.BOT, this.#palette.bot);
     this.#drawKind(view, camera, ObjectKind.PLAYER, this.#palette.player);
+    this.#drawKind(view, camera, ObjectKind.PLAYER_AWAY, this.#palette.player);
     if (!view.calm) for (const effect of view.effects) this.#drawEffect(effect, camera, nowMs);
     if (own !== undefined) {
       if (view.pointer !== undefined) this.#drawPointer(camera.project(own), view.pointer);
@@ -117,6 +118,9 @@ export class Renderer {
   #drawKind(view: View, camera: Camera, kind: ObjectKind, colour: string): void {
     const context = this.#context;
     const solid = kind === ObjectKind.FRAGMENT;
+    const absent = kind === ObjectKind.PLAYER_AWAY;
+    // Nobody is in it: a broken line around nothing.
+    context.setLineDash(absent ? [4, 4] : []);
     context.fillStyle = colour;
     context.strokeStyle = colour;
     context.lineWidth = 1.5;
@@ -127,21 +131,24 @@ export class Renderer {
       if (x < -radius || y < -radius || x > this.size.width + radius) continue;
       context.beginPath();
       context.arc(x, y, radius, 0, fullTurn);
-      context.globalAlpha = shown.opacity * (solid ? 0.85 : 0.24);
-      context.fill();
+      if (!absent) {
+        context.globalAlpha = shown.opacity * (solid ? 0.85 : 0.24);
+        context.fill();
+      }
       if (solid) continue;
       // The rim, and a spoke that shows where it is going.
       const speed = Math.hypot(shown.object.vx, shown.object.vy);
-      if (speed > 1) {
+      if (speed > 1 && !absent) {
         context.moveTo(x, y);
         context.lineTo(
           x + (shown.object.vx / speed) * radius,
           y + (shown.object.vy / speed) * radius,
         );
       }
-      context.globalAlpha = shown.opacity * 0.95;
+      context.globalAlpha = shown.opacity * (absent ? 0.6 : 0.95);
       context.stroke();
     }
+    context.setLineDash([]);
   }
 
   #drawOwn(own: Shown, camera: Camera, nowMs: number): void {

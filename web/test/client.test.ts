@@ -7,7 +7,7 @@ import {
   type RoomEvent,
   type Snapshot,
 } from "../client";
-import { FakeEnvironment } from "./fake_environment";
+import { FakeEnvironment, type FakeSocket } from "./fake_environment";
 
 function setUp() {
   const environment = new FakeEnvironment();
@@ -29,7 +29,7 @@ function setUp() {
   return { client, environment, snapshots, events, states, errors };
 }
 
-function setUpOpen(welcome: { eventSequence?: bigint; acknowledgeEveryTicks?: number } = {}) {
+function setUpOpen(welcome: Parameters<FakeSocket["welcome"]>[0] = {}) {
   const all = setUp();
   all.environment.socket.welcome(welcome);
   all.environment.socket.takeSent(); // the first ping
@@ -41,7 +41,7 @@ const phases = (states: ConnectionState[]) => states.map((state) => state.phase)
 test("connects with the subprotocol, for binary data, and is open once welcomed", () => {
   const { client, environment, states } = setUp();
   assert.equal(environment.socket.url, "ws://server/rooms/arena");
-  assert.equal(environment.socket.subprotocol, "ringcast.v1");
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1"]);
   assert.equal(environment.socket.binaryType, "arraybuffer");
   assert.deepEqual(phases(states), ["connecting"]);
   environment.socket.welcome();
@@ -235,6 +235,15 @@ for (const [name, data] of [
   });
 }
 
+test("does not come back to what does not even begin with a welcome", () => {
+  const { environment, states } = setUp();
+  environment.socket.open();
+  environment.socket.deliverRaw("hello");
+  assert.equal(states.at(-1)?.phase, "closed");
+  environment.advance(60_000);
+  assert.equal(environment.sockets.length, 1);
+});
+
 test("ignores messages of a later protocol", () => {
   const { client, environment } = setUpOpen();
   environment.socket.deliverRaw(Uint8Array.of(0xfa, 0x01, 0x00).buffer); // field 31, empty
@@ -248,12 +257,9 @@ test("tells of what the server dropped, and stays", () => {
   assert.equal(client.state.phase, "open");
 });
 
-test("reconnects after just the delay that the server asked for, with its token", () => {
+test("reconnects after just the delay that the server asked for", () => {
   const { environment, states } = setUpOpen();
-  environment.socket.deliver({
-    case: "goingAway",
-    value: { delayMs: 1_234, resumeToken: Uint8Array.of(0x0a, 0xff) },
-  });
+  environment.socket.deliver({ case: "goingAway", value: { delayMs: 1_234 } });
   environment.socket.drop({ code: 1001, reason: "restarting", wasClean: true });
   assert.deepEqual(states.at(-1), {
     phase: "waiting",
@@ -264,12 +270,116 @@ test("reconnects after just the delay that the server asked for, with its token"
   assert.equal(environment.sockets.length, 1);
   environment.advance(1);
   assert.equal(environment.sockets.length, 2);
-  assert.equal(environment.socket.url, "ws://server/rooms/arena?resume=0aff");
-  // The token was for one session, the delay for one reconnect.
+  // The delay was for one reconnect.
   environment.socket.welcome();
   environment.socket.drop();
-  environment.advance(10_000);
+  const state = states.at(-1);
+  assert.equal(state?.phase === "waiting" && state.delayMs, 750);
+});
+
+const token = Uint8Array.of(0x0a, 0xff, 0x3e);
+
+test("comes back with the newest token, and says what it has of the events", () => {
+  const { environment, snapshots, events } = setUpOpen({ resumeToken: token, eventPosition: 5n });
+  environment.socket.snapshot(1);
+  environment.socket.event(1, 8);
+  environment.socket.drop();
+  environment.advance(500);
   assert.equal(environment.socket.url, "ws://server/rooms/arena");
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "ringcast.resume.Cv8-.8"]);
+  environment.socket.welcome({
+    resumeToken: Uint8Array.of(1),
+    resumed: true,
+    eventsComplete: true,
+    eventSequence: 1n,
+    eventPosition: 8n,
+  });
+  environment.socket.event(2, 9);
+  environment.socket.snapshot(3);
+  assert.deepEqual(
+    events.map((event) => event.sequence),
+    [1, 2],
+  );
+  assert.deepEqual(
+    snapshots.map((snapshot) => snapshot.full),
+    [true, false],
+  );
+  environment.socket.drop();
+  environment.advance(1_000);
+  assert.equal(environment.socket.subprotocols[1], "ringcast.resume.AQ.9");
+});
+
+test("says nothing of events while it has no state that they go on from", () => {
+  const { environment } = setUpOpen({ resumeToken: token, eventPosition: 5n });
+  environment.socket.event(1, 6);
+  environment.socket.drop();
+  environment.advance(500);
+  assert.equal(environment.socket.subprotocols[1], "ringcast.resume.Cv8-");
+});
+
+test("keeps its token through attempts that bring no welcome", () => {
+  const { environment } = setUpOpen({ resumeToken: token });
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.drop();
+  environment.advance(1_000);
+  environment.socket.open();
+  environment.socket.drop();
+  environment.advance(2_000);
+  assert.equal(environment.sockets.length, 4);
+  assert.equal(environment.socket.subprotocols[1], "ringcast.resume.Cv8-");
+});
+
+test("acknowledges nothing of the session before", () => {
+  const { environment } = setUpOpen({ resumeToken: token });
+  environment.socket.snapshot(50);
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.welcome({ resumeToken: token, resumed: true });
+  assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 0n);
+});
+
+test("begins as a new member after close, and after a final code", () => {
+  const { client, environment } = setUpOpen({ resumeToken: token });
+  client.close();
+  client.connect();
+  assert.equal(environment.socket.subprotocols.length, 1);
+  environment.socket.welcome({ resumeToken: token });
+  environment.socket.drop({ code: 1008 });
+  client.connect();
+  assert.equal(environment.socket.subprotocols.length, 1);
+});
+
+for (const [status, reason] of [
+  [404, "there is no such room"],
+  [403, "pages from here may not connect"],
+] as const) {
+  test(`gives up where a plain request is answered with ${status}`, async () => {
+    const { environment, states } = setUp();
+    environment.status = status;
+    environment.socket.drop();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(states.at(-1), { phase: "closed", closure: { code: 1006, reason } });
+    environment.advance(60_000);
+    assert.equal(environment.sockets.length, 1);
+  });
+}
+
+test("goes on trying where the server says nothing final, or the connection was there", async () => {
+  const { environment, states } = setUp();
+  environment.status = 503;
+  environment.socket.drop();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(states.at(-1)?.phase, "waiting");
+  environment.status = 404;
+  environment.advance(500);
+  environment.socket.open();
+  environment.socket.drop();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(states.at(-1)?.phase, "waiting");
 });
 
 test("backs off exponentially up to a limit, half of it by chance", () => {

@@ -4,6 +4,7 @@ import type { CloseEventLike, Environment, SocketLike } from "../client/environm
 import {
   ClientEnvelopeSchema,
   ServerEnvelopeSchema,
+  WelcomeSchema,
   type ClientEnvelope,
 } from "../client/gen/ringcast/v1/envelope_pb";
 
@@ -18,7 +19,7 @@ export class FakeSocket implements SocketLike {
 
   constructor(
     readonly url: string,
-    readonly subprotocol: string,
+    readonly subprotocols: string[],
   ) {}
 
   send(data: Uint8Array): void {
@@ -39,7 +40,13 @@ export class FakeSocket implements SocketLike {
     this.onmessage?.({ data });
   }
 
-  welcome(fields: { eventSequence?: bigint; acknowledgeEveryTicks?: number } = {}): void {
+  /** The server takes the connection. */
+  open(): void {
+    this.onopen?.(undefined as never);
+  }
+
+  welcome(fields: MessageInitShape<typeof WelcomeSchema> = {}): void {
+    this.open();
     this.deliver({
       case: "welcome",
       value: { room: "arena", memberId: 7, rateHz: 60, acknowledgeEveryTicks: 6, ...fields },
@@ -57,8 +64,11 @@ export class FakeSocket implements SocketLike {
     });
   }
 
-  event(sequence: number): void {
-    this.deliver({ case: "event", value: { sequence: BigInt(sequence), tick: 1n } });
+  event(sequence: number, position = sequence): void {
+    this.deliver({
+      case: "event",
+      value: { sequence: BigInt(sequence), tick: 1n, position: BigInt(position) },
+    });
   }
 
   /** The connection ends. */
@@ -82,6 +92,8 @@ export class FakeEnvironment implements Environment {
   #nowMs = 1_000;
   #timers: Timer[] = [];
   randomValue = 0.5;
+  /** What askStatus() says. */
+  status: number | undefined;
 
   now(): number {
     return this.#nowMs;
@@ -103,10 +115,14 @@ export class FakeEnvironment implements Environment {
     };
   }
 
-  openSocket(url: string, subprotocol: string): SocketLike {
-    const socket = new FakeSocket(url, subprotocol);
+  openSocket(url: string, subprotocols: string[]): SocketLike {
+    const socket = new FakeSocket(url, subprotocols);
     this.sockets.push(socket);
     return socket;
+  }
+
+  askStatus(): Promise<number | undefined> {
+    return Promise.resolve(this.status);
   }
 
   get timersPending(): number {

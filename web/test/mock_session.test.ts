@@ -8,8 +8,8 @@ import { MockServer } from "./mock_server";
 
 const environment = {
   ...browserEnvironment,
-  openSocket: (url: string, subprotocol: string) =>
-    new WebSocket(url, subprotocol) as unknown as SocketLike,
+  openSocket: (url: string, subprotocols: string[]) =>
+    new WebSocket(url, subprotocols) as unknown as SocketLike,
 };
 
 test("joins, is kept up to date by acknowledging, and comes back when the server restarts", async (context) => {

@@ -63,8 +63,9 @@ class Card {
       this.readings.set(name, value);
       list.append(element("div", {}, element("dt", { textContent: name }), value));
     }
+    this.why = element("p", { className: "why", hidden: true });
     this.root = element("article", { className: "card" },
-      element("header", {}, this.title, this.headline), this.svg, list);
+      element("header", {}, this.title, this.headline), this.why, this.svg, list);
     parent.append(this.root);
     this.history = [];
   }
@@ -91,9 +92,12 @@ class Card {
     this.svg.setAttribute("aria-label", label);
   }
 
-  say(headline, over, readings) {
+  /** `why`: what is wrong, in words; empty when nothing is. */
+  say(headline, why, readings) {
     this.headline.textContent = headline;
-    this.headline.classList.toggle("over", over);
+    this.headline.classList.toggle("over", why !== "");
+    this.why.textContent = why;
+    this.why.hidden = why === "";
     for (const [name, text] of Object.entries(readings)) {
       this.readings.get(name).textContent = text;
     }
@@ -129,14 +133,31 @@ const cores = new Cards(byId("cores"), ["Sessions", "Frames/s", "Sent/s", "Recei
   "Age p99", "Write p99", "Submit p99", "Replaced/s", "Held/s", "Blocked/s", "Backlog", "In flight",
   "Frame memory", "Allocations/s"]);
 
+/** Why a room's headline is red. */
+function whyRoom(room) {
+  const reasons = [];
+  if (room.handed_over_us.p99 > room.budget_us) {
+    reasons.push("its slowest ticks take longer than the time between two");
+  }
+  if (room.overrun > 0) {
+    const ticks = room.overrun === 1 ? "1 tick was" : `${number(room.overrun)} ticks were`;
+    reasons.push(`${ticks} left out in the last second, since their time had passed`);
+  }
+  if (room.held_up > 0) reasons.push(`${number(room.held_up)} of them since another room held the core`);
+  if (room.rested > 0) {
+    reasons.push(`${number(room.rested)} ticks were left out since its own take too long for a core that it shares`);
+  }
+  const text = reasons.join("; ");
+  return text === "" ? "" : `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
 function drawRoom(card, room) {
   const { p50, p95, p99 } = room.handed_over_us;
   const where = room.spread ? "every core" : `core ${room.core}`;
   card.name(room.name, `${room.simulation}, ${room.rate_hz} Hz, ${where}`);
   const label = `Tick time p99 ${duration(p99)} of ${duration(room.budget_us)}`;
   card.chart(p50, p99, room.budget_us, label);
-  const over = p99 > room.budget_us || room.overrun + room.rested > 0;
-  card.say(`${duration(p99)} of ${duration(room.budget_us)}`, over, {
+  card.say(`${duration(p99)} of ${duration(room.budget_us)}`, whyRoom(room), {
     "Members": number(room.members),
     "Tick p50": duration(p50),
     "Tick p95": duration(p95),
@@ -156,8 +177,9 @@ function drawCore(card, core) {
   const percent = core.busy * 100;
   card.name(`core ${core.core}`, `${core.rooms} room${core.rooms === 1 ? "" : "s"} at home`);
   card.chart(null, percent, 100, `Busy ${percent.toFixed(0)} %`);
+  const why = percent > 85 ? "Little of its time is left: ticks will come late." : "";
   const still = core.stands_still;
-  card.say(still || `${percent.toFixed(0)} % busy`, still !== "" || percent > 85, {
+  card.say(still ? "stands still" : `${percent.toFixed(0)} % busy`, still || why, {
     "Sessions": number(core.sessions),
     "Frames/s": number(core.frames_per_s),
     "Sent/s": bytes(core.bytes_per_s),

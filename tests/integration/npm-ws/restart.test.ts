@@ -22,7 +22,8 @@ const environment: Environment = {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
-  openSocket: (url, subprotocol) => new WebSocket(url, subprotocol) as unknown as SocketLike,
+  openSocket: (url, subprotocols) => new WebSocket(url, subprotocols) as unknown as SocketLike,
+  askStatus: async (url) => (await fetch(url.replace(/^ws/, "http"))).status,
 };
 
 async function freePort(): Promise<number> {

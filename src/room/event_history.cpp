@@ -1,0 +1,37 @@
+#include "room/event_history.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace ringcast::room {
+
+void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, MemberId to,
+                        std::span<const std::byte> wire_bytes) {
+  assert(position <= newest_);
+  if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
+    older_.clear();
+    newer_.clear();
+    before_ = std::max(before_, position);
+    return;
+  }
+  if (newer_.entries.size() >= limits_.events_max / 2 ||
+      newer_.bytes.size() + wire_bytes.size() > limits_.bytes_max / 2) {
+    if (!older_.entries.empty()) before_ = std::max(before_, older_.entries.back().position);
+    std::swap(older_, newer_);
+    newer_.clear();
+  }
+  const auto offset = static_cast<std::uint32_t>(newer_.bytes.size());
+  newer_.entries.push_back(
+      {position, sequence, to, offset, static_cast<std::uint32_t>(wire_bytes.size())});
+  newer_.bytes.resize(offset + wire_bytes.size());
+  std::ranges::copy(wire_bytes, newer_.bytes.begin() + offset);
+}
+
+void EventHistory::forget() {
+  older_.clear();
+  newer_.clear();
+  before_ = newest_;
+}
+
+}  // namespace ringcast::room

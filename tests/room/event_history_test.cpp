@@ -1,0 +1,82 @@
+#include "room/event_history.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catch.h"
+
+namespace ringcast::room {
+namespace {
+
+void keep(EventHistory& history, std::string_view text, MemberId to = everyone) {
+  const std::uint64_t position = history.advance();
+  history.keep(position, to == everyone ? position : 0, to, std::as_bytes(std::span(text)));
+}
+
+std::vector<std::string> missed(const EventHistory& history, MemberId member,
+                                std::uint64_t position) {
+  std::vector<std::string> texts;
+  history.for_each_missed(member, position, [&](const EventHistory::Event& event) {
+    texts.emplace_back(reinterpret_cast<const char*>(event.wire_bytes.data()),
+                       event.wire_bytes.size());
+  });
+  return texts;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST_CASE("what a member has missed is what came behind its position and is for it, in order") {
+  EventHistory history({.events_max = 100, .bytes_max = 1'000});
+  CHECK(history.reaches(0));
+  keep(history, "one");
+  keep(history, "two", MemberId{7});
+  keep(history, "three", MemberId{8});
+  keep(history, "four");
+  CHECK(missed(history, MemberId{7}, 0) == Texts{"one", "two", "four"});
+  CHECK(missed(history, MemberId{8}, 1) == Texts{"three", "four"});
+  CHECK(missed(history, MemberId{9}, 4).empty());
+  CHECK(history.reaches(4));
+  CHECK_FALSE(history.reaches(5));  // nobody has seen what has not happened
+}
+
+TEST_CASE("of too many events the oldest are forgotten, and it is known from where on") {
+  EventHistory history({.events_max = 10, .bytes_max = 1'000});
+  for (int count = 0; count < 23; ++count) keep(history, "x");
+  std::uint64_t oldest = 0;
+  while (!history.reaches(oldest)) ++oldest;
+  CHECK(oldest >= 13);  // no more than ten are kept
+  CHECK(oldest <= 18);  // and no fewer than five
+  CHECK(missed(history, MemberId{1}, oldest).size() == 23 - oldest);
+}
+
+TEST_CASE("of too many bytes likewise, and an event that is too large for it leaves a gap") {
+  EventHistory history({.events_max = 100, .bytes_max = 20});
+  for (int count = 0; count < 9; ++count) keep(history, "12345");
+  CHECK(history.reaches(7));
+  CHECK_FALSE(history.reaches(4));
+  keep(history, "more than half of it");
+  CHECK_FALSE(history.reaches(9));
+  CHECK(history.reaches(10));
+  keep(history, "12345");
+  CHECK(missed(history, MemberId{1}, 10) == Texts{"12345"});
+}
+
+TEST_CASE("what is forgotten on purpose is a gap") {
+  EventHistory history({.events_max = 100, .bytes_max = 100});
+  keep(history, "one");
+  static_cast<void>(history.advance());
+  history.forget();
+  CHECK_FALSE(history.reaches(1));
+  CHECK(history.reaches(2));
+}
+
+TEST_CASE("without a history only who has seen everything has missed nothing") {
+  EventHistory history({.events_max = 0, .bytes_max = 0});
+  keep(history, "one");
+  CHECK_FALSE(history.reaches(0));
+  CHECK(history.reaches(1));
+}
+
+}  // namespace
+}  // namespace ringcast::room
