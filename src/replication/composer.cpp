@@ -382,10 +382,7 @@ bool Composer::knows(const MemberView::State& from, const Baseline& baseline,
   const Mark& mark = marks_[arrival.source];
   if (mark.stamp != stamp_) return false;
   const ViewCell& cell = from.cells[mark.index];
-  return !cell.fresh && cell.up_to >= arrival.id &&
-         cell.newest == static_cast<std::uint32_t>(baseline.newest) &&
-         cell.before == static_cast<std::uint32_t>(baseline.before) &&
-         cell.third == static_cast<std::uint32_t>(baseline.third);
+  return !cell.fresh && cell.up_to >= arrival.id && held_by(cell).baseline == baseline;
 }
 
 void Composer::measure(const MemberView::State& from, Part& part, std::size_t room) {
@@ -439,9 +436,11 @@ void Composer::find_due(const MemberView::State& to, const Member& member) {
 }
 
 HeldCell Composer::held_by(const ViewCell& cell) const {
-  if (cell.fresh) return {.channel = channel(cell), .baseline = frame_, .up_to = 0};
-  return {.channel = channel(cell),
-          .baseline = {whole_tick(cell.newest), whole_tick(cell.before), whole_tick(cell.third)},
+  if (cell.fresh) return {.baseline = frame_, .channel = channel(cell), .up_to = 0};
+  const TickNumber newest = whole_tick(cell.newest);
+  const TickNumber before = newest - cell.before_back;
+  return {.baseline = {newest, before, before - cell.third_back},
+          .channel = channel(cell),
           .up_to = cell.up_to};
 }
 
@@ -558,8 +557,9 @@ void Composer::write_part(BitWriter& out, const MemberView::State& from, const P
 void Composer::take(MemberView::State& to, const Part& part) const {
   ViewCell& cell = to.cells[part.index];
   const Block& block = block_at(part.block);
-  cell.third = static_cast<std::uint32_t>(block.held.baseline.before);
-  cell.before = static_cast<std::uint32_t>(block.held.baseline.newest);
+  const Baseline& baseline = block.held.baseline;
+  cell.third_back = static_cast<std::uint8_t>(baseline.newest - baseline.before);
+  cell.before_back = static_cast<std::uint8_t>(tick_ - baseline.newest);
   cell.newest = static_cast<std::uint32_t>(tick_);
   cell.fresh = false;
   if (part.complete) {

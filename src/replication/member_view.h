@@ -18,9 +18,10 @@ struct ViewCell {
   CellIndex cell = no_cell;
   std::uint32_t born = 0;    ///< of the cell
   std::uint32_t newest = 0;  ///< the low half of the tick that is held; of a fresh one, when added
-  std::uint32_t before = 0;
-  std::uint32_t third = 0;
-  std::uint32_t up_to = 0;  ///< ids that are held: holds_all when all are
+  std::uint32_t up_to = 0;   ///< ids that are held: holds_all when all are
+  // How long before it the two others were. What is held is never older than the history: 63.
+  std::uint8_t before_back = 0;
+  std::uint8_t third_back = 0;
   std::uint8_t layer = 0;
   std::uint8_t every = 1;  ///< its ring's ticks
   bool fresh = true;       ///< nothing of it has been sent
