@@ -32,6 +32,8 @@ struct PrivateObject {
   Slot slot = 0;
   std::uint32_t id = 0;
   bool owned = false;
+
+  friend bool operator==(const PrivateObject&, const PrivateObject&) = default;
 };
 
 /// An object that enters a block. Bit positions count from the block's first.
