@@ -25,9 +25,9 @@ constexpr std::size_t guessed_bits_entering = 32;
 /// Blocks that are encoded in vain before a frame is full enough.
 constexpr unsigned misses_most = 3;
 /// A view whose due cells don't fit in so many frames has most of them half as often, down to a
-/// sixteenth; and again as often when a third of the room was enough for so many frames in a row.
-constexpr unsigned pressed_for_slower = 8;
-constexpr unsigned eased_for_faster = 30;
+/// sixteenth; and again as often when less than half of the room was enough for so many frames.
+constexpr unsigned pressed_for_slower = 16;
+constexpr unsigned eased_for_faster = 20;
 constexpr unsigned slowed_most = 4;
 constexpr unsigned overview_order = 3;
 constexpr unsigned overview_row_bits = 6;
@@ -514,7 +514,7 @@ void Composer::choose(const MemberView::State& from, MemberView::State& to, cons
     std::size_t bits = 0;
     for (const Part& part : parts_) bits += part.bits;
     to.pressed = 0;
-    to.eased = bits * 3 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
+    to.eased = bits * 9 / 4 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
     if (to.slowed > 0 && to.eased >= eased_for_faster) {
       --to.slowed;
       to.eased = 0;
