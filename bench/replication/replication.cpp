@@ -3,7 +3,7 @@
 // Every member is composed twice from views that are alike: first with what must be encoded, then
 // from what is there already. Prints a line a case; docs/performance.md#replication explains it.
 //
-//   bench_replication [OBJECTS [MEMBERS [TICKS]]]
+//   bench_replication [OBJECTS [MEMBERS [TICKS [CELL_OBJECTS [FRAME_BYTES]]]]]
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -46,6 +47,8 @@ struct Sizes {
   unsigned objects = 10'000;
   unsigned members = 2'500;
   unsigned ticks = 240;
+  unsigned cell_objects = 16;
+  unsigned frame_bytes = 166;  ///< 260 on the wire, with 94 around them
 };
 
 Schema arena_schema(const arena::World& arena, const Sizes& sizes) {
@@ -58,11 +61,8 @@ Schema arena_schema(const arena::World& arena, const Sizes& sizes) {
   schema.digest_every_ticks = 60;
   schema.limits.objects = sizes.objects + 1'000;
   schema.limits.members = sizes.members;
-  schema.limits.frame_bytes = 1'200;
-  if (const char* const objects = std::getenv("CELL_OBJECTS")) {
-    schema.cell_objects = static_cast<unsigned>(std::atoi(objects));
-  }
-  if (const char* const extent = std::getenv("CELL_EXTENT")) schema.cell_extent = std::atof(extent);
+  schema.limits.frame_bytes = sizes.frame_bytes;
+  schema.cell_objects = sizes.cell_objects;
   return schema;
 }
 
@@ -167,14 +167,12 @@ void run(const Case& one, const Sizes& sizes) {
       bytes_seen.push_back(size);
     }
     const auto t4 = Clock::now();
-    const ComposerCounts counted = composer.counts();
     for (Viewer& viewer : viewers) {
       if (viewer.skips > 0) continue;
       static_cast<void>(composer.compose(viewer.second, viewer.id, frame));
       viewer.second.handed_over();
     }
     const auto t5 = Clock::now();
-    static_cast<void>(counted);
     if (!counts) continue;
     putting += t1 - t0;
     replicating += t3 - t2;
@@ -192,7 +190,8 @@ void run(const Case& one, const Sizes& sizes) {
       "%-12s put %5.0f us, replicate %5.0f us, encode %6.0f us a tick (%.0f encodings, %.2f a "
       "cell); "
       "compose %.3f us a member\n"
-      "             payload %6.1f bytes mean, %zu p99, %zu max; %.1f objects and %.1f blocks a "
+      "             payload %6.1f bytes mean, %zu p99, %zu max, %.2f blocks wait; %.1f objects and "
+      "%.1f blocks a "
       "frame, "
       "%.2f bits an object in its block, %.2f with all of the frame; %.2f enter at %.1f bits; "
       "read %llu, wrong %llu\n",
@@ -200,7 +199,8 @@ void run(const Case& one, const Sizes& sizes) {
       microseconds(with_encoding - composing) / ticks, encodings / ticks, encodings / cells,
       microseconds(composing) / ticks / static_cast<double>(viewers.size()),
       static_cast<double>(bytes) / static_cast<double>(composed),
-      bytes_seen[bytes_seen.size() * 99 / 100], bytes_seen.back(), objects / frames,
+      bytes_seen[bytes_seen.size() * 99 / 100], bytes_seen.back(),
+      static_cast<double>(after.waiting_blocks - before.waiting_blocks) / frames, objects / frames,
       static_cast<double>(after.blocks - before.blocks) / frames,
       static_cast<double>(after.object_bits - before.object_bits) / objects,
       8.0 * static_cast<double>(after.payload_bytes - before.payload_bytes) / objects,
@@ -216,9 +216,11 @@ void run(const Case& one, const Sizes& sizes) {
 int main(int count, char** arguments) {
   using namespace ringcast::replication;
   Sizes sizes;
-  if (count > 1) sizes.objects = static_cast<unsigned>(std::atoi(arguments[1]));
-  if (count > 2) sizes.members = static_cast<unsigned>(std::atoi(arguments[2]));
-  if (count > 3) sizes.ticks = static_cast<unsigned>(std::atoi(arguments[3]));
+  unsigned* const places[] = {&sizes.objects, &sizes.members, &sizes.ticks, &sizes.cell_objects,
+                              &sizes.frame_bytes};
+  for (int i = 1; i < count && i <= static_cast<int>(std::size(places)); ++i) {
+    *places[i - 1] = static_cast<unsigned>(std::atoi(arguments[i]));
+  }
   for (const Case& one : {Case{"bots", 0, 0}, Case{"quarter", 25, 0}, Case{"steered", 100, 0},
                           Case{"slow tenth", 25, 10}}) {
     run(one, sizes);

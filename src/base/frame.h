@@ -178,7 +178,9 @@ class FrameSlab {
     return account != 0 && accounts_open_ > 1 && accounts_[account].used >= account_bytes_max_ / 2;
   }
   [[nodiscard]] bool is_short() const { return used_ >= capacity_ / 2; }
-  /// Since the last call something was allocated while memory was short, or could not be.
+  /// Since the last take_shortage() something was allocated while memory was short, or could not
+  /// be.
+  [[nodiscard]] bool has_shortage() const { return shortage_; }
   [[nodiscard]] bool take_shortage() { return std::exchange(shortage_, false); }
 
   /// `watcher` is called for each block that is given back from here on.

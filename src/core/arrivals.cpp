@@ -14,22 +14,15 @@ void Arrivals::arrive(std::span<io::Completion> completions, Instant asked_at, b
   buffers_freed_ = 0;
 }
 
-io::Completion Arrivals::next() {
-  if (held_over_.empty()) {
-    io::Completion completion = std::move(fresh_.front());
-    fresh_ = fresh_.subspan(1);
-    next_behind_ = behind_;
-    if (completion.buffer) ++buffers_freed_;
-    return completion;
-  }
-  io::Completion completion = std::move(held_over_.front().completion);
+io::Completion& Arrivals::next_held_over() {
+  current_ = std::move(held_over_.front().completion);
   next_behind_ = held_over_.front().behind;
   held_over_.pop_front();
-  if (completion.buffer) ++buffers_freed_;
-  return completion;
+  buffers_freed_ += static_cast<bool>(current_.buffer);
+  return current_;
 }
 
-void Arrivals::keep() {
+void Arrivals::keep_some() {
   for (io::Completion& completion : fresh_) {
     held_over_.push_back({std::move(completion), reaps_, behind_});
   }

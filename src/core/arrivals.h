@@ -31,10 +31,23 @@ class Arrivals {
   /// Everything has been acted on.
   [[nodiscard]] bool empty() const { return held_over_.empty() && fresh_.empty(); }
   [[nodiscard]] std::size_t size() const { return held_over_.size() + fresh_.size(); }
-  /// The oldest. Not when empty.
-  [[nodiscard]] io::Completion next();
+  /// The oldest, until the next call. Not when empty.
+  [[nodiscard]] io::Completion& next() {
+    if (!held_over_.empty()) return next_held_over();
+    io::Completion& completion = fresh_.front();
+    fresh_ = fresh_.subspan(1);
+    next_behind_ = behind_;
+    buffers_freed_ += static_cast<bool>(completion.buffer);
+    return completion;
+  }
   /// At the end of a turn: what is left waits for the next one, with its receive buffers.
-  void keep();
+  void keep() {
+    if (empty() && armed_.empty() && waiting_.empty()) {
+      read_until_ = all_reaped_;
+    } else {
+      keep_some();
+    }
+  }
 
   /// A receive of the session, which next() returned, found no buffer.
   void starve(Handle session);
@@ -42,6 +55,7 @@ class Arrivals {
   /// there may be buffers for. After keep().
   template <class Arm>
   void rearm(Arm&& arm) {
+    if (waiting_.empty()) return;
     const std::size_t count =
         held_over_.empty() ? waiting_.size() : std::min(waiting_.size(), buffers_freed_);
     for (std::size_t index = 0; index < count; ++index) {
@@ -72,10 +86,13 @@ class Arrivals {
     std::uint64_t reap;  ///< which will tell what it found
   };
 
+  [[nodiscard]] io::Completion& next_held_over();
+  void keep_some();
   void settle_armed();
   [[nodiscard]] Instant oldest_unread() const;
 
   std::deque<HeldOver> held_over_;
+  io::Completion current_;  ///< of them, as next() returned it
   std::span<io::Completion> fresh_;
   std::deque<Handle> waiting_;
   std::deque<Armed> armed_;

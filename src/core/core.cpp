@@ -171,8 +171,7 @@ void Core::receive(std::span<io::Completion> completions) {
   arrivals_.arrive(completions, asked_at_, wiring_.io.has_left_behind());
   const Instant tick_due = ticks_.next();
   for (std::uint32_t count = 1; !arrivals_.empty(); ++count) {
-    io::Completion completion = arrivals_.next();
-    dispatch(completion);
+    dispatch(arrivals_.next());
     if (count < arrivals_least || count % arrivals_between_looks != 0) continue;
     const Instant now = context_.clock.now();
     if (now >= tick_due || (sender_.busy() && now - context_.now >= arrivals_portion)) break;

@@ -43,7 +43,7 @@ void Departures::hurry() {
   window_until_ = drain_until_ = context_.now;
 }
 
-void Departures::advance() {
+void Departures::send_off_due() {
   while (!departures_.empty() && departures_.back().at <= context_.now) {
     const Handle handle = departures_.back().session;
     departures_.pop_back();
@@ -52,10 +52,6 @@ void Departures::advance() {
   if (context_.now < drain_until_) return;
   drain_until_ = never;
   sessions_.for_each([&](Handle handle, Session&) { sessions_.end(handle); });
-}
-
-Instant Departures::next_deadline() const {
-  return departures_.empty() ? drain_until_ : std::min(departures_.back().at, drain_until_);
 }
 
 bool Departures::are_over() const {

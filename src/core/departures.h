@@ -3,6 +3,7 @@
 // when the drain is over is cut off.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "core/control_mail.h"
@@ -27,8 +28,12 @@ class Departures {
   /// The window and the drain are over, as of now.
   void hurry();
   /// Acts on whose time has come.
-  void advance();
-  [[nodiscard]] Instant next_deadline() const;
+  void advance() {
+    if (begun_) send_off_due();
+  }
+  [[nodiscard]] Instant next_deadline() const {
+    return departures_.empty() ? drain_until_ : std::min(departures_.back().at, drain_until_);
+  }
   /// Nobody is left, nor can come.
   [[nodiscard]] bool are_over() const;
 
@@ -39,6 +44,7 @@ class Departures {
     Handle session;
   };
 
+  void send_off_due();
   void send_off(Handle handle);
   void say_going_away(Handle handle, Session& session);
 

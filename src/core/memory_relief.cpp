@@ -18,8 +18,8 @@ bool MemoryRelief::is_to_blame(const Session& session) const {
   return context_.frames.is_short() || context_.frames.is_short(session.room->frame_account);
 }
 
-void MemoryRelief::run() {
-  if (context_.now < next_look_ || !context_.frames.take_shortage()) return;
+void MemoryRelief::look() {
+  static_cast<void>(context_.frames.take_shortage());
   next_look_ = context_.now + interval;
   holders_.clear();
   sessions_.for_each([this](Handle handle, const Session& session) {

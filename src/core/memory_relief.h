@@ -23,7 +23,9 @@ class MemoryRelief {
   MemoryRelief(CoreContext& context, Sessions& sessions);
 
   /// Ends sessions when there is a shortage, until there is none or nobody is to blame.
-  void run();
+  void run() {
+    if (context_.frames.has_shortage() && context_.now >= next_look_) look();
+  }
 
  private:
   struct Holder {
@@ -31,6 +33,7 @@ class MemoryRelief {
     Handle session;
   };
 
+  void look();
   [[nodiscard]] bool is_to_blame(const Session& session) const;
   void evict(Handle handle);
   void tell();

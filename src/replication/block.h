@@ -20,8 +20,8 @@ inline constexpr std::uint32_t holds_all = UINT32_MAX;
 /// What a receiver holds of a cell before a block. Of a cell that it has just taken into its view:
 /// nothing (`up_to` is 0).
 struct HeldCell {
-  Channel channel = no_channel;
   Baseline baseline{};
+  Channel channel = no_channel;
   std::uint32_t up_to = holds_all;
 
   friend bool operator==(const HeldCell&, const HeldCell&) = default;
@@ -32,6 +32,8 @@ struct PrivateObject {
   Slot slot = 0;
   std::uint32_t id = 0;
   bool owned = false;
+
+  friend bool operator==(const PrivateObject&, const PrivateObject&) = default;
 };
 
 /// An object that enters a block. Bit positions count from the block's first.
@@ -43,7 +45,8 @@ struct Arrival {
   std::uint32_t known_bits = 0;  ///< behind the whole form; 0 where there is none
 };
 
-struct Block {
+/// A cache line: a frame looks at a dozen of them.
+struct alignas(64) Block {
   HeldCell held{};
   const std::byte* bits = nullptr;
   std::uint32_t stay_bits = 0;  ///< from the first

@@ -25,9 +25,9 @@ constexpr std::size_t guessed_bits_entering = 32;
 /// Blocks that are encoded in vain before a frame is full enough.
 constexpr unsigned misses_most = 3;
 /// A view whose due cells don't fit in so many frames has most of them half as often, down to a
-/// sixteenth; and again as often when a third of the room was enough for so many frames in a row.
-constexpr unsigned pressed_for_slower = 8;
-constexpr unsigned eased_for_faster = 30;
+/// sixteenth; and again as often when less than half of the room was enough for so many frames.
+constexpr unsigned pressed_for_slower = 16;
+constexpr unsigned eased_for_faster = 20;
 constexpr unsigned slowed_most = 4;
 constexpr unsigned overview_order = 3;
 constexpr unsigned overview_row_bits = 6;
@@ -135,14 +135,15 @@ bool Composer::is_dead(const ViewCell& cell) const {
 }
 
 bool Composer::is_stale(const ViewCell& cell) const {
-  return !cell.fresh && tick_ - whole_tick(cell.newest) >= world_.layout().history_ticks;
+  return !cell.fresh && cell.age >= world_.layout().history_ticks;
 }
 
-bool Composer::must_look(const MemberView::State& from, const Member& member) const {
-  if (!member.looks) return !from.cells.empty();
+bool Composer::must_look(const MemberView::State& from, std::span<const ViewCell> cells,
+                         const Member& member) const {
+  if (!member.looks) return !cells.empty();
   if (!from.complete) {
-    const bool filled = std::ranges::none_of(
-        from.cells, [](const ViewCell& cell) { return cell.up_to != holds_all; });
+    const bool filled =
+        std::ranges::none_of(cells, [](const ViewCell& cell) { return cell.up_to != holds_all; });
     if (filled || tick_ >= from.look_again) return true;
   }
   if (from.layers != member.layers || from.half != member.half) return true;
@@ -153,7 +154,7 @@ bool Composer::must_look(const MemberView::State& from, const Member& member) co
   }
   // Whatever was split or merged within the view was in it.
   const bool cells_changed = from.cells_version != world_.cells().version();
-  return std::ranges::any_of(from.cells, [&](const ViewCell& cell) {
+  return std::ranges::any_of(cells, [&](const ViewCell& cell) {
     return is_stale(cell) || (cells_changed && !cell.dead && is_dead(cell));
   });
 }
@@ -224,7 +225,6 @@ void Composer::find_cells(const MemberView::State& from, MemberView::State& to,
       if (taken_every == 0) continue;
       candidates_.push_back({.cell = {.cell = index,
                                       .born = cell.born,
-                                      .newest = static_cast<std::uint32_t>(tick_),
                                       .layer = static_cast<std::uint8_t>(layer),
                                       .every = static_cast<std::uint8_t>(taken_every)},
                              .distance = 0});
@@ -382,10 +382,7 @@ bool Composer::knows(const MemberView::State& from, const Baseline& baseline,
   const Mark& mark = marks_[arrival.source];
   if (mark.stamp != stamp_) return false;
   const ViewCell& cell = from.cells[mark.index];
-  return !cell.fresh && cell.up_to >= arrival.id &&
-         cell.newest == static_cast<std::uint32_t>(baseline.newest) &&
-         cell.before == static_cast<std::uint32_t>(baseline.before) &&
-         cell.third == static_cast<std::uint32_t>(baseline.third);
+  return !cell.fresh && cell.up_to >= arrival.id && baseline_of(cell, from.newest) == baseline;
 }
 
 void Composer::measure(const MemberView::State& from, Part& part, std::size_t room) {
@@ -430,7 +427,7 @@ void Composer::find_due(const MemberView::State& to, const Member& member) {
       }
       // Cells that are not in every tick take turns, each at the same ticks for everyone.
       const std::uint32_t phase = cell.cell * 5;
-      if (every > 1 && (tick_ + phase) / every == (whole_tick(cell.newest) + phase) / every) {
+      if (every > 1 && (tick_ + phase) / every == (tick_ - cell.age + phase) / every) {
         continue;
       }
     }
@@ -439,10 +436,14 @@ void Composer::find_due(const MemberView::State& to, const Member& member) {
 }
 
 HeldCell Composer::held_by(const ViewCell& cell) const {
-  if (cell.fresh) return {.channel = channel(cell), .baseline = frame_, .up_to = 0};
-  return {.channel = channel(cell),
-          .baseline = {whole_tick(cell.newest), whole_tick(cell.before), whole_tick(cell.third)},
-          .up_to = cell.up_to};
+  if (cell.fresh) return {.baseline = frame_, .channel = channel(cell), .up_to = 0};
+  return {.baseline = baseline_of(cell, tick_), .channel = channel(cell), .up_to = cell.up_to};
+}
+
+Baseline Composer::baseline_of(const ViewCell& cell, TickNumber counted_from) {
+  const TickNumber newest = counted_from - cell.age;
+  const TickNumber before = newest - cell.before_back;
+  return {newest, before, before - cell.third_back};
 }
 
 /// All that is due, where it fits; its size where not is only guessed.
@@ -454,7 +455,7 @@ bool Composer::take_all(const MemberView::State& from, const MemberView::State& 
     const ViewCell& cell = to.cells[part.index];
     const std::size_t each =
         cell.fresh ? guessed_bits_entering
-                   : guessed_bits + 2 * std::bit_width(tick_ - whole_tick(cell.newest));
+                   : guessed_bits + 2 * static_cast<std::size_t>(std::bit_width(cell.age));
     guess += each * history.list(tick_, channel(cell)).size();
     if (guess > budget) return false;
   }
@@ -478,7 +479,7 @@ void Composer::take_most_urgent(const MemberView::State& from, const MemberView:
     Part& part = parts_[i];
     const ViewCell& cell = to.cells[part.index];
     const std::uint64_t away = distance(cell, member);
-    const std::uint64_t age = tick_ - whole_tick(cell.newest) + 1;
+    const std::uint64_t age = std::uint64_t{cell.age} + 1;
     // What is held comes first, by age and nearness: it costs a quarter of what is new, and as much
     // once it is forgotten. The own cell counts eightfold, new or not.
     const std::uint64_t urgency = age * (away == 0 ? 8 : 1) * 4'096 / (256 + away);
@@ -513,7 +514,7 @@ void Composer::choose(const MemberView::State& from, MemberView::State& to, cons
     std::size_t bits = 0;
     for (const Part& part : parts_) bits += part.bits;
     to.pressed = 0;
-    to.eased = bits * 3 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
+    to.eased = bits * 9 / 4 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
     if (to.slowed > 0 && to.eased >= eased_for_faster) {
       --to.slowed;
       to.eased = 0;
@@ -558,9 +559,10 @@ void Composer::write_part(BitWriter& out, const MemberView::State& from, const P
 void Composer::take(MemberView::State& to, const Part& part) const {
   ViewCell& cell = to.cells[part.index];
   const Block& block = block_at(part.block);
-  cell.third = static_cast<std::uint32_t>(block.held.baseline.before);
-  cell.before = static_cast<std::uint32_t>(block.held.baseline.newest);
-  cell.newest = static_cast<std::uint32_t>(tick_);
+  const Baseline& baseline = block.held.baseline;
+  cell.third_back = static_cast<std::uint8_t>(baseline.newest - baseline.before);
+  cell.before_back = static_cast<std::uint8_t>(tick_ - baseline.newest);
+  cell.age = 0;
   cell.fresh = false;
   if (part.complete) {
     cell.up_to = holds_all;
@@ -581,7 +583,7 @@ std::uint32_t Composer::digest(const MemberView::State& state) const {
   for (const ViewCell& cell : state.cells) {
     std::uint32_t sum = 0;
     if (!cell.fresh) {
-      const TickNumber newest = whole_tick(cell.newest);
+      const TickNumber newest = tick_ - cell.age;
       for (const Slot slot : history.list(newest, channel(cell))) {
         if (history.row(newest, slot).id > cell.up_to) break;
         sum += of(newest, slot, false);
@@ -621,7 +623,12 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
   frame.exp_golomb(member.applied - from.applied, order::count);
   to.applied = member.applied;
 
+  // From here on ages count from this tick.
+  const TickNumber gap = reset ? 0 : tick_ - from.newest;
   to.cells.assign(from.cells.begin(), from.cells.end());
+  for (ViewCell& cell : to.cells) {
+    cell.age = static_cast<std::uint8_t>(std::min<TickNumber>(cell.age + gap, UINT8_MAX));
+  }
   to.cells_version = world_.cells().version();
   to.look_again = from.look_again;
   to.layers = from.layers;
@@ -632,7 +639,7 @@ std::size_t Composer::compose_from(const MemberView::State& from, MemberView::St
   to.pressed = from.pressed;
   to.eased = from.eased;
   bool changes_view = false;
-  if (must_look(from, member)) {
+  if (must_look(from, to.cells, member)) {
     look(from, to, member, bits_all);
     changes_view = !dropped_.empty() || added_ > 0;
   }
@@ -722,6 +729,10 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   const Member* const member = world_.member(id);
   if (member == nullptr) return 0;
   const bool follows = on_pending && view.has_pending_;
+  if (follows && !view.pending_has_lists_) {
+    view.pending_.cells.assign(view.held_.cells.begin(), view.held_.cells.end());
+    view.pending_.own.assign(view.held_.own.begin(), view.held_.own.end());
+  }
   const MemberView::State& last = follows ? view.pending_ : view.held_;
   const bool reset = !last.begun || (view.reset_ && !follows) || last.epoch != world_.epoch() ||
                      tick_ - last.newest >= world_.layout().history_ticks;
@@ -736,7 +747,13 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
     return compose_from(nothing_, next_, *member, true, out);
   }();
   if (bytes == 0) return 0;
-  std::swap(view.pending_, next_);
+  view.pending_has_lists_ =
+      follows || next_.cells != view.held_.cells || next_.own != view.held_.own;
+  if (view.pending_has_lists_) {
+    view.pending_.cells.assign(next_.cells.begin(), next_.cells.end());
+    view.pending_.own.assign(next_.own.begin(), next_.own.end());
+  }
+  static_cast<MemberView::Progress&>(view.pending_) = next_;
   view.has_pending_ = true;
   return bytes;
 }

@@ -76,7 +76,8 @@ class Composer {
                                          const Member& member, bool reset,
                                          std::span<std::byte> out);
   void mark_held(const MemberView::State& from);
-  [[nodiscard]] bool must_look(const MemberView::State& from, const Member& member) const;
+  [[nodiscard]] bool must_look(const MemberView::State& from, std::span<const ViewCell> cells,
+                               const Member& member) const;
   void look(const MemberView::State& from, MemberView::State& to, const Member& member,
             std::size_t bits);
   [[nodiscard]] std::size_t additions_most(const MemberView::State& to, std::size_t bits) const;
@@ -93,6 +94,7 @@ class Composer {
                            const Arrival& arrival) const;
   void find_due(const MemberView::State& to, const Member& member);
   [[nodiscard]] HeldCell held_by(const ViewCell& cell) const;
+  [[nodiscard]] static Baseline baseline_of(const ViewCell& cell, TickNumber counted_from);
   [[nodiscard]] bool take_all(const MemberView::State& from, const MemberView::State& to,
                               std::size_t budget);
   void take_most_urgent(const MemberView::State& from, const MemberView::State& to,
@@ -103,10 +105,6 @@ class Composer {
   void write_part(BitWriter& out, const MemberView::State& from, const Part& part);
   void take(MemberView::State& to, const Part& part) const;
   [[nodiscard]] std::uint32_t digest(const MemberView::State& state) const;
-  [[nodiscard]] TickNumber whole_tick(std::uint32_t low) const {
-    const TickNumber now = world_.tick();
-    return now - static_cast<std::uint32_t>(static_cast<std::uint32_t>(now) - low);
-  }
   [[nodiscard]] Channel channel(const ViewCell& cell) const {
     return cell.cell * world_.layout().layers + cell.layer;
   }

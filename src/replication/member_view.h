@@ -13,18 +13,22 @@
 
 namespace ringcast::replication {
 
-/// A cell and layer of a view.
+/// A cell and layer of a view. In a healthy stream nothing of it changes from frame to frame.
 struct ViewCell {
   CellIndex cell = no_cell;
-  std::uint32_t born = 0;    ///< of the cell
-  std::uint32_t newest = 0;  ///< the low half of the tick that is held; of a fresh one, when added
-  std::uint32_t before = 0;
-  std::uint32_t third = 0;
+  std::uint32_t born = 0;   ///< of the cell
   std::uint32_t up_to = 0;  ///< ids that are held: holds_all when all are
+  /// How long before the view's newest frame the tick is that is held; of a fresh one, when it was
+  /// added. At most 255: what is held is never older than the history.
+  std::uint8_t age = 0;
+  std::uint8_t before_back = 0;  ///< how long before that tick the next older is
+  std::uint8_t third_back = 0;   ///< and how long before it the third
   std::uint8_t layer = 0;
   std::uint8_t every = 1;  ///< its ring's ticks
   bool fresh = true;       ///< nothing of it has been sent
   bool dead = false;       ///< split or merged, and kept until what takes its place is in the view
+
+  friend bool operator==(const ViewCell&, const ViewCell&) = default;
 };
 
 /// When a member that can't take every tick is sent one: every so many ticks, the same ticks for
@@ -79,7 +83,11 @@ class MemberView {
   void handed_over() {
     if (!has_pending_) return;
     pace_.handed_over(held_.begun ? pending_.newest - held_.newest : 1);
-    std::swap(held_, pending_);
+    if (pending_has_lists_) {
+      std::swap(held_, pending_);
+    } else {
+      static_cast<Progress&>(held_) = pending_;
+    }
     has_pending_ = false;
     reset_ = false;
   }
@@ -101,15 +109,13 @@ class MemberView {
   friend class Composer;
   static constexpr std::size_t usual_cells = 32;
 
-  struct State {
+  struct Progress {
     bool begun = false;
     std::uint32_t epoch = 0;  ///< of the world
     TickNumber newest = 0;    ///< of the last three frames
     TickNumber before = 0;
     TickNumber third = 0;
     std::uint32_t applied = 0;
-    std::vector<ViewCell> cells{};
-    std::vector<PrivateObject> own{};
     // How the view was when its cells were last looked for.
     std::uint32_t cells_version = 0;
     TickNumber look_again = 0;  ///< where it is not complete
@@ -124,11 +130,17 @@ class MemberView {
     std::uint8_t overview_row = 0;
     std::uint32_t overview_at = 0;
   };
+  struct State : Progress {
+    std::vector<ViewCell> cells{};
+    std::vector<PrivateObject> own{};
+  };
 
   State held_;
   State pending_;
   Pace pace_;
   bool has_pending_ = false;
+  /// Otherwise its lists are what is held: as a rule, and then that memory is not even touched.
+  bool pending_has_lists_ = false;
   bool reset_ = false;
 };
 

@@ -33,7 +33,12 @@ struct Fixture {
     }
     arrivals.arrive(completions, at(asked_at), left_behind);
   }
-  int next() { return arrivals.next().result; }
+  /// As a core does, with the buffer given back.
+  int next() {
+    io::Completion& completion = arrivals.next();
+    completion.buffer.reset();
+    return completion.result;
+  }
   std::vector<Handle> rearm() {
     std::vector<Handle> armed;
     arrivals.rearm([&](Handle handle) { armed.push_back(handle); });
