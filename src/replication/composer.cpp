@@ -753,7 +753,8 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
     view.pending_.cells.assign(next_.cells.begin(), next_.cells.end());
     view.pending_.own.assign(next_.own.begin(), next_.own.end());
   }
-  static_cast<MemberView::Progress&>(view.pending_) = next_;
+  static_cast<MemberView::Progress&>(view.pending_) =
+      static_cast<const MemberView::Progress&>(next_);
   view.has_pending_ = true;
   return bytes;
 }

@@ -245,8 +245,8 @@ Result<Layout> Layout::read(std::span<const std::byte> description) {
 
 std::size_t Layout::entering_bits_max() const {
   // Id and kind, class, whether inside and whether moving, then each value and its last change.
-  const std::size_t id_bits = 2 * 32;
-  const std::size_t value_bits = 30 + 2 * 2 * 32;
+  const std::size_t id_bits = 64;
+  const std::size_t value_bits = 30 + 2 * 64;
   return id_bits + 3 + class_bits + 3 + values * value_bits;
 }
 

@@ -37,7 +37,7 @@ class Pace {
  public:
   [[nodiscard]] bool allows(TickNumber now, TickNumber last) const {
     const unsigned every = steps[step_];
-    return now - last >= 2 * every || (now / every) != (last / every);
+    return now - last >= TickNumber{2} * every || (now / every) != (last / every);
   }
   [[nodiscard]] unsigned every_ticks() const { return steps[step_]; }
   /// A frame was handed over, that many ticks after the one before.
@@ -86,7 +86,7 @@ class MemberView {
     if (pending_has_lists_) {
       std::swap(held_, pending_);
     } else {
-      static_cast<Progress&>(held_) = pending_;
+      static_cast<Progress&>(held_) = static_cast<const Progress&>(pending_);
     }
     has_pending_ = false;
     reset_ = false;

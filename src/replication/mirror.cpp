@@ -33,7 +33,7 @@ Place place_from(BitReader& in) {
 std::size_t QuantizedWorld::tick_bytes_max() const {
   // Objects: what they are, and each value three times; members: where they look, what they are
   // shown and allowed.
-  const std::size_t object_bits = 4 * id_bits + 3 * 32 * std::size_t{layout_.values};
+  const std::size_t object_bits = std::size_t{4} * id_bits + std::size_t{96} * layout_.values;
   const std::size_t member_bits =
       (16 + 3 * std::size_t{limits_.private_objects}) * (id_bits + byte_bits);
   return (object_bits * free_slots_.size() + member_bits * 2 * limits_.members) / 8 + 1'024;

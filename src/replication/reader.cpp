@@ -25,7 +25,7 @@ Reader::Object Reader::object(std::uint32_t handle) const {
           .object_class = one.object_class,
           .owned = one.owned,
           .tick = one.tick,
-          .values = std::span(pool_values_).subspan(handle * layout_.values, count)};
+          .values = std::span(pool_values_).subspan(std::size_t{handle} * layout_.values, count)};
 }
 
 std::optional<Reader::Object> Reader::find(std::uint32_t id) const {
@@ -459,7 +459,7 @@ void Reader::hold(Entry& entry, bool updated, TickNumber newest, bool own) {
   if (own && entry.owned) pooled.owned_in = frames_;
   if (!updated || newest < pooled.tick || pooled.object_class != entry.object_class) return;
   const std::int32_t* const from = &next_.values[entry.values];
-  std::int32_t* const to = &pool_values_[entry.handle * layout_.values];
+  std::int32_t* const to = &pool_values_[std::size_t{entry.handle} * layout_.values];
   const Selection& selection = layout_.classes[entry.object_class].selection(own && entry.owned);
   bool differs = false;
   const auto copy = [&](std::uint8_t index) {
