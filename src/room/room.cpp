@@ -11,8 +11,8 @@ namespace ringcast::room {
 namespace {
 
 constexpr std::array<std::string_view, 11> simulation_calls{
-    "no call",      "join()", "leave()",   "input()", "internal_event()",
-    "full_state()", "step()", "closing()", "save()", "away()", "back()"};
+    "no call",   "join()", "leave()", "input()", "internal_event()", "full_state()", "step()",
+    "closing()", "save()", "away()",  "back()"};
 
 }  // namespace
 
@@ -80,7 +80,9 @@ void Room::admit(MemberId id, std::uint32_t core) {
 Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
                          std::optional<std::uint64_t> seen_event) {
   const auto found = places_.find(ticket.member);
-  if (found == places_.end() || found->second.run != ticket.run) return Resumption::gone;
+  if (failed_ || found == places_.end() || found->second.run != ticket.run) {
+    return Resumption::gone;
+  }
   Place& place = found->second;
   if (place.standing == Standing::never_joins) return Resumption::gone;
   if (ticket.generation < place.generation) return Resumption::spent;
@@ -131,6 +133,10 @@ void Room::depart(MemberId seat, LeaveReason reason) {
   }
   const bool had_entered = its.standing == Standing::joined;
   leave_session(place);
+  if (failed_) {
+    places_.erase(place);
+    return;
+  }
   const bool was_lost = reason == LeaveReason::disconnected || reason == LeaveReason::overflow;
   if (encoding_ == Encoding::raw || (!was_lost && reason != LeaveReason::shutdown)) {
     part_with(place, reason);
@@ -143,7 +149,7 @@ void Room::depart(MemberId seat, LeaveReason reason) {
   } else if (keep_away_for_ == Nanoseconds(0)) {
     part_with(place, reason);
   } else {
-    if (!failed_) inbox_.away(place->first);
+    inbox_.away(place->first);
     await(place, Instant{});
   }
 }
@@ -160,7 +166,7 @@ void Room::await(Places::iterator place, Instant until) {
 }
 
 void Room::part_with(Places::iterator place, LeaveReason reason) {
-  if (!failed_) inbox_.leave(place->first, reason);
+  inbox_.leave(place->first, reason);
   places_.erase(place);
 }
 

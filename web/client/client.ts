@@ -143,6 +143,9 @@ export class Client {
   #lastPosition = 0;
   /** What events go on from is here. */
   #hasState = false;
+  /** How long the server keeps the place of a lost connection, and since when it has been lost. */
+  #keptForMs = 0;
+  #lostAtMs: number | undefined;
 
   // Of the session.
   #connected = false;
@@ -300,6 +303,8 @@ export class Client {
     this.#lastSequence = welcome.eventSequence;
     this.#lastPosition = welcome.eventPosition;
     this.#hasState = welcome.eventsComplete;
+    this.#keptForMs = welcome.resumeToken.length === 0 ? 0 : welcome.resumeMs;
+    this.#lostAtMs = undefined;
     this.#acknowledgement = new AcknowledgementPolicy(
       welcome.acknowledgeEveryTicks,
       1000 / Math.max(1, welcome.rateHz),
@@ -417,15 +422,29 @@ export class Client {
   #forgetMember(): void {
     this.#resumeToken = new Uint8Array();
     this.#hasState = false;
+    this.#keptForMs = 0;
+    this.#lostAtMs = undefined;
   }
 
   #retry(closure: Closure): void {
     this.#cancelTimers();
-    const delayMs = this.#reconnectDelay.next(this.#delayHintMs);
-    this.#cancelRetry = this.#environment.startTimer(delayMs, () => {
+    const nowMs = this.#environment.now();
+    this.#lostAtMs ??= nowMs;
+    const keptMs = this.#keptForMs - (nowMs - this.#lostAtMs);
+    const delayMs = this.#reconnectDelay.next(this.#delayHintMs, keptMs);
+    const open = () => {
+      this.#cancelRetry?.();
       this.#cancelRetry = undefined;
       this.#open();
-    });
+    };
+    const cancelTimer = this.#environment.startTimer(delayMs, open);
+    // What the server asked for is waited for; what the network was gone for is over.
+    const cancelOnline =
+      this.#delayHintMs === undefined ? this.#environment.whenOnline(open) : () => {};
+    this.#cancelRetry = () => {
+      cancelTimer();
+      cancelOnline();
+    };
     this.#setState({ phase: "waiting", closure, delayMs });
   }
 

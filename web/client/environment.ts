@@ -25,6 +25,8 @@ export interface Environment {
   unixNow(): number;
   /** In [0, 1). */
   random(): number;
+  /** Calls back when the network is back after it was gone; returns what cancels it. */
+  whenOnline(callback: () => void): () => void;
   /** Calls back once after `delayMs`; returns what cancels it. */
   startTimer(delayMs: number, callback: () => void): () => void;
   openSocket(url: string, subprotocols: string[]): SocketLike;
@@ -43,6 +45,8 @@ declare function fetch(
   url: string,
   options: { readonly cache: "no-store" },
 ): Promise<{ readonly status: number }>;
+declare const addEventListener: ((type: "online", listener: () => void) => void) | undefined;
+declare const removeEventListener: ((type: "online", listener: () => void) => void) | undefined;
 declare function setTimeout(callback: () => void, delayMs: number): number;
 declare function clearTimeout(timer: number): void;
 
@@ -51,6 +55,11 @@ export const browserEnvironment: Environment = {
   now: () => performance.now(),
   unixNow: () => Date.now(),
   random: () => Math.random(),
+  whenOnline(callback) {
+    if (typeof addEventListener === "undefined") return () => {};
+    addEventListener("online", callback);
+    return () => removeEventListener?.("online", callback);
+  },
   startTimer(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);

@@ -17,9 +17,15 @@ export class ReconnectDelay {
     this.#random = random;
   }
 
-  /** The wait after one more lost connection; `hintMs` is what the server asked for, if it did. */
-  next(hintMs?: number): number {
-    const ceilingMs = Math.min(this.#limits.maxMs, this.#limits.firstMs * 2 ** this.#failures);
+  /**
+   * The wait after one more lost connection. `hintMs` is what the server asked for, if it did;
+   * `keptMs`, for how much longer it keeps our place: so that there are some attempts within that
+   * time, and the last of them near its end, none waits for more than a quarter of it.
+   */
+  next(hintMs?: number, keptMs = 0): number {
+    const { firstMs, maxMs } = this.#limits;
+    const keptCeilingMs = keptMs > 0 ? Math.max(firstMs, keptMs / 4) : maxMs;
+    const ceilingMs = Math.min(maxMs, keptCeilingMs, firstMs * 2 ** this.#failures);
     this.#failures += 1;
     return hintMs ?? ceilingMs * (0.5 + 0.5 * this.#random());
   }

@@ -330,6 +330,35 @@ test("keeps its token through attempts that bring no welcome", () => {
   assert.equal(environment.socket.subprotocols[1], "ringcast.resume.Cv8-");
 });
 
+test("tries again more often while its place is kept, and backs off when it is not", () => {
+  const { environment, states } = setUpOpen({ resumeToken: token, resumeMs: 10_000 });
+  environment.randomValue = 1;
+  const delays: number[] = [];
+  for (let attempt = 0; attempt < 14; attempt++) {
+    environment.socket.drop();
+    const state = states.at(-1);
+    if (state?.phase !== "waiting") return assert.fail();
+    delays.push(state.delayMs);
+    environment.advance(state.delayMs);
+  }
+  const lastWithin = delays.findIndex(
+    (_, index) => delays.slice(0, index + 1).reduce((sum, delay) => sum + delay, 0) > 10_000,
+  );
+  assert.ok(lastWithin >= 7);
+  assert.ok(Math.max(...delays.slice(0, lastWithin)) <= 2_500);
+  assert.equal(delays.at(-1), 15_000);
+});
+
+test("tries again at once when the network is back", () => {
+  const { environment } = setUpOpen({ resumeToken: token });
+  environment.socket.drop();
+  environment.comeOnline();
+  assert.equal(environment.sockets.length, 2);
+  assert.equal(environment.socket.subprotocols.length, 2);
+  environment.advance(1_000);
+  assert.equal(environment.sockets.length, 2);
+});
+
 test("acknowledges nothing of the session before", () => {
   const { environment } = setUpOpen({ resumeToken: token });
   environment.socket.snapshot(50);

@@ -91,6 +91,7 @@ export class FakeEnvironment implements Environment {
   readonly sockets: FakeSocket[] = [];
   #nowMs = 1_000;
   #timers: Timer[] = [];
+  #online: (() => void) | undefined;
   randomValue = 0.5;
   /** What askStatus() says. */
   status: number | undefined;
@@ -113,6 +114,16 @@ export class FakeEnvironment implements Environment {
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
+  }
+
+  whenOnline(callback: () => void): () => void {
+    this.#online = callback;
+    return () => (this.#online = undefined);
+  }
+
+  /** The network is back. */
+  comeOnline(): void {
+    this.#online?.();
   }
 
   openSocket(url: string, subprotocols: string[]): SocketLike {

@@ -18,6 +18,7 @@ const environment: Environment = {
   now: () => performance.now(),
   unixNow: () => Date.now(),
   random: () => Math.random(),
+  whenOnline: () => () => {},
   startTimer(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
