@@ -70,7 +70,8 @@ struct RoomSaved {
 };
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomSaved, Reconfigured>;
+using CoreToControl =
+    std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomSaved, Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

@@ -1,7 +1,7 @@
 // What waits for a room's next tick: who joins (again), leaves or is away, inputs, internal events,
-// in the order in which they came. Bounded; memory comes with the first input and goes when it has been idle for seconds.
-// Payloads are copied into a run of bytes that starts anew with each tick. Inputs and internal
-// events may be refused, joins and leaves never.
+// in the order in which they came. Bounded; memory comes with the first input and goes when it has
+// been idle for seconds. Payloads are copied into a run of bytes that starts anew with each tick.
+// Inputs and internal events may be refused, joins and leaves never.
 #pragma once
 
 #include <cstddef>

@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/ip_address.h"
 #include "room/ack_window.h"
-#include "room/inbox.h"
 #include "room/event_history.h"
+#include "room/inbox.h"
 #include "room/outbox_limits.h"
 #include "ws/origin.h"
 

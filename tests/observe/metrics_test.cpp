@@ -28,7 +28,8 @@ TEST_CASE("a quantile is at least the truth and at most a sixteenth above it") {
     Histogram histogram;
     std::vector<std::uint64_t> values(1 + random.below(400));
     for (auto& value : values) {
-      value = (random.next() >> 30) >> random.below(12);  // of so few magnitudes that each has a row
+      value =
+          (random.next() >> 30) >> random.below(12);  // of so few magnitudes that each has a row
       histogram.record(Nanoseconds(static_cast<std::int64_t>(value)));
     }
     std::sort(values.begin(), values.end());

@@ -123,7 +123,8 @@ TEST_CASE("a raw room's member that says goodbye is answered before it goes") {
   CHECK(w.room.departed == std::vector{LeaveReason::left});
 }
 
-TEST_CASE("who closes with 1000 or no code has left, who says anything else has lost its connection") {
+TEST_CASE(
+    "who closes with 1000 or no code has left, who says anything else has lost its connection") {
   for (const auto& [code, reason] : {std::pair{ws::CloseCode::normal, LeaveReason::left},
                                      {ws::CloseCode::no_status, LeaveReason::left},
                                      {ws::CloseCode::going_away, LeaveReason::disconnected},
