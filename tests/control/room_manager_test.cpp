@@ -179,7 +179,8 @@ TEST_CASE("a room that is back goes on from what was saved of it, on every core"
   MadeRoom made = *make("giant");
   made.saved.emplace();
   made.saved->name = "giant";
-  made.saved->room = {.tick = 812, .member_ids_end = 9, .members = {MemberId{2}}, .state = {}};
+  made.saved->room = {
+      .tick = 812, .member_ids_end = 9, .members = {{MemberId{2}, 1, 1}}, .state = {}};
   f.rooms.open(std::move(made), f.answer());
   const auto opened = f.take<OpenRoom>(0);
   CHECK(opened.room->tick_number() == 812);
