@@ -244,7 +244,7 @@ class Restart(unittest.TestCase):
         self.assertEqual((self.state / "room-lobby.state").read_bytes(), saved)
 
     def killed_after_a_checkpoint(self, config: str, room: str):
-        """Two members, one of whom is gone by then, and a room that was opened meanwhile."""
+        """Three members, one of whom has left by then, and rooms that were opened meanwhile."""
         config = f"{config}resume_timeout_ms = 1000\nstate.checkpoint_s = 1\n"
         server = harness.Server(config=f'state_directory = "{self.state}"\n{config}', rooms=(room, "echo=echo"),
                                 name="killed")
@@ -252,11 +252,12 @@ class Restart(unittest.TestCase):
         self.assertIn('info some rooms begin anew at each start: their simulations have no save() rooms=echo\n',
                       server.log())
         with contextlib.ExitStack() as stack:
-            member = Member(server.port).settle()
-            gone = Member(server.port).settle()
-            stack.enter_context(member.connection)
+            faithful, absent, gone = (Member(server.port).settle() for _ in range(3))
+            for member in (faithful, absent):
+                stack.enter_context(member.connection)
+            gone.connection.send(websocket.frame(websocket.CLOSE, websocket.close_payload(1000)))
             gone.connection.close()
-            harness.until(lambda: server.metric("room_members", 'room="arena"') == 1, "one has left")
+            harness.until(lambda: server.metric("room_members", 'room="arena"') == 2, "one has left")
             for simulation in ("arena", "echo"):
                 self.assertEqual(post(server, name=f"posted-{simulation}", simulation=simulation).status, 201)
             taken = server.metric("room_checkpoints_total", 'room="arena"')
@@ -266,12 +267,15 @@ class Restart(unittest.TestCase):
             self.assertGreater(server.metric("room_checkpoint_bytes", 'room="arena"'), 100)
             server.kill()
         with self.serving("after", config, rooms=(room, "echo=echo")) as after:
-            self.assertIn("info room restored room=arena members=1 ", after.log())
+            self.assertIn("info room restored room=arena members=2 ", after.log())
+            back = self.member(after.port, token=faithful.token)
+            self.assertEqual(back.id, faithful.id)
+            back.settle_at(faithful.own)
             watcher = self.member(after.port).settle()
             # Ids that were given out since the checkpoint are not given out again.
             self.assertGreater(watcher.id, 32_768)
             self.assertNotIn(gone.own, watcher.objects)
-            watcher.take_until(lambda: member.own not in watcher.objects, "who has not come back has left")
+            watcher.take_until(lambda: absent.own not in watcher.objects, "who has not come back has left")
             self.member(after.port, room="posted-arena").settle()
             self.members.enter_context(websocket.Connection(after.port, "/rooms/posted-echo"))
 
