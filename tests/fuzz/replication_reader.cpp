@@ -3,7 +3,9 @@
 // ranges and its bounds, and who enters and leaves adds up.
 #include "replication/reader.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "fuzz.h"
 
@@ -16,7 +18,8 @@ constexpr ReaderLimits limits{.objects = 512, .cells = 64};
 
 std::span<const std::byte> take_piece(std::span<const std::byte>& input) {
   const std::size_t low = fuzz::take_byte(input);
-  const std::size_t length = std::min(input.size(), low | fuzz::take_byte(input) << 8);
+  const std::size_t high = fuzz::take_byte(input);
+  const std::size_t length = std::min(input.size(), low | high << 8);
   const auto piece = input.first(length);
   input = input.subspan(length);
   return piece;
