@@ -13,7 +13,7 @@
 //   world.replicate();
 //
 // Every call happens on the room's home core, inside one tick. A mistake has a name, is counted
-// (mistakes()) and changes nothing.
+// (outcomes()) and changes nothing.
 #pragma once
 
 #include <cstddef>

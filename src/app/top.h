@@ -34,7 +34,7 @@ struct ScreenSize {
   std::size_t rows = 24;
 };
 
-/// One report (server/live_report.h) as at most `size.rows` lines of at most `size.columns`
+/// One report (control/live_report.h) as at most `size.rows` lines of at most `size.columns`
 /// characters: the server, its cores, its rooms, and with what room is left the slowest sessions.
 /// An error when it is no report.
 [[nodiscard]] Result<std::vector<std::string>> top_lines(std::string_view report, ScreenSize size);

@@ -1,4 +1,4 @@
-// The files of the live view, embedded by scripts/embed_page.py from src/server/live.
+// The files of the live view, embedded by scripts/embed_page.py from src/control/live.
 #pragma once
 
 #include <span>

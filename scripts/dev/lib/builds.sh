@@ -43,7 +43,8 @@ build() {
       local bench=false page=""
       [[ -e build/bench.wanted ]] && bench=true
       [[ -f web/dist/index.html ]] && page="$PWD/web/dist"
-      # Names and lines are what profiles and stacks need; the rest of what -g writes is a third of the compiling.
+      # Names and lines are what profiles and stacks need; without the rest of what -g writes, heavy units compile in a
+      # fifth to a third less time.
       configure release -Dbuildtype=release -Ddebug=true -Dcpp_args=-g1 -Db_ndebug=true -Dtests=disabled \
         "-Dbench=$bench" "-Dpage=$page"
       ;;
