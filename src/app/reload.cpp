@@ -170,6 +170,7 @@ Result<server::Reload> plan_reload(const config::Config& started, const SocketPl
   server::Reload reload{
       .core = read.core,
       .rooms = {.rooms_max = read.rooms_max, .inbox_bytes_max = read.rooms_inbox_bytes_max},
+      .drain_takes_at_most = read.core.drain_window + read.core.drain_timeout,
       .shutdown_takes_at_most = shutdown_takes_at_most(read.core),
       .admin_token = std::nullopt,
       .admin_hosts = read.admin_hosts,

@@ -14,12 +14,21 @@
 namespace ringcast::app {
 namespace {
 
+/// A simulation that throws at what was saved does not take it.
+bool takes(Simulation& simulation, const server::SavedRoom& saved) {
+  try {
+    return simulation.restore(saved.room.state);
+  } catch (...) {
+    return false;
+  }
+}
+
 /// Whether a simulation made as the configuration says takes the state: the cores then do the same.
 bool can_restore(const server::SavedRoom& saved, const server::RoomOptions& room,
                  const SimulationRegistry& simulations) {
   if (saved.origin.simulation != room.simulation) return false;
   const auto made = config::make_simulation(room, simulations);
-  return made && (*made)->restore(saved.room.state);
+  return made && takes(**made, saved);
 }
 
 using Loaded = std::expected<std::optional<server::SavedRoom>, server::LoadError>;
@@ -123,7 +132,7 @@ Result<void> restore_opened(server::StateDirectory* directory, std::span<server:
       continue;
     }
     if (!*saved) continue;
-    if (!room.simulation->restore((*saved)->room.state)) {
+    if (!takes(*room.simulation, **saved)) {
       return fail(fmt::format("room {} cannot be restored", room.options.name));
     }
     say_restored(**saved, log);
@@ -138,7 +147,7 @@ void name_rooms_without_state(const config::Config& config, const SimulationRegi
   std::vector<std::string_view> names;
   for (const server::RoomOptions& room : config.rooms) {
     const auto made = config::make_simulation(room, simulations);
-    if (made && !(*made)->save()) names.push_back(room.name);
+    if (made && !server::can_save(**made)) names.push_back(room.name);
   }
   if (names.empty()) return;
   log.write(observe::LogLevel::info,

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <exception>
 #include <ranges>
+#include <string>
 #include <utility>
 
 #include "base/room_name.h"
@@ -46,11 +48,15 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
 
 Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& room,
                                                     const SimulationRegistry& simulations) {
-  auto made =
-      simulations.find(room.simulation)
-          ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
-  if (!made) return fail(made.error());
-  return std::move(*made);
+  try {
+    auto made =
+        simulations.find(room.simulation)
+            ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+    if (!made) return fail(made.error());
+    return std::move(*made);
+  } catch (const std::exception& error) {
+    return fail(std::string("its simulation threw an exception as it was made: ") + error.what());
+  }
 }
 
 server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simulations) {

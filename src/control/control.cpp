@@ -177,6 +177,7 @@ struct Control::Impl {
                 "not reloaded, and the server goes on as it was: " + read.error().message);
       return reload_over("serving; the last reload was refused: " + read.error().message);
     }
+    options.drain_takes_at_most = read->drain_takes_at_most;
     options.shutdown_takes_at_most = read->shutdown_takes_at_most;
     view.hosts = read->admin_hosts;
     if (view.token != read->admin_token) {
@@ -291,15 +292,17 @@ struct Control::Impl {
   }
 
   // Cores wait for one another at their end, and one that is stuck will not answer.
+  // One that turns again meanwhile has to do without those that have ended.
   void give_up_stuck() {
-    if (view.stuck.empty()) return;
-    if (std::exchange(gave_up, true)) {
-      if (drained + view.stuck.size() >= view.cores.size()) abandon();
-      return;
-    }
+    if (!gave_up && view.stuck.empty()) return;
+    gave_up = true;
+    ends_alone.resize(view.cores.size());
     for (std::uint32_t core = 0; core < view.cores.size(); ++core) {
-      if (!core_watch->is_stuck(core)) mail(view.cores[core], ShutdownNow{.without_peers = true});
+      if (core_watch->is_stuck(core) || core_watch->is_over(core) || ends_alone[core]) continue;
+      ends_alone[core] = true;
+      mail(view.cores[core], ShutdownNow{.without_peers = true});
     }
+    if (!view.stuck.empty() && drained + view.stuck.size() >= view.cores.size()) abandon();
   }
 
   void keep_house() {
@@ -333,7 +336,6 @@ struct Control::Impl {
     if (options.state_directory == nullptr || options.state_directory->is_left_alone(room.name)) {
       return;
     }
-    options.service_manager.alive();
     const auto done = options.state_directory->save(room);
     if (done) {
       if (failing_checkpoints.erase(room.name) != 0) {
@@ -372,7 +374,8 @@ struct Control::Impl {
   ControlOptions options;
   bool saved = true;
   bool abandoned = false;
-  bool gave_up = false;  ///< the others have been told to end without those that are stuck
+  bool gave_up = false;          ///< on cores that are stuck at a shutdown
+  std::vector<bool> ends_alone;  ///< by core: has been told to end without the others
   Instant drain_ends = never;
   const Clock& clock;
   observe::ControlMetrics metrics;

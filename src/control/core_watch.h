@@ -43,6 +43,7 @@ class CoreWatch {
 
   /// A core whose loop is over, as it should be, is looked at no more.
   void forget(std::uint32_t core) { watched_[core].over = true; }
+  [[nodiscard]] bool is_over(std::uint32_t core) const { return watched_[core].over; }
 
   /// Whether all have turned since the last look; those that had nothing to do turn because they
   /// are rung.

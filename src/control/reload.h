@@ -26,6 +26,7 @@ namespace ringcast::server {
 struct Reload {
   CoreOptions core;
   RoomBounds rooms;
+  Nanoseconds drain_takes_at_most{};      ///< likewise
   Nanoseconds shutdown_takes_at_most{};   ///< as in ControlOptions
   std::optional<AdminToken> admin_token;  ///< as in ControlOptions
   std::vector<std::string> admin_hosts;   ///< likewise

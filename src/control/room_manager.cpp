@@ -21,6 +21,14 @@ constexpr std::size_t changes_max = control_queue_capacity / 2;
 
 }  // namespace
 
+bool can_save(const Simulation& simulation) {
+  try {
+    return simulation.save().has_value();
+  } catch (...) {
+    return false;
+  }
+}
+
 RoomManager::RoomManager(AdminView& view, const observe::Log& log, const Clock& clock,
                          const RoomMaker& maker, RoomBounds bounds,
                          const StateDirectory* state_directory)
@@ -93,7 +101,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
         plain_text_answer(409, too_much_inbox_memory(inboxes, bounds_.inbox_bytes_max) + '.'));
   }
   if (!options.definition.empty()) set_aside_left(options.name);
-  if (state_directory_ != nullptr && !made.simulation->save()) {
+  if (state_directory_ != nullptr && !can_save(*made.simulation)) {
     log_.write(observe::LogLevel::info,
                "room will begin anew after a restart: its simulation has no save()",
                {{"room", options.name}, {"simulation", options.simulation}});
@@ -167,6 +175,14 @@ void RoomManager::close(std::string_view name, bool keep, Answered answered) {
 
 // While a server shuts down its rooms are not closed one by one.
 void RoomManager::failed(room::RoomId id) {
+  if (const auto opening = changes_.find(id); opening != changes_.end()) {
+    opening->second.failed = true;
+    return;
+  }
+  if (changes_.size() >= changes_max) {
+    failed_.push_back(id);
+    return;
+  }
   const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
   if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
   const RoomHandle closing = *room;
@@ -198,6 +214,11 @@ void RoomManager::changed(room::RoomId room) {
   }
   const Change done = std::move(change);
   changes_.erase(found);
+  if (!failed_.empty()) {
+    const room::RoomId next = failed_.front();
+    failed_.pop_front();
+    failed(next);
+  }
   if (done.step == Step::closing) {
     say("room closed", done.room);
     const auto forgotten = done.keep ? Result<void>() : forget(done.room.options->name);
@@ -209,6 +230,10 @@ void RoomManager::changed(room::RoomId room) {
   }
   say("room opened", done.room);
   view_.rooms.push_back(done.room);
+  if (done.failed) {
+    failed(room);
+    return done.answered(plain_text_answer(500, "The room has failed; the log says how."));
+  }
   AdminAnswer created{201, "application/json", room_json(done.room) + '\n'};
   created.location = "/rooms/" + done.room.options->name;
   done.answered(std::move(created));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,6 +43,9 @@ struct RoomBounds {
 /// What a POST /rooms asks for, from its JSON body; the error is the sentence of a 400.
 using RoomMaker = std::function<Result<MadeRoom>(std::string_view json)>;
 
+/// Whether it has a save(): one that throws has none, and is told of when it runs.
+[[nodiscard]] bool can_save(const Simulation& simulation);
+
 class RoomManager final : public RoomChanges {
  public:
   /// `view` tells of the rooms that there are, and is kept true. `maker` may be empty: then no room
@@ -78,6 +82,7 @@ class RoomManager final : public RoomChanges {
     Answered answered;
     std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before
     bool keep = false;                   ///< what is saved of it
+    bool failed = false;                 ///< while it was opened: its simulation has thrown
   };
 
   [[nodiscard]] bool is_busy() const;
@@ -101,6 +106,7 @@ class RoomManager final : public RoomChanges {
   std::uint32_t next_id_ = 0;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
   std::map<room::RoomId, Change> changes_;
+  std::deque<room::RoomId> failed_;  ///< and not being closed yet, since much else is changing
 };
 
 }  // namespace ringcast::server

@@ -48,7 +48,7 @@ Core::Core(const CoreWiring& wiring)
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
-      ticks_(context_, broadcast_, sessions_, wiring.index),
+      ticks_(context_, broadcast_, sessions_),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
@@ -130,6 +130,7 @@ void Core::turn() {
   post_.flush();
   if (!sender_.busy()) ticks_.note_handed_over();
   checkpoint_due_room();
+  report_failed_rooms();
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
@@ -390,7 +391,10 @@ void Core::close_home(HomeRoom& home) {
 // Its members are ended when the control thread has the room closed, which also tells other cores.
 void Core::report_failed_rooms() {
   for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
-  while (!untold_failures_.empty() && try_post(RoomFailed{untold_failures_.back()})) {
+  // Half of the mailbox is for what else is to be said.
+  while (!untold_failures_.empty() && wiring_.to_control.pushed() - wiring_.to_control.consumed() <
+                                          wiring_.to_control.capacity() / 2) {
+    post(RoomFailed{std::move(untold_failures_.back())});
     untold_failures_.pop_back();
   }
 }
@@ -434,8 +438,9 @@ void Core::checkpoint(HomeRoom& home) {
     if (home.was_saved || home.origin.definition.empty()) return;
     saved = home.stateless();
   }
+  CoreToControl mail = RoomSaved{std::make_unique<SavedRoom>(std::move(*saved))};
+  if (!try_post(mail)) return;
   home.was_saved = true;
-  post(RoomSaved{std::make_unique<SavedRoom>(std::move(*saved))});
   checkpoint_mail_ = wiring_.to_control.pushed();
 }
 
@@ -453,7 +458,8 @@ Drained Core::save_rooms() {
   for (const auto& home : rooms_.homes()) {
     auto kept = ticks_.keep(*home);
     // A room that was opened while this server ran is opened again, be it anew.
-    if (!kept && home->origin.definition.empty()) continue;
+    // What was saved of one that has failed stays as it is.
+    if (!kept && (home->room.has_failed() || home->origin.definition.empty())) continue;
     drained.rooms.push_back({.name = home->name(),
                              .origin = home->origin,
                              .key = home->resume_key(),
@@ -474,12 +480,13 @@ void Core::advance_shutdown() {
   if (pins_until_ == never) pins_until_ = context_.now + pins_timeout;
   if (sender_.pinned() != 0 && context_.now < pins_until_) return;
   sender_.forget_pins();
-  done_ = true;
-  sample_at_ = context_.now;
-  sample_levels();
-  Drained drained = save_rooms();
+  if (!last_word_) {
+    sample_at_ = context_.now;
+    sample_levels();
+    last_word_ = save_rooms();
+  }
   report_failed_rooms();
-  post(std::move(drained));
+  done_ = try_post(*last_word_);
 }
 
 // Levels are looked at once a second rather than kept at each change.
@@ -517,7 +524,7 @@ void Core::limit_link() {
   context_.metrics[Level::link_bytes_per_second].set(static_cast<std::uint64_t>(rate));
 }
 
-bool Core::try_post(CoreToControl mail) {
+bool Core::try_post(CoreToControl& mail) {
   if (!wiring_.to_control.push(std::move(mail))) {
     context_.metrics[Count::mailbox_full].add();
     RINGCAST_PROBE(mailbox_full, 3, control_queue_capacity);
@@ -528,7 +535,7 @@ bool Core::try_post(CoreToControl mail) {
 }
 
 void Core::post(CoreToControl mail) {
-  static_cast<void>(try_post(std::move(mail)));
+  static_cast<void>(try_post(mail));
 }
 
 }  // namespace ringcast::server

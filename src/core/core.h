@@ -110,8 +110,8 @@ class Core {
   void limit_link();
   void share_memory();
   void post(CoreToControl mail);
-  /// False when the queue is full.
-  [[nodiscard]] bool try_post(CoreToControl mail);
+  /// False, and nothing taken from `mail`, when the queue is full.
+  [[nodiscard]] bool try_post(CoreToControl& mail);
   [[nodiscard]] Instant next_deadline() const;
 
   CoreWiring wiring_;
@@ -142,6 +142,7 @@ class Core {
   Nanoseconds waited_{};  ///< in this turn
   Instant pins_until_ = never;
   bool without_peers_ = false;
+  std::optional<CoreToControl> last_word_;
   bool done_ = false;
 };
 

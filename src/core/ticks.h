@@ -47,8 +47,8 @@ class TickSchedule {
 
 class Ticks {
  public:
-  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions, std::uint32_t core)
-      : context_(context), broadcast_(broadcast), sessions_(sessions), core_(core) {}
+  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions)
+      : context_(context), broadcast_(broadcast), sessions_(sessions) {}
 
   void add(HomeRoom& room) { schedule_.push(room); }
   /// The room ends.
@@ -87,7 +87,6 @@ class Ticks {
   CoreContext& context_;
   Broadcast& broadcast_;
   Sessions& sessions_;
-  std::uint32_t core_;
   TickSchedule schedule_;
   std::vector<HomeRoom*> due_;
   std::vector<HomeRoom*>

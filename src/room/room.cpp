@@ -213,7 +213,6 @@ class Nowhere final : public Outbound {
 }  // namespace
 
 std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
-  assert(members_ == 0);
   if (failed_) return std::nullopt;
   Nowhere nowhere;
   // Who left since the last tick is not to be found in the saved state.
@@ -227,13 +226,21 @@ std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
   begin_call(SimulationCall::save);
   auto state = simulation_->save();
   if (!state) return std::nullopt;
-  KeptRoom kept{
-      .tick = tick_, .member_ids_end = member_ids_end, .members = {}, .state = std::move(*state)};
-  for (const MemberId member : all_away()) {
-    const Place& place = places_.at(member);
-    kept.members.push_back({member, place.run, place.generation});
+  // Not only those who are away: a core that stands still has not let go of its members.
+  return KeptRoom{.tick = tick_,
+                  .member_ids_end = member_ids_end,
+                  .members = known_members(),
+                  .state = std::move(*state)};
+}
+
+/// Everybody whom the simulation knows and who may come back, in the order of their ids.
+std::vector<Ticket> Room::known_members() const {
+  std::vector<Ticket> known;
+  for (const auto& [id, place] : places_) {
+    if (place.known) known.push_back({id, place.run, place.generation});
   }
-  return kept;
+  std::ranges::sort(known, {}, &Ticket::member);
+  return known;
 }
 
 // Whoever the simulation knows is either back before long or leaves then: those whose leave is
@@ -242,11 +249,10 @@ std::optional<KeptRoom> Room::checkpoint(std::uint32_t member_ids_end) const {
   begin_call(SimulationCall::save);
   auto state = simulation_->save();
   if (!state) return std::nullopt;
-  KeptRoom kept{
-      .tick = tick_, .member_ids_end = member_ids_end, .members = {}, .state = std::move(*state)};
-  for (const auto& [id, place] : places_) {
-    if (place.known) kept.members.push_back({id, place.run, place.generation});
-  }
+  KeptRoom kept{.tick = tick_,
+                .member_ids_end = member_ids_end,
+                .members = known_members(),
+                .state = std::move(*state)};
   for (const Command& command : inbox_.commands()) {
     if (command.kind != Command::Kind::leave) continue;
     kept.members.push_back({command.member, run_, std::numeric_limits<std::uint32_t>::max()});

@@ -215,6 +215,7 @@ class Room {
   void await(Places::iterator place, Instant until);
   void give_up_away(Instant now);
   [[nodiscard]] std::vector<MemberId> all_away() const;
+  [[nodiscard]] std::vector<Ticket> known_members() const;
   [[nodiscard]] bool never_entered(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
 

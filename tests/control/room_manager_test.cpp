@@ -188,6 +188,22 @@ TEST_CASE("a room that is back goes on from what was saved of it, on every core"
   CHECK(f.take<LearnOfRoom>(1).room.member_ids_begin == 9);
 }
 
+TEST_CASE("a room that fails while others are still told of it is closed at once") {
+  Fixture f;
+  f.open("lobby");
+  const room::RoomId id = f.take<OpenRoom>(0).address.room;
+  f.rooms.changed(id);
+  f.take<LearnOfRoom>(1);
+  f.take<LearnOfRoom>(2);
+  f.rooms.failed(id);
+  f.rooms.changed(id);
+  f.rooms.changed(id);
+  REQUIRE(f.answered);
+  CHECK(f.answered->status == 500);
+  CHECK(f.view.rooms.empty());
+  for (std::size_t core = 0; core < 3; ++core) CHECK(f.take<CloseRoom>(core).room == id);
+}
+
 TEST_CASE("all rooms' inboxes together have a bound") {
   Fixture f;
   f.rooms.set_bounds({.rooms_max = 3, .inbox_bytes_max = 2 * inbox_memory_bytes({})});

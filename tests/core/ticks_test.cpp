@@ -64,11 +64,13 @@ class OneCore {
                                               .control_doorbell = nullptr,
                                               .notices = &notices});
   }
-  observe::RoomMetrics& add(std::uint32_t id, Script& script, std::uint32_t rate_hz = 60) {
+  observe::RoomMetrics& add(std::uint32_t id, Script& script, std::uint32_t rate_hz = 60,
+                            std::string definition = {}) {
     rooms_.push_back(std::make_unique<observe::RoomMetrics>());
     RoomOptions room;
     room.name = "room" + std::to_string(id);
     room.rate_hz = rate_hz;
+    room.definition = std::move(definition);
     REQUIRE(core_->add_room(room::RoomId{id}, room, std::make_unique<Scripted>(clock, script),
                             *rooms_.back()));
     return *rooms_.back();
@@ -138,6 +140,17 @@ TEST_CASE("an exception ends the room that threw it, named, and no other") {
   REQUIRE(told.size() == 1);
   CHECK(std::get<RoomChanged>(told[0]).room == room::RoomId{3});
   one.shut_down();
+}
+
+TEST_CASE("what was saved of a room that was opened while the server ran outlives its failure") {
+  OneCore one(small());
+  Script bad{.throws_in = 3, .saves = true};
+  one.add(1, bad, 60, R"({"name":"room1"})");
+  one.start();
+  one.run(1s);
+  one.shut_down(true);
+  const std::vector<CoreToControl> told = one.told();
+  CHECK(std::get<Drained>(told.back()).rooms.empty());
 }
 
 TEST_CASE("what throws while it is saved is not saved, and the others are") {
