@@ -69,7 +69,6 @@ enum class Phase : std::uint8_t {
     case Phase::upgrading:
       return from == Phase::moving;  // the other core had no place for it
     case Phase::moving:
-      return from == Phase::upgrading;
     case Phase::answering:
       return from == Phase::upgrading;
     case Phase::open:
