@@ -157,7 +157,7 @@ void Broadcast::end_session(MemberId member, std::string_view reason) {
 
 // Before this tick's own events, which all who are welcomed get when they are released.
 Broadcast::Missed Broadcast::missed_by(MemberId member, std::optional<std::uint64_t> seen) {
-  const Missed nothing{.sequence = sequence_before_, .position = position_before_};
+  Missed nothing{.sequence = sequence_before_, .position = position_before_};
   const room::EventHistory& history = home_->history;
   if (!seen || *seen > position_before_ || !history.reaches(*seen)) return nothing;
   Missed missed = nothing;
