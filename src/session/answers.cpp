@@ -7,8 +7,6 @@
 
 namespace ringcast::server {
 
-using observe::Count;
-
 Answers::Answers(CoreContext& context, Sessions& sessions, SendQueue& queue)
     : context_(context), sessions_(sessions), queue_(queue) {}
 
