@@ -32,6 +32,7 @@ class Ending(unittest.TestCase):
     def test_a_going_away_with_a_delay_comes_before_the_close(self):
         with harness.serving(name="signals") as server, \
                 websocket.Connection(server.port) as connection:
+            connection.receive_opcode(websocket.BINARY)  # its welcome
             server.signal(signal.SIGTERM)
             going_away, _ = goodbye(connection)
             self.assertIsNotNone(going_away)
