@@ -51,7 +51,11 @@ export class ConnectionNotice {
         this.refresh(nowMs);
         break;
       case "closed":
-        this.#write("The session has ended", describe(state.closure));
+        // Without a close frame: what was asked for again was refused for good.
+        this.#write(
+          state.closure.code === 1006 ? "This room can't be joined" : "The session has ended",
+          describe(state.closure),
+        );
         break;
     }
   }

@@ -117,17 +117,17 @@ test("another member is counted, and missed when it leaves", async () => {
   await arena.untilReading("members", (value) => value === members, "the other has left");
 });
 
-test("a room that does not exist is told in words, and tried again", async () => {
+test("a room that does not exist is told in words, and not tried again", async () => {
   const page = await browser.context.newPage();
   await page.goto(`${pageUrl}?room=no-such-room`);
   const other = new Arena(page);
   await until(
     () => other.text("notice-detail"),
-    (text) => text.startsWith("Trying again in"),
-    "the notice counts down",
+    (text) => text === "There is no such room",
+    "the notice says what is wrong",
   );
-  assert.equal(await other.text("notice-title"), "No connection to the room");
-  assert.equal(await other.text("connection"), "Reconnecting");
+  assert.equal(await other.text("notice-title"), "This room can't be joined");
+  assert.equal(await other.text("connection"), "Ended");
   await page.close();
 });
 
