@@ -138,16 +138,16 @@ void Room::depart(MemberId seat, LeaveReason reason) {
     return;
   }
   const bool was_lost = reason == LeaveReason::disconnected || reason == LeaveReason::overflow;
-  if (encoding_ == Encoding::raw || (!was_lost && reason != LeaveReason::shutdown)) {
+  const bool no_place_is_kept = was_lost && had_entered && keep_away_for_ == Nanoseconds(0);
+  const bool room_is_not_kept = reason == LeaveReason::shutdown && keeping_ == Keeping::no;
+  if (encoding_ == Encoding::raw || (!was_lost && reason != LeaveReason::shutdown) ||
+      no_place_is_kept || room_is_not_kept) {
     part_with(place, reason);
   } else if (reason == LeaveReason::shutdown) {
-    if (keeping_ == Keeping::no) return part_with(place, reason);
     await(place, never);
   } else if (!had_entered) {
     // Its welcome was lost: as if it had not come.
     await(place, keep_away_for_ == Nanoseconds(0) ? its.until : Instant{});
-  } else if (keep_away_for_ == Nanoseconds(0)) {
-    part_with(place, reason);
   } else {
     inbox_.away(place->first);
     await(place, Instant{});
