@@ -18,13 +18,15 @@ class Arena final : public Simulation {
  public:
   explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
 
-  void join(MemberId member, Outbound& out) override {
+  JoinResult join(const Joining& joining, Outbound& out) override {
+    const MemberId member = joining.member;
     if (const Object* const own = world_.own_object(member)) {
       // It has come back to its object: which of them that is only its creation tells.
       out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
     } else {
       world_.join(member);
     }
+    return {};
   }
   void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
 

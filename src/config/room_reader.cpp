@@ -16,6 +16,11 @@ namespace {
 constexpr std::uint64_t kibi = 1'024;
 constexpr std::uint64_t gibi = kibi * kibi * kibi;
 
+SimulationOptions simulation_options(const server::RoomOptions& room) {
+  return {
+      .room = room.name, .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
+}
+
 }  // namespace
 
 std::optional<RoomProblem> check_room(const server::RoomOptions& room,
@@ -31,9 +36,7 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
                        fmt::format("there is no simulation \"{}\", only {}", room.simulation,
                                    fmt::join(std::views::keys(simulations), ", "))};
   }
-  const SimulationOptions options{
-      .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
-  const auto made = found->second(options);
+  const auto made = found->second(simulation_options(room));
   if (!made) return RoomProblem{"parameters", made.error()};
   if (room.spread && (*made)->encoding() == Encoding::raw) {
     return RoomProblem{"spread",
@@ -46,9 +49,7 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
 
 Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& room,
                                                     const SimulationRegistry& simulations) {
-  auto made =
-      simulations.find(room.simulation)
-          ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+  auto made = simulations.find(room.simulation)->second(simulation_options(room));
   if (!made) return fail(made.error());
   return std::move(*made);
 }
@@ -68,6 +69,8 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("members_max", room.members_max, members_max_range);
   table.read("inbox_inputs_max", room.inbox_inputs_max, {.min = 1, .max = 1'048'576});
   table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
+  table.read("groups_max", room.groups_max, {.min = 0, .max = 65'536});
+  table.read("group_members_max", room.group_members_max, {.min = 0, .max = 16'777'216});
   for (auto& [key, value] : table.table("parameters").texts()) {
     room.parameters.emplace(std::move(key), std::move(value));
   }

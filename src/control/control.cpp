@@ -221,6 +221,8 @@ struct Control::Impl {
         } else if (const auto* failed = std::get_if<RoomFailed>(&*mail)) {
           say_failed(static_cast<std::uint32_t>(&core - view.cores.data()), failed->failure);
           room_manager.failed(failed->failure.room);
+        } else if (const auto* ends = std::get_if<RoomEnds>(&*mail)) {
+          room_manager.end(ends->room);
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
         } else {

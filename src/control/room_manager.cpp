@@ -102,7 +102,9 @@ void RoomManager::open(MadeRoom made, Answered answered) {
       room::RoomLimits{.cores = static_cast<std::uint32_t>(view_.cores.size()),
                        .members_max = its_options.members_max,
                        .inbox_inputs_max = its_options.inbox_inputs_max,
-                       .inbox_bytes_max = its_options.inbox_bytes_max},
+                       .inbox_bytes_max = its_options.inbox_bytes_max,
+                       .groups_max = its_options.groups_max,
+                       .group_members_max = its_options.group_members_max},
       clock_.now(), opened->second->metrics);
   room->origin = {its_options.simulation, its_options.definition};
   changes_.emplace(id, Change{.step = Step::opening_home,
@@ -168,6 +170,18 @@ void RoomManager::begin_closing(const RoomHandle& closing, Answered answered) {
   }
 }
 
+void RoomManager::end(room::RoomId room) {
+  const auto change = changes_.find(room);
+  if (change != changes_.end()) {
+    if (change->second.step != Step::closing) ending_.insert(room);
+    return;
+  }
+  const auto found = std::ranges::find(view_.rooms, room, &RoomHandle::id);
+  if (found == view_.rooms.end() || view_.readiness == Readiness::draining) return;
+  const RoomHandle closing = *found;
+  begin_closing(closing, [](const AdminAnswer&) {});
+}
+
 void RoomManager::changed(room::RoomId room) {
   const auto found = changes_.find(room);
   if (found == changes_.end() || --found->second.answers_due != 0) return;
@@ -191,6 +205,7 @@ void RoomManager::changed(room::RoomId room) {
   AdminAnswer created{201, "application/json", room_json(done.room) + '\n'};
   created.location = "/rooms/" + done.room.options->name;
   done.answered(std::move(created));
+  if (ending_.erase(room) != 0) end(room);
 }
 
 void RoomManager::say(std::string_view what, const RoomHandle& room) const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,9 @@ class RoomManager final : public RoomChanges {
   void failed(room::RoomId room);
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
+  /// A core has posted RoomEnds: the room closes as if the operator had closed it, once it is not
+  /// changing any more.
+  void end(room::RoomId room);
   void set_rooms_max(std::uint32_t rooms_max) { rooms_max_ = rooms_max; }
   /// The cores will answer no more: every change under way is answered 503.
   void give_up();
@@ -82,6 +86,7 @@ class RoomManager final : public RoomChanges {
   std::uint32_t next_id_ = 0;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
   std::map<room::RoomId, Change> changes_;
+  std::set<room::RoomId> ending_;  ///< to be closed once they have opened
 };
 
 }  // namespace ringcast::server

@@ -373,8 +373,14 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
     return false;
   }
-  auto member = room->readmit(handle, resume_in_query(session.handshake->parser.upgrade().query));
-  if (!member) member = room->admit(handle);
+  const ws::UpgradeRequest& request = session.handshake->parser.upgrade();
+  room::JoinRequest joiner{.path = "/rooms/" + request.room,
+                           .query = {},
+                           .headers = {},
+                           .identity = {},
+                           .client_address = {}};
+  auto member = room->readmit(handle, resume_in_query(request.query), joiner);
+  if (!member) member = room->admit(handle, std::move(joiner));
   if (!member) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

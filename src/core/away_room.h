@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,10 +20,11 @@ class AwayRoom final : public LocalRoom {
   [[nodiscard]] std::uint64_t tick_number() const override { return tick_; }
   void heard_of(std::uint64_t tick) { tick_ = std::max(tick_, tick); }
 
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+  [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest request) override {
     if (!to_home_.has_room()) return std::nullopt;
     const MemberId member = branch().admit(session);
-    to_home_.control(JoinMail{id(), member});
+    to_home_.control(
+        JoinMail{id(), member, std::make_unique<room::JoinRequest>(std::move(request))});
     return member;
   }
   void depart(MemberId member, LeaveReason reason) override {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/version.h"
-#include "core/fan_out.h"
 #include "observe/probes.h"
 
 namespace ringcast::server {
@@ -23,9 +22,8 @@ ws::Opcode opcode_of(MessageType type) {
 
 }  // namespace
 
-Broadcast::Broadcast(CoreContext& context, FanOut& fan_out, std::uint32_t core,
-                     const Outlets& outlets)
-    : context_(context), fan_out_(fan_out), core_(core), outlets_(outlets) {
+Broadcast::Broadcast(CoreContext& context, const Destinations& destinations)
+    : context_(context), destinations_(destinations) {
   held_.reserve(1'024);
   run_.reserve(1'024);
 }
@@ -40,27 +38,37 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   spent_distributing_ = {};
 }
 
-void Broadcast::distributed_since(Instant start) {
-  const Nanoseconds took = context_.clock.now() - start;
-  spent_ += took;
-  spent_distributing_ += took;
-}
-
-template <class AtHome, class Away>
-void Broadcast::on_every_core(AtHome&& at_home, Away&& away) {
+template <class Visit>
+void Broadcast::for_each_core_of(Recipients to, Visit&& visit) {
+  if (to.kind() == Recipients::Kind::member) {
+    if (const auto member = room_->find(to.member())) visit(*destinations_[member->core]);
+    return;
+  }
   const std::span<const std::uint32_t> members = room_->members_by_core();
   for (std::uint32_t core = 0; core < members.size(); ++core) {
-    if (members[core] == 0) continue;
-    if (core == core_) {
-      at_home();
-    } else {
-      away(core, *outlets_[core]);
-    }
+    if (members[core] != 0) visit(*destinations_[core]);
   }
 }
 
-Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& payload,
-                                        MessageType type, std::uint64_t tick) {
+void Broadcast::prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options) {
+  const std::uint64_t tick = room_->tick_number();
+  switch (kind) {
+    case Kind::snapshot:
+      wire::prefix_snapshot(buffer, {tick, unix_now_, options.stream, false});
+      break;
+    // The state before this tick's step, with those who joined in it: it carries the tick before,
+    // so that ticks keep rising when this tick's own snapshot follows.
+    case Kind::full_state:
+      wire::prefix_snapshot(buffer, {tick - 1, unix_now_, 0, true});
+      break;
+    case Kind::event:
+      wire::prefix_event(buffer, {to == everyone ? ++home_->event_sequence : 0, tick});
+      break;
+  }
+}
+
+Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload& payload,
+                                        MessageOptions options) {
   const Instant start = context_.clock.now();
   const std::size_t size = payload.size();
   RINGCAST_PROBE(marshal_start, room_->name(), size);
@@ -80,18 +88,12 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   }
   payload.write(buffer->bytes());
   const Instant written = context_.clock.now();
-  if (room_->encoding() == Encoding::envelope) {
-    if (kind == Kind::snapshot) {
-      wire::prefix_snapshot(*buffer, {tick, unix_now_});
-    } else {
-      wire::prefix_event(*buffer, {to == everyone ? ++home_->event_sequence : 0, tick});
-    }
-  }
-  if (kind == Kind::snapshot) buffer->set_tick(tick, began_);
-  FrameRef frame = context_.encoder.seal(std::move(*buffer), opcode_of(type));
+  if (room_->encoding() == Encoding::envelope) prefix(*buffer, kind, to, options);
+  if (kind == Kind::snapshot) buffer->set_tick(room_->tick_number(), began_, options.stream);
+  FrameRef frame = context_.encoder.seal(std::move(*buffer), opcode_of(options.type));
   observe::RoomMetrics& metrics = room_->metrics();
   metrics.marshals.add();
-  if (kind == Kind::snapshot) metrics.snapshot_bytes.set(frame.bytes().size());
+  if (kind != Kind::event) metrics.snapshot_bytes.set(frame.bytes().size());
   const Instant framed = context_.clock.now();
   metrics.marshal_duration.record(written - start);
   metrics.frame_duration.record(framed - written);
@@ -100,37 +102,18 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   return {SendResult::accepted, std::move(frame)};
 }
 
-SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payload,
-                           MessageType type) {
-  const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
-  if (!member) return SendResult::no_such_member;
-  const Kind kind = delivery == Delivery::latest ? Kind::snapshot : Kind::event;
-  if (kind == Kind::snapshot) {
+SendResult Broadcast::send(Delivery delivery, Recipients to, const Payload& payload,
+                           MessageOptions options) {
+  if (delivery == Delivery::latest) {
     RINGCAST_PROBE(snapshot_built, room_->name(), room_->tick_number(),
                    context_.clock.now() - began_);
+    Marshaled marshaled = marshal(Kind::snapshot, to, payload, options);
+    if (marshaled.frame) held_.push_back({Held::What::snapshot, to, std::move(marshaled.frame)});
+    return marshaled.result;
   }
-  Marshaled marshaled = marshal(kind, to, payload, type, room_->tick_number());
-  if (delivery == Delivery::reliable) {
-    if (marshaled.result == SendResult::accepted) {
-      held_.push_back({Held::What::event, to, std::move(marshaled.frame)});
-    } else if (marshaled.result == SendResult::no_memory) {
-      held_.push_back({Held::What::no_memory, to, {}});
-    }
-  } else if (marshaled.result == SendResult::accepted) {
-    const Instant start = context_.clock.now();
-    const auto lend = [&](Outlet& outlet) {
-      const FrameRef& frame = marshaled.frame;
-      outlet.snapshot({home_->id(), to, frame.tick(), frame.made(), frame.bytes()}, frame);
-    };
-    if (to == everyone) {
-      on_every_core([&] { fan_out_.snapshot(*home_, everyone, marshaled.frame); },
-                    [&](std::uint32_t, Outlet& outlet) { lend(outlet); });
-    } else if (member->core == core_) {
-      fan_out_.snapshot(*home_, to, marshaled.frame);
-    } else {
-      lend(*outlets_[member->core]);
-    }
-    distributed_since(start);
+  Marshaled marshaled = marshal(Kind::event, to, payload, options);
+  if (marshaled.result != SendResult::too_big) {
+    held_.push_back({Held::What::event, to, std::move(marshaled.frame)});
   }
   return marshaled.result;
 }
@@ -140,11 +123,17 @@ void Broadcast::end_session(MemberId member, std::string_view reason) {
                    context_.encoder.close(context_.frames, ws::CloseCode::normal, reason)});
 }
 
+void Broadcast::group_changed(const room::GroupChange& change) {
+  const Recipients to =
+      change.what == room::GroupChange::What::empty ? everyone : Recipients(change.member);
+  held_.push_back({Held::What::group_change, to, {}, change});
+}
+
 void Broadcast::welcome(const room::Member& member) {
   FrameRef frame;
   if (room_->encoding() == Encoding::envelope) {
-    auto buffer = wire::encode(
-        context_.frames, FrameUse::reliable,
+    frame = context_.frame_of(
+        FrameUse::reliable,
         wire::Welcome{.room = room_->name(),
                       .member_id = static_cast<std::uint32_t>(member.id),
                       .rate_hz = room_->rate_hz(),
@@ -153,116 +142,102 @@ void Broadcast::welcome(const room::Member& member) {
                       .acknowledge_every_ticks = context_.options.latest.acknowledge_every_ticks,
                       .server_version = version,
                       .event_sequence = sequence_before_});
-    if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
   }
-  if (member.core == core_) {
-    fan_out_.welcome(*home_, member.id, room_->tick_number(), frame);
-  } else {
-    const Loan loan = frame ? frame.bytes() : Loan{};
-    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    WelcomeMail{home_->id(), member.id, room_->tick_number(), loan},
-                                    std::move(frame));
-  }
+  destinations_[member.core]->welcome(*home_, member.id, room_->tick_number(), frame);
 }
 
-// The state before this tick's step, with those who joined in it: it carries the tick before, so
-// that ticks keep rising when this tick's own snapshot follows.
+void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
+  const auto code = static_cast<ws::CloseCode>(refusal.close_code);
+  destinations_[member.core]->goodbye(*home_, member.id,
+                                      context_.encoder.close(context_.frames, code, refusal.reason),
+                                      code, LeaveReason::ended);
+}
+
 void Broadcast::full_state(std::span<const room::Member> newcomers, const Payload& payload) {
-  const Marshaled marshaled =
-      marshal(Kind::snapshot, everyone, payload, MessageType::binary, room_->tick_number() - 1);
-  const Loan loan = marshaled.frame ? marshaled.frame.bytes() : Loan{};
-  newcomers_.assign(outlets_.size(), 0);
+  const Marshaled marshaled = marshal(Kind::full_state, everyone, payload, {});
+  newcomers_.assign(destinations_.size(), 0);
   for (const room::Member& member : newcomers) newcomers_[member.core] = 1;
   for (std::uint32_t core = 0; core < newcomers_.size(); ++core) {
-    if (newcomers_[core] == 0) continue;
-    if (core == core_) {
-      fan_out_.full_state(*home_, marshaled.frame);
-      continue;
-    }
-    outlets_[core]->drop_snapshot(home_->id());
-    outlets_[core]->reliable(home_->id(), home_->newest[core], FullStateMail{home_->id(), loan},
-                             marshaled.frame);
+    if (newcomers_[core] != 0) destinations_[core]->full_state(*home_, marshaled.frame);
   }
 }
 
-void Broadcast::release_events() {
+void Broadcast::release() {
   const Instant start = context_.clock.now();
   for (std::size_t index = 0; index < held_.size();) {
-    if (held_[index].what == Held::What::event && held_[index].to == everyone) {
+    if (held_[index].is_event_to_everyone()) {
       index = release_run(index);
     } else {
       release_one(held_[index++]);
     }
   }
   held_.clear();
-  distributed_since(start);
+  const Nanoseconds took = context_.clock.now() - start;
+  spent_ += took;
+  spent_distributing_ += took;
 }
 
 std::size_t Broadcast::release_run(std::size_t first) {
   std::size_t end = first;
   std::size_t bytes = 0;
   run_.clear();
-  while (end < held_.size() && held_[end].what == Held::What::event && held_[end].to == everyone) {
+  while (end < held_.size() && held_[end].is_event_to_everyone()) {
     bytes += held_[end].frame.bytes().size();
     if (end > first && bytes > run_bytes_max) break;
     run_.push_back(std::move(held_[end++].frame));
   }
   const FrameRef shared =
       run_.size() > 1 ? context_.encoder.bundle(context_.frames, run_) : FrameRef{};
-  if (shared) {
-    release_event(everyone, shared);
-  } else {
-    for (const FrameRef& frame : run_) release_event(everyone, frame);
-  }
+  for_each_core_of(everyone, [&](Destination& destination) {
+    if (shared) {
+      destination.event(*home_, everyone, shared);
+    } else {
+      for (const FrameRef& frame : run_) destination.event(*home_, everyone, frame);
+    }
+  });
   run_.clear();
   return end;
 }
 
-void Broadcast::release_event(MemberId to, const FrameRef& frame) {
-  const auto lend = [&](std::uint32_t core) {
-    const Loan loan = frame ? frame.bytes() : Loan{};
-    outlets_[core]->reliable(home_->id(), home_->newest[core], EventMail{home_->id(), to, loan},
-                             frame);
-  };
-  if (to == everyone) {
-    on_every_core([&] { fan_out_.event(home_->branch(), everyone, frame); },
-                  [&](std::uint32_t core, Outlet&) { lend(core); });
-    return;
-  }
-  const auto member = room_->find(to);
-  if (!member) return;
-  if (member->core == core_) {
-    fan_out_.event(home_->branch(), to, frame);
-  } else {
-    lend(member->core);
-  }
-}
-
 void Broadcast::release_one(const Held& held) {
-  if (held.what != Held::What::goodbye) {
-    release_event(held.to, held.frame);
-    return;
-  }
-  const auto member = room_->find(held.to);
-  if (!member) return;
-  if (member->core == core_) {
-    fan_out_.goodbye(home_->branch(), held.to, held.frame, ws::CloseCode::normal,
-                     LeaveReason::ended);
-  } else {
-    const Loan loan = held.frame ? held.frame.bytes() : Loan{};
-    outlets_[member->core]->reliable(
-        home_->id(), home_->newest[member->core],
-        GoodbyeMail{home_->id(), held.to, ws::CloseCode::normal, LeaveReason::ended, loan},
-        held.frame);
-  }
+  for_each_core_of(held.to, [&](Destination& destination) {
+    switch (held.what) {
+      case Held::What::snapshot:
+        destination.snapshot(*home_, held.to, held.frame);
+        break;
+      case Held::What::event:
+        destination.event(*home_, held.to, held.frame);
+        break;
+      case Held::What::goodbye:
+        destination.goodbye(*home_, held.to.member(), held.frame, ws::CloseCode::normal,
+                            LeaveReason::ended);
+        break;
+      case Held::What::group_change:
+        destination.group_changed(*home_, held.change);
+        break;
+    }
+  });
 }
 
 void Broadcast::malformed_input(const room::Member& member) {
-  if (member.core == core_) {
-    fan_out_.malformed_input(home_->branch(), member.id);
-  } else {
-    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    MalformedMail{home_->id(), member.id}, {});
+  destinations_[member.core]->malformed_input(*home_, member.id);
+}
+
+std::optional<std::uint64_t> Broadcast::acknowledged_tick(const room::Member& /*member*/) {
+  return std::nullopt;
+}
+
+void Broadcast::log(LogLevel level, std::string_view text) {
+  context_.notices.say(home_->notices, home_->id(), level, text, context_.now);
+}
+
+// Also where no member is said to be: one may be on its way in.
+void Broadcast::close_room(HomeRoom& home, ws::CloseCode code, std::string_view reason) {
+  const FrameRef goodbye = context_.encoder.close(context_.frames, code, reason);
+  for (std::uint32_t core = 0; core < destinations_.size(); ++core) {
+    if (core == home.core() || home.is_spread()) {
+      destinations_[core]->close_room(home, goodbye, code);
+    }
   }
 }
 

@@ -63,9 +63,14 @@ struct RoomChanged {
 struct RoomFailed {
   FailedRoom failure;
 };
+/// The room's simulation wants it to be closed; its ticks have ended.
+struct RoomEnds {
+  room::RoomId room{};
+};
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, Reconfigured>;
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds,
+                                   Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

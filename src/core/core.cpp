@@ -42,7 +42,7 @@ Core::Core(const CoreWiring& wiring)
           context_, wiring.index, wiring.peers, rooms_, fan_out_,
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
-      broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
+      broadcast_(context_, post_.destinations()),
       ticks_(context_, broadcast_, sessions_, wiring.index),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
@@ -70,7 +70,9 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
       room::RoomLimits{.cores = cores,
                        .members_max = options.members_max,
                        .inbox_inputs_max = options.inbox_inputs_max,
-                       .inbox_bytes_max = options.inbox_bytes_max},
+                       .inbox_bytes_max = options.inbox_bytes_max,
+                       .groups_max = options.groups_max,
+                       .group_members_max = options.group_members_max},
       context_.clock.now(), metrics);
   room->origin = {options.simulation, options.definition};
   if (saved != nullptr) {
@@ -112,7 +114,7 @@ void Core::turn() {
   read_control_mail();
   post_.read();
   ticks_.run_due(rooms_.here());
-  report_failed_rooms();
+  report_ended_rooms();
   sessions_.run_deadlines(arrivals_.read_until(), [this](Handle handle, Session& session) {
     acceptor_.too_slow(handle, session);
   });
@@ -358,23 +360,25 @@ void Core::act_on(const Reconfigure& mail) {
 }
 
 void Core::close_home(HomeRoom& home) {
-  const room::RoomId id = home.id();
   ticks_.close(home);
-  const ws::CloseCode code =
-      home.room.has_failed() ? ws::CloseCode::internal_error : ws::CloseCode::normal;
-  fan_out_.close_room(home.branch(), code);
-  for (const auto& outlet : post_.outlets()) {
-    if (!outlet || !home.is_spread()) continue;
-    outlet->forget(id);
-    outlet->control(RoomClosedMail{id, code});
+  if (home.room.has_failed()) {
+    broadcast_.close_room(home, ws::CloseCode::internal_error, "the room has failed");
+  } else {
+    broadcast_.close_room(home, ws::CloseCode::normal,
+                          home.room.wants_to_close().value_or("the room is closed"));
   }
 }
 
-// Its members are ended when the control thread has the room closed, which also tells other cores.
-void Core::report_failed_rooms() {
+// The members of such rooms are ended when the control thread has the room closed, which also tells
+// other cores.
+void Core::report_ended_rooms() {
   for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
   while (!untold_failures_.empty() && try_post(RoomFailed{untold_failures_.back()})) {
     untold_failures_.pop_back();
+  }
+  for (const room::RoomId room : ticks_.take_ended()) untold_ends_.push_back(room);
+  while (!untold_ends_.empty() && try_post(RoomEnds{untold_ends_.back()})) {
+    untold_ends_.pop_back();
   }
 }
 
@@ -418,7 +422,7 @@ void Core::advance_shutdown() {
   sample_at_ = context_.now;
   sample_levels();
   Drained drained = save_rooms();
-  report_failed_rooms();
+  report_ended_rooms();
   post(std::move(drained));
 }
 

@@ -98,7 +98,7 @@ class Core {
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
-  void report_failed_rooms();
+  void report_ended_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
   void advance_shutdown();
@@ -129,6 +129,7 @@ class Core {
   LinkShare link_share_;
   MemoryRelief memory_relief_;
   std::vector<FailedRoom> untold_failures_;
+  std::vector<room::RoomId> untold_ends_;
   Instant sample_at_{};
   Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};

@@ -11,6 +11,7 @@
 #include "core/saved_room.h"
 #include "room/room.h"
 #include "session/local_room.h"
+#include "session/notices.h"
 
 namespace ringcast::server {
 
@@ -26,22 +27,25 @@ class HomeRoom final : public LocalRoom {
         spread_(spread) {}
 
   [[nodiscard]] bool is_spread() const { return spread_; }
+  [[nodiscard]] std::uint32_t core() const { return core_; }
 
   [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+  [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest request) override {
     if (!room.has_place()) return std::nullopt;
     const MemberId member = branch().admit(session);
-    room.admit(member, core_);
+    room.admit(member, core_, std::move(request));
     return member;
   }
-  [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token) override {
+  [[nodiscard]] std::optional<MemberId> readmit(Handle session, std::string_view token,
+                                                const room::JoinRequest& request) override {
     if (token.empty() || !resume_key_) return std::nullopt;
     const auto member = read_resume_token(*resume_key_, name(), token);
     if (!member || !room.claim(*member)) return std::nullopt;
     branch().readmit(*member, session);
-    room.admit(*member, core_);
+    room.admit(*member, core_, request);
     return member;
   }
+  [[nodiscard]] MemberId newest_of(std::uint32_t core) const override { return newest[core]; }
   /// Before its first tick: goes on from where another server left off, whose members may come back
   /// until `until`.
   void resume(const SavedRoom& saved, Instant until) {
@@ -69,6 +73,7 @@ class HomeRoom final : public LocalRoom {
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
   RoomOrigin origin;
+  Notices::OfRoom notices;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
   OverrunBudget overrun_budget;
 

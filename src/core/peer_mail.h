@@ -14,6 +14,8 @@
 #include "io/io.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
+#include "room/groups.h"
+#include "room/join_request.h"
 #include "room/room_directory.h"
 #include "session/address_limits.h"
 #include "session/session.h"
@@ -37,18 +39,23 @@ struct ConnectionMoved {
 // From a room's home core to a core that members of it are on, which makes one copy of each frame
 // and hands it to its own members.
 
-/// `to`: a member, or everyone.
 struct SnapshotMail {
   room::RoomId room{};
-  MemberId to{};
+  Recipients to;
   std::uint64_t tick = 0;
   Instant made{};
+  std::uint8_t stream = 0;
   Loan frame;
 };
 struct EventMail {
   room::RoomId room{};
-  MemberId to{};
+  Recipients to;
   Loan frame;
+};
+/// Who is in a group from here on.
+struct GroupMail {
+  room::RoomId room{};
+  room::GroupChange change;
 };
 /// The member's first message: from here on it is reached by what is said to everyone.
 struct WelcomeMail {
@@ -87,11 +94,11 @@ struct CutOffMail {
   room::RoomId room{};
   MemberId newest{};
 };
-/// The room is no more: its sessions end behind what was sent to them.
-/// Its sessions end with `code`.
+/// The room is no more: its sessions end behind what was sent to them. `frame` is the close frame.
 struct RoomClosedMail {
   room::RoomId room{};
   ws::CloseCode code{};
+  Loan frame;
 };
 
 // From a member's core to the room's home.
@@ -99,6 +106,7 @@ struct RoomClosedMail {
 struct JoinMail {
   room::RoomId room{};
   MemberId member{};
+  std::unique_ptr<room::JoinRequest> request;
 };
 struct LeaveMail {
   room::RoomId room{};
@@ -115,9 +123,10 @@ struct InputMail {
 /// The writer's last: it writes no more.
 struct EndingMail {};
 
-using PeerMail = std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail,
-                              FullStateMail, GoodbyeMail, MalformedMail, InputDroppedMail,
-                              CutOffMail, RoomClosedMail, JoinMail, LeaveMail, InputMail>;
+using PeerMail =
+    std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail, FullStateMail,
+                 GoodbyeMail, GroupMail, MalformedMail, InputDroppedMail, CutOffMail,
+                 RoomClosedMail, JoinMail, LeaveMail, InputMail>;
 using PeerQueue = SpscQueue<PeerMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -144,6 +145,8 @@ struct RoomCellRow {
 };
 constexpr auto room_cells = std::to_array<RoomCellRow>({
     {"room_members", "Sessions inside the room.", "gauge", &RoomMetrics::members},
+    {"room_joins_refused_total", "Sessions that the simulation did not let join.", "counter",
+     &RoomMetrics::joins_refused},
     {"room_backlog_frames", "Frames waiting for the room's members on its home core.", "gauge",
      &RoomMetrics::backlog_frames},
     {"room_backlog_bytes", "Bytes waiting for the room's members on its home core.", "gauge",
@@ -217,6 +220,22 @@ std::vector<RoomGroup> grouped(std::span<const NamedRoom> rooms, std::size_t nam
   return groups;
 }
 
+void write_simulation_counters(Writer& writer, std::span<const RoomGroup> groups) {
+  constexpr std::string_view name = "room_simulation_total";
+  writer.family(name, "What the room's simulation counts, by names of its own.", "counter");
+  for (const RoomGroup& group : groups) {
+    std::map<std::string_view, std::uint64_t> sums;
+    for (const RoomMetrics* room : group.rooms) {
+      for (std::size_t at = 0; at < room->counter_names.size(); ++at) {
+        sums[room->counter_names[at]] += room->counters[at].value();
+      }
+    }
+    for (const auto& [counter, sum] : sums) {
+      writer.sample(name, fmt::format("{},counter=\"{}\"", group.label, escaped(counter)), sum);
+    }
+  }
+}
+
 void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
   for (const RoomCellRow& row : room_cells) {
     writer.family(row.name, row.help, row.type);
@@ -226,6 +245,7 @@ void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
       writer.sample(row.name, group.label, sum);
     }
   }
+  write_simulation_counters(writer, groups);
   std::vector<const Histogram*> histograms;
   for (const RoomHistogramRow& row : room_histograms) {
     writer.family(row.name, row.help, "histogram");

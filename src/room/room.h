@@ -17,8 +17,12 @@
 #include "base/clock.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
+#include "room/groups.h"
 #include "room/inbox.h"
+#include "room/join_request.h"
 #include "room/kept_room.h"
+#include "room/room_mailbox.h"
+#include "room/timers.h"
 
 namespace ringcast::room {
 
@@ -31,10 +35,12 @@ struct Member {
 /// room.cpp.
 enum class SimulationCall : std::uint8_t {
   none,
+  opened,
   join,
   leave,
   input,
-  internal_event,
+  posted,
+  timer,
   full_state,
   step,
   closing,
@@ -43,18 +49,36 @@ enum class SimulationCall : std::uint8_t {
 /// As a sentence names it: "step()".
 [[nodiscard]] std::string_view name_of(SimulationCall call);
 
-/// What a tick says beyond what a Simulation can: to newcomers, and about members.
-class Audience : public Outbound {
+/// Whom a room says things to, in the order in which it says them. What it names is there: the room
+/// has looked.
+class Audience {
  public:
+  Audience() = default;
+  Audience(const Audience&) = delete;
+  Audience& operator=(const Audience&) = delete;
+  virtual ~Audience() = default;
+
+  /// See Outbound::send. Kept until release().
+  virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
+                          MessageOptions options) = 0;
+  /// See Outbound::end_session. Kept likewise.
+  virtual void end_session(MemberId member, std::string_view reason) = 0;
+  /// A member's core hears of it before what is sent afterwards. Kept likewise.
+  virtual void group_changed(const GroupChange& change) = 0;
   /// The member's first message.
   virtual void welcome(const Member& member) = 0;
+  /// The simulation does not let it in. It was never in the room.
+  virtual void refuse(const Member& member, const JoinRefusal& refusal) = 0;
   /// The full state for those who joined in this tick, after their welcome. Marshaled once.
   virtual void full_state(std::span<const Member> newcomers, const Payload& payload) = 0;
-  /// Events are kept until here, so that newcomers get them after their full state and one tick's
-  /// events can share a frame. Called after the full state and again after the step.
-  virtual void release_events() = 0;
+  /// What was sent is kept until here, so that newcomers get it after their full state and one
+  /// tick's events can share a frame. Called after the full state and again after the step.
+  virtual void release() = 0;
   /// The simulation could not read the member's input.
   virtual void malformed_input(const Member& member) = 0;
+  /// See Outbound.
+  [[nodiscard]] virtual std::optional<std::uint64_t> acknowledged_tick(const Member& member) = 0;
+  virtual void log(LogLevel level, std::string_view text) = 0;
 };
 
 struct RoomLimits {
@@ -62,12 +86,15 @@ struct RoomLimits {
   std::uint32_t members_max;
   std::uint32_t inbox_inputs_max;
   std::size_t inbox_bytes_max;
+  std::uint32_t groups_max;
+  std::uint32_t group_members_max;  ///< in all groups together
 };
 
 class Room {
  public:
   Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32_t rate_hz,
        const RoomLimits& limits, Instant start, observe::RoomMetrics& metrics);
+  ~Room();
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
 
@@ -79,11 +106,12 @@ class Room {
 
   /// Whether admit() may be called. Members who are awaited after a restart have theirs.
   [[nodiscard]] bool has_place() const {
-    return !failed_ && places_.size() - never_entered_.size() + awaited_.size() < members_max_;
+    return !failed_ &&
+           places_.size() - never_entered_.size() - refused_ + awaited_.size() < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch.
-  void admit(MemberId id, std::uint32_t core);
+  void admit(MemberId id, std::uint32_t core, JoinRequest request);
   /// Whether it has been admitted and has not departed.
   [[nodiscard]] bool has(MemberId id) const;
   /// The session is gone: it is addressed no more, and leaves in the next tick. Once per member.
@@ -91,9 +119,6 @@ class Room {
   /// False when the inbox is full.
   [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload, MessageType type) {
     return inbox_.input(member, payload, type);
-  }
-  [[nodiscard]] bool post(std::uint32_t kind, std::span<const std::byte> payload) {
-    return inbox_.internal_event(kind, payload);
   }
 
   /// The server shuts down. With `keep`, members who depart for LeaveReason::shutdown do not leave:
@@ -123,26 +148,35 @@ class Room {
   /// Leaves out the ticks that are due before `until`, and says how many these are.
   std::uint64_t rest_until(Instant until);
 
-  /// When the next tick is due: an absolute schedule that never drifts.
-  [[nodiscard]] Instant next_tick() const { return next_tick_; }
+  /// When the next tick is due: an absolute schedule that never drifts. Never, once the simulation
+  /// wants the room to be closed.
+  [[nodiscard]] Instant next_tick() const { return close_reason_ ? never : next_tick_; }
   /// The newest tick begun; 0 before the first.
   [[nodiscard]] std::uint64_t tick_number() const { return tick_; }
-  /// Runs one tick: inbox, full state for newcomers, step. Ticks whose time has passed altogether
-  /// are counted and skipped, never made up for.
+  /// Runs one tick: inbox, posts, timers, full state for newcomers, step. Ticks whose time has
+  /// passed altogether are counted and skipped, never made up for.
   void tick(Instant now, Audience& audience);
   /// The last of it: what is in the inbox, as in a tick, then the simulation's last word. Who is a
   /// member is the caller's to end. Nothing but members(), find() and depart() may follow.
   void close(Audience& audience);
+  /// Why the simulation wants the room to be closed, if it does: no tick comes any more.
+  [[nodiscard]] const std::optional<std::string>& wants_to_close() const { return close_reason_; }
 
   /// How many of each core, by its index, have joined and not departed.
   [[nodiscard]] std::span<const std::uint32_t> members_by_core() const { return by_core_; }
   [[nodiscard]] std::uint32_t members() const { return members_; }
   [[nodiscard]] std::optional<Member> find(MemberId member) const;
+  /// Members of a group, wherever they are.
+  [[nodiscard]] std::span<const MemberId> group(GroupId group) const {
+    return groups_.members(group);
+  }
 
  private:
+  class Door;
   enum class Standing : std::uint8_t {
     admitted,  ///< its join is in the inbox
     joined,
+    refused,     ///< by the simulation; its session has yet to end
     never_joins  ///< left before its join was drained: what is in the inbox of it is passed over
   };
   struct Place {
@@ -153,11 +187,13 @@ class Room {
   void begin_call(SimulationCall call, MemberId member = {}) {
     metrics_.running.set(std::uint64_t{std::to_underlying(member)} << 8 | std::to_underlying(call));
   }
-  void drain(Audience& audience);
+  void open(Door& door);
+  void drain(Door& door);
   void part_with(MemberId member, LeaveReason reason);
   void give_up_awaited(Instant now, Outbound& out);
-  void enter(MemberId id, Audience& audience);
-  [[nodiscard]] bool never_entered(MemberId id) const;
+  void enter(const Command& join, Door& door);
+  void hear_posts(Door& door);
+  [[nodiscard]] bool is_left_out(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
 
   std::string name_;
@@ -176,6 +212,7 @@ class Room {
   std::uint32_t members_ = 0;
   std::vector<Member> newcomers_;
   std::vector<MemberId> never_entered_;
+  std::uint32_t refused_ = 0;  ///< of the places
   enum class Keeping : std::uint8_t { undecided, yes, no };
   Keeping keeping_ = Keeping::undecided;
   std::vector<MemberId> kept_;     ///< their sessions have ended for the shutdown
@@ -183,6 +220,16 @@ class Room {
   std::vector<MemberId> claimed_;  ///< back, and to join in the next tick
   Instant awaited_until_ = never;
   Inbox inbox_;
+  bool opened_ = false;
+  std::uint32_t groups_max_;
+  std::uint32_t group_members_max_;
+  std::uint32_t last_group_ = 0;
+  std::vector<GroupId> group_ids_;  ///< in order; also of those with no members
+  GroupMembers groups_;
+  Timers timers_;
+  std::shared_ptr<RoomMailbox> mailbox_;  ///< once a handle was asked for
+  std::vector<RoomMailbox::Post> posts_;
+  std::optional<std::string> close_reason_;
   observe::RoomMetrics& metrics_;
 };
 

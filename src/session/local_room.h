@@ -12,6 +12,7 @@
 #include "base/slab.h"
 #include "ringcast/simulation.h"
 #include "room/branch.h"
+#include "room/join_request.h"
 #include "room/outbox.h"
 #include "room/room_directory.h"
 
@@ -32,12 +33,15 @@ class LocalRoom {
 
   /// The session will join in a tick to come, or be told that the room is full; nothing when that
   /// is known at once, with the reason for its close frame.
-  [[nodiscard]] virtual std::optional<MemberId> admit(Handle session) = 0;
+  [[nodiscard]] virtual std::optional<MemberId> admit(Handle session,
+                                                      room::JoinRequest request) = 0;
   /// The same for who was told to come back before the server was restarted: its old member when
   /// `token`, in hexadecimal, is good for one, and nothing when not. Only at home.
-  [[nodiscard]] virtual std::optional<MemberId> readmit(Handle session, std::string_view token) {
+  [[nodiscard]] virtual std::optional<MemberId> readmit(Handle session, std::string_view token,
+                                                        const room::JoinRequest& request) {
     static_cast<void>(session);
     static_cast<void>(token);
+    static_cast<void>(request);
     return std::nullopt;
   }
   /// The session is gone. Once per member.
@@ -45,6 +49,12 @@ class LocalRoom {
   /// False when the room takes no more at the moment.
   [[nodiscard]] virtual bool input(MemberId member, std::span<const std::byte> payload,
                                    MessageType type) = 0;
+
+  /// At home: who of core `core` asked to join last.
+  [[nodiscard]] virtual MemberId newest_of(std::uint32_t core) const {
+    static_cast<void>(core);
+    return {};
+  }
 
   /// Whom its frames on this core are charged to.
   FrameAccount frame_account = 0;

@@ -27,6 +27,8 @@ struct RoomOptions {
   std::uint32_t members_max = 65'536;
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
+  std::uint32_t groups_max = 256;
+  std::uint32_t group_members_max = 65'536;                    ///< in all groups together
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;

@@ -29,9 +29,9 @@ class Embedder(unittest.TestCase):
             env={**os.environ, "PKG_CONFIG_PATH": str(description.parent)}).stdout)
         cls.program = folder / "red"
         # Away from the tree, so that no header of it is found.
-        for name in ("main.cpp", "button.cpp", "button.h"):
+        for name in ("main.cpp", "button.cpp", "button.h", "tug.cpp", "tug.h"):
             (folder / name).write_bytes((ROOT / "examples" / name).read_bytes())
-        subprocess.run(["g++", "-std=c++23", "main.cpp", "button.cpp", *flags, "-o", cls.program],
+        subprocess.run(["g++", "-std=c++23", "main.cpp", "button.cpp", "tug.cpp", *flags, "-o", cls.program],
                        check=True, cwd=folder)
 
     def run_program(self, *arguments: str) -> subprocess.CompletedProcess:

@@ -69,9 +69,10 @@ class ScriptedSimulation final : public Simulation {
  public:
   explicit ScriptedSimulation(std::uint64_t seed, Tally& tally) : prng_(seed), tally_(tally) {}
 
-  void join(MemberId member, Outbound&) override {
-    if (!members_.insert(member).second) throw std::runtime_error("a member joined twice");
+  JoinResult join(const Joining& joining, Outbound&) override {
+    if (!members_.insert(joining.member).second) throw std::runtime_error("a member joined twice");
     ++tally_.joins;
+    return {};
   }
   void leave(MemberId member, LeaveReason, Outbound&) override {
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");

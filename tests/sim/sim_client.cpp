@@ -144,6 +144,7 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
 
 void SimClient::on_snapshot(const wire::SnapshotView& view) {
   const std::uint64_t tick = view.header.tick;
+  if (view.header.full == full_state_seen_) broken("one full state, and it comes first");
   if (full_state_seen_ && tick <= newest_tick_) broken("ticks do not rise");
   if (!std::ranges::equal(view.payload, pattern(tick, pattern_size(tick)))) {
     broken("a snapshot's bytes are not what its tick wrote");

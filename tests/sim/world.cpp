@@ -131,8 +131,12 @@ void World::open_room() {
                             address.room, room.name,
                             std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_),
                             room.rate_hz, 0, room.spread,
-                            room::RoomLimits{shape_.cores, room.members_max, room.inbox_inputs_max,
-                                             room.inbox_bytes_max},
+                            room::RoomLimits{.cores = shape_.cores,
+                                             .members_max = room.members_max,
+                                             .inbox_inputs_max = room.inbox_inputs_max,
+                                             .inbox_bytes_max = room.inbox_bytes_max,
+                                             .groups_max = room.groups_max,
+                                             .group_members_max = room.group_members_max},
                             clock_.now(), room_metrics_),
                         address});
   run(ran_for_long);

@@ -1,0 +1,59 @@
+#include "core/other_core.h"
+
+#include <utility>
+
+namespace ringcast::server {
+
+namespace {
+
+Loan loan_of(const FrameRef& frame) {
+  return frame ? frame.bytes() : Loan{};
+}
+
+}  // namespace
+
+void OtherCore::reliable(LocalRoom& room, PeerMail mail, const FrameRef& frame) {
+  outlet_.reliable(room.id(), room.newest_of(core_), std::move(mail), frame);
+}
+
+void OtherCore::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  outlet_.snapshot({room.id(), to, frame.tick(), frame.made(), frame.stream(), frame.bytes()},
+                   frame);
+}
+
+void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  reliable(room, EventMail{room.id(), to, loan_of(frame)}, frame);
+}
+
+void OtherCore::welcome(LocalRoom& room, MemberId member, std::uint64_t tick,
+                        const FrameRef& frame) {
+  reliable(room, WelcomeMail{room.id(), member, tick, loan_of(frame)}, frame);
+}
+
+void OtherCore::full_state(LocalRoom& room, const FrameRef& frame) {
+  reliable(room, FullStateMail{room.id(), loan_of(frame)}, frame);
+}
+
+void OtherCore::goodbye(LocalRoom& room, MemberId member, const FrameRef& close_frame,
+                        ws::CloseCode code, LeaveReason reason) {
+  reliable(room, GoodbyeMail{room.id(), member, code, reason, loan_of(close_frame)}, close_frame);
+}
+
+void OtherCore::group_changed(LocalRoom& room, const room::GroupChange& change) {
+  reliable(room, GroupMail{room.id(), change}, {});
+}
+
+void OtherCore::malformed_input(LocalRoom& room, MemberId member) {
+  reliable(room, MalformedMail{room.id(), member}, {});
+}
+
+void OtherCore::dropped_input(LocalRoom& room, MemberId member) {
+  outlet_.droppable(InputDroppedMail{room.id(), member});
+}
+
+void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
+  outlet_.forget(room.id());
+  outlet_.control(RoomClosedMail{room.id(), code, loan_of(close_frame)}, close_frame);
+}
+
+}  // namespace ringcast::server
