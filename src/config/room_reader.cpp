@@ -9,6 +9,7 @@
 #include "base/room_name.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
+#include "ws/http_text.h"
 
 namespace ringcast::config {
 namespace {
@@ -71,6 +72,15 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
   table.read("groups_max", room.groups_max, {.min = 0, .max = 65'536});
   table.read("group_members_max", room.group_members_max, {.min = 0, .max = 16'777'216});
+  table.read("request_query", room.request.query);
+  table.read("request_headers", room.request.headers);
+  for (std::string& name : room.request.headers) {
+    if (!ws::is_token(name)) {
+      table.report().problem(table.line_of("request_headers"),
+                             fmt::format("\"{}\" is not the name of a header field", name));
+    }
+    name = ws::lower_case(name);
+  }
   for (auto& [key, value] : table.table("parameters").texts()) {
     room.parameters.emplace(std::move(key), std::move(value));
   }

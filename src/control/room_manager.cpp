@@ -107,6 +107,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                        .group_members_max = its_options.group_members_max},
       clock_.now(), opened->second->metrics);
   room->origin = {its_options.simulation, its_options.definition};
+  room->request_fields = its_options.request;
   changes_.emplace(id, Change{.step = Step::opening_home,
                               .room = {id, &its_options, home, &opened->second->metrics},
                               .answers_due = 1,
@@ -126,7 +127,9 @@ void RoomManager::tell_others(Change& change) {
          LearnOfRoom{
              {.name = room.options->name,
               .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
-              .encoding = Encoding::envelope}});
+              .encoding = Encoding::envelope,
+              .rate_hz = room.options->rate_hz,
+              .request = room.options->request}});
   }
 }
 

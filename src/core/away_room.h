@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "core/outlet.h"
@@ -13,9 +14,11 @@ namespace ringcast::server {
 
 class AwayRoom final : public LocalRoom {
  public:
-  AwayRoom(room::RoomId id, std::string name, Encoding encoding, std::uint32_t core,
-           std::uint32_t cores, Outlet& to_home)
-      : LocalRoom(id, std::move(name), encoding, core, cores), to_home_(to_home) {}
+  AwayRoom(room::RoomId id, std::string name, Encoding encoding, std::uint32_t rate_hz,
+           std::uint32_t core, std::uint32_t cores, Outlet& to_home)
+      : LocalRoom(id, std::move(name), encoding, core, cores),
+        to_home_(to_home),
+        rate_hz_(rate_hz) {}
 
   [[nodiscard]] std::uint64_t tick_number() const override { return tick_; }
   void heard_of(std::uint64_t tick) { tick_ = std::max(tick_, tick); }
@@ -29,7 +32,17 @@ class AwayRoom final : public LocalRoom {
   }
   void depart(MemberId member, LeaveReason reason) override {
     branch().remove(member);
+    told_.erase(member);
     to_home_.control(LeaveMail{id(), member, reason});
+  }
+  /// The room's home wants to know what members acknowledge.
+  void tell_acknowledgements() { tells_ = true; }
+  // About once a second: a mail a message would be as many as its inputs.
+  void acknowledged(MemberId member, std::uint64_t tick) override {
+    if (!tells_) return;
+    std::uint64_t& told = told_[member];
+    if (told != 0 && tick < told + rate_hz_) return;
+    if (to_home_.droppable(AcknowledgedMail{id(), member, tick})) told = tick;
   }
   [[nodiscard]] bool input(MemberId member, std::span<const std::byte> payload,
                            MessageType type) override {
@@ -39,6 +52,9 @@ class AwayRoom final : public LocalRoom {
  private:
   Outlet& to_home_;
   std::uint64_t tick_ = 0;
+  std::uint32_t rate_hz_;
+  bool tells_ = false;
+  std::unordered_map<MemberId, std::uint64_t> told_;
 };
 
 }  // namespace ringcast::server

@@ -223,8 +223,8 @@ void Broadcast::malformed_input(const room::Member& member) {
   destinations_[member.core]->malformed_input(*home_, member.id);
 }
 
-std::optional<std::uint64_t> Broadcast::acknowledged_tick(const room::Member& /*member*/) {
-  return std::nullopt;
+std::optional<std::uint64_t> Broadcast::acknowledged_tick(const room::Member& member) {
+  return destinations_[member.core]->acknowledged_tick(*home_, member.id);
 }
 
 void Broadcast::log(LogLevel level, std::string_view text) {

@@ -69,8 +69,7 @@ struct RoomEnds {
 };
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds,
-                                   Reconfigured>;
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds, Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

@@ -129,7 +129,8 @@ void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const GoodbyeMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.goodbye(*room, mail.member, copy(*room, mail.frame, FrameUse::control), mail.code, mail.reason);
+  fan_out_.goodbye(*room, mail.member, copy(*room, mail.frame, FrameUse::control), mail.code,
+                   mail.reason);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MalformedMail& mail) {
@@ -142,6 +143,10 @@ void CorePost::act_on(std::uint32_t /*from*/, const InputDroppedMail& mail) {
 
 void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(*room, mail.newest);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const AcknowledgementsWantedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) room->tell_acknowledgements();
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
@@ -169,7 +174,9 @@ void CorePost::act_on(std::uint32_t from, JoinMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const LeaveMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);
   // One for whom the room was full was never there.
-  if (home != nullptr && home->room.has(mail.member)) home->room.depart(mail.member, mail.reason);
+  if (home != nullptr && home->room.has(mail.member)) {
+    home->depart_elsewhere(mail.member, mail.reason);
+  }
 }
 
 void CorePost::act_on(std::uint32_t from, const InputMail& mail) {
@@ -178,6 +185,13 @@ void CorePost::act_on(std::uint32_t from, const InputMail& mail) {
   if (home->room.input(mail.member, mail.payload, mail.type)) return;
   context_.metrics[Count::inputs_inbox_full].add();
   destinations_[from]->dropped_input(*home, mail.member);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const AcknowledgedMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home != nullptr && home->room.has(mail.member)) {
+    home->hear_acknowledged(mail.member, mail.tick);
+  }
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EndingMail& /*mail*/) {

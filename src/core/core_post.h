@@ -58,10 +58,12 @@ class CorePost {
   void act_on(std::uint32_t from, const MalformedMail& mail);
   void act_on(std::uint32_t from, const InputDroppedMail& mail);
   void act_on(std::uint32_t from, const CutOffMail& mail);
+  void act_on(std::uint32_t from, const AcknowledgementsWantedMail& mail);
   void act_on(std::uint32_t from, const RoomClosedMail& mail);
   void act_on(std::uint32_t from, JoinMail& mail);
   void act_on(std::uint32_t from, const LeaveMail& mail);
   void act_on(std::uint32_t from, const InputMail& mail);
+  void act_on(std::uint32_t from, const AcknowledgedMail& mail);
   void act_on(std::uint32_t from, const EndingMail& mail);
   /// This core's own copy; empty for an empty loan, and when frame memory has run out.
   [[nodiscard]] FrameRef copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick = 0,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/frame.h"
@@ -37,6 +38,9 @@ class Destination {
   virtual void malformed_input(LocalRoom& room, MemberId member) = 0;
   /// An input of the member's found the inbox at the room's home full.
   virtual void dropped_input(LocalRoom& room, MemberId member) = 0;
+  /// See Outbound::acknowledged_tick.
+  [[nodiscard]] virtual std::optional<std::uint64_t> acknowledged_tick(LocalRoom& room,
+                                                                       MemberId member) = 0;
   /// The sessions of all who were admitted end behind what was sent to them.
   virtual void close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) = 0;
 };

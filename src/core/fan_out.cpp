@@ -110,6 +110,12 @@ void FanOut::dropped_input(LocalRoom& room, MemberId member) {
   if (session != nullptr && session->is_open()) answers_.inbox_full(handle, *session);
 }
 
+std::optional<std::uint64_t> FanOut::acknowledged_tick(LocalRoom& room, MemberId member) {
+  const Session* session = sessions_.find(room.branch().find(member));
+  if (session == nullptr || session->acknowledgement.acknowledged() == 0) return std::nullopt;
+  return session->acknowledgement.acknowledged();
+}
+
 void FanOut::cut_off(LocalRoom& room, MemberId newest) {
   room.branch().for_each_admitted([&](const room::Branch::Member& member) {
     if (member.id <= newest) overflowed_.push_back(member.session);

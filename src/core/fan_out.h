@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/frame.h"
@@ -33,6 +34,8 @@ class FanOut final : public Destination {
   void group_changed(LocalRoom& room, const room::GroupChange& change) override;
   void malformed_input(LocalRoom& room, MemberId member) override;
   void dropped_input(LocalRoom& room, MemberId member) override;
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged_tick(LocalRoom& room,
+                                                               MemberId member) override;
   void close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) override;
   /// Disconnects all who asked to join up to `newest`.
   void cut_off(LocalRoom& room, MemberId newest);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ class HomeRoom final : public LocalRoom {
       : LocalRoom(id, name, simulation->encoding(), core, limits.cores),
         room(std::move(name), std::move(simulation), rate_hz, limits, start, metrics),
         newest(limits.cores),
+        asked_(limits.cores),
         core_(core),
         spread_(spread) {}
 
@@ -44,6 +46,21 @@ class HomeRoom final : public LocalRoom {
     branch().readmit(*member, session);
     room.admit(*member, core_, request);
     return member;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> heard_acknowledged(MemberId member) const override {
+    const auto found = acknowledged_.find(member);
+    if (found == acknowledged_.end()) return std::nullopt;
+    return found->second;
+  }
+  [[nodiscard]] bool begin_to_ask(std::uint32_t core) override {
+    return std::exchange(asked_[core], std::uint8_t{1}) == 0;
+  }
+  /// Another core's member, which is in the room, has acknowledged the tick.
+  void hear_acknowledged(MemberId member, std::uint64_t tick) { acknowledged_[member] = tick; }
+  /// Another core's member is gone.
+  void depart_elsewhere(MemberId member, LeaveReason reason) {
+    acknowledged_.erase(member);
+    room.depart(member, reason);
   }
   [[nodiscard]] MemberId newest_of(std::uint32_t core) const override { return newest[core]; }
   /// Before its first tick: goes on from where another server left off, whose members may come back
@@ -79,6 +96,8 @@ class HomeRoom final : public LocalRoom {
 
  private:
   std::optional<ResumeKey> resume_key_;
+  std::unordered_map<MemberId, std::uint64_t> acknowledged_;  ///< of members on other cores
+  std::vector<std::uint8_t> asked_;                           ///< by core
   std::uint32_t core_;
   bool spread_;
 };

@@ -48,7 +48,13 @@ void OtherCore::malformed_input(LocalRoom& room, MemberId member) {
 }
 
 void OtherCore::dropped_input(LocalRoom& room, MemberId member) {
-  outlet_.droppable(InputDroppedMail{room.id(), member});
+  static_cast<void>(outlet_.droppable(InputDroppedMail{room.id(), member}));
+}
+
+// It says so only where somebody wants to know.
+std::optional<std::uint64_t> OtherCore::acknowledged_tick(LocalRoom& room, MemberId member) {
+  if (room.begin_to_ask(core_)) outlet_.control(AcknowledgementsWantedMail{room.id()});
+  return room.heard_acknowledged(member);
 }
 
 void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/destination.h"
 #include "core/outlet.h"
@@ -24,6 +25,8 @@ class OtherCore final : public Destination {
   void group_changed(LocalRoom& room, const room::GroupChange& change) override;
   void malformed_input(LocalRoom& room, MemberId member) override;
   void dropped_input(LocalRoom& room, MemberId member) override;
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged_tick(LocalRoom& room,
+                                                               MemberId member) override;
   void close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) override;
 
  private:

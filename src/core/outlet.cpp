@@ -139,11 +139,11 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
   return true;
 }
 
-void Outlet::droppable(PeerMail mail) {
-  if (ended_ || !waiting_.empty()) return;
-  if (queue_.pushed() - queue_.consumed() >= queue_.capacity() / 2) return;
+bool Outlet::droppable(PeerMail mail) {
+  if (ended_ || !waiting_.empty()) return false;
+  if (queue_.pushed() - queue_.consumed() >= queue_.capacity() / 2) return false;
   FrameRef none;
-  static_cast<void>(push(mail, none));
+  return push(mail, none);
 }
 
 bool Outlet::flush() {

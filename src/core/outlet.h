@@ -55,8 +55,8 @@ class Outlet {
   void snapshot(const SnapshotMail& mail, FrameRef frame);
   /// The room is gone: the place of its snapshots is free again.
   void forget(room::RoomId room);
-  /// Goes while the mailbox is at most half full, and is lost otherwise.
-  void droppable(PeerMail mail);
+  /// Goes while the mailbox is at most half full, and is lost otherwise: then it says false.
+  bool droppable(PeerMail mail);
   /// False when the mailbox is full.
   [[nodiscard]] bool input(InputMail mail, std::span<const std::byte> payload);
 

@@ -94,6 +94,10 @@ struct CutOffMail {
   room::RoomId room{};
   MemberId newest{};
 };
+/// What members acknowledge is to be told from here on.
+struct AcknowledgementsWantedMail {
+  room::RoomId room{};
+};
 /// The room is no more: its sessions end behind what was sent to them. `frame` is the close frame.
 struct RoomClosedMail {
   room::RoomId room{};
@@ -119,14 +123,20 @@ struct InputMail {
   MessageType type{};
   Loan payload;
 };
+/// The member's client has seen the tick.
+struct AcknowledgedMail {
+  room::RoomId room{};
+  MemberId member{};
+  std::uint64_t tick = 0;
+};
 
 /// The writer's last: it writes no more.
 struct EndingMail {};
 
-using PeerMail =
-    std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail, FullStateMail,
-                 GoodbyeMail, GroupMail, MalformedMail, InputDroppedMail, CutOffMail,
-                 RoomClosedMail, JoinMail, LeaveMail, InputMail>;
+using PeerMail = std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail,
+                              FullStateMail, GoodbyeMail, GroupMail, MalformedMail,
+                              InputDroppedMail, CutOffMail, AcknowledgementsWantedMail,
+                              RoomClosedMail, JoinMail, LeaveMail, InputMail, AcknowledgedMail>;
 using PeerQueue = SpscQueue<PeerMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

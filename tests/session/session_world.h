@@ -26,7 +26,7 @@ class RoomForTests final : public LocalRoom {
   explicit RoomForTests(Encoding encoding) : LocalRoom(room::RoomId{1}, "test", encoding, 0, 1) {}
 
   [[nodiscard]] std::uint64_t tick_number() const override { return 100; }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session) override {
+  [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest) override {
     return branch().admit(session);
   }
   void depart(MemberId member, LeaveReason reason) override {
@@ -67,7 +67,7 @@ struct SessionWorld {
     session.enter(Phase::open);
     session.last_heard = context.now;
     session.room = &room;
-    session.member = *room.admit(handle);
+    session.member = *room.admit(handle, {});
     session.welcome();
     sessions.set_deadline(handle, session, context.now + options.session.heartbeat_interval);
     sessions.receive(handle, session, io::ReceiveMode::many);

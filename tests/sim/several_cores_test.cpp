@@ -46,6 +46,9 @@ struct Life {
   std::uint64_t kept = 0;
   std::uint64_t held_for_link = 0;
   std::uint64_t inbox_full = 0;
+  std::uint64_t group_events = 0;
+  std::uint64_t slow_snapshots = 0;
+  std::uint64_t refused = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -76,6 +79,9 @@ Life live(std::uint64_t seed) {
   for (const auto& client : world.clients()) {
     life.snapshots += client->snapshots();
     life.events += client->events();
+    life.group_events += client->group_events();
+    life.slow_snapshots += client->slow_snapshots();
+    life.refused += client->refused_by_room() ? 1 : 0;
   }
   life.inputs = world.tally().inputs;
   life.moved = world.count(Count::connections_moved);
@@ -104,6 +110,9 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.kept += life.kept;
       total.held_for_link += life.held_for_link;
       total.inbox_full += life.inbox_full;
+      total.group_events += life.group_events;
+      total.slow_snapshots += life.slow_snapshots;
+      total.refused += life.refused;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -121,6 +130,9 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.kept > seeds.last / 2);
   CHECK(total.held_for_link > 10 * seeds.last);
   CHECK(total.inbox_full > seeds.last);
+  CHECK(total.group_events > 10 * seeds.last);
+  CHECK(total.slow_snapshots > 10 * seeds.last);
+  CHECK(total.refused > seeds.last / 10);
 }
 
 TEST_CASE("an address has as many sessions as it may, whatever cores they come to") {

@@ -293,8 +293,9 @@ export class Client {
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {
     const { tick, serverTimeMs, stream, full, payload } = message;
     const before = this.#newestTicks[stream] ?? noTick;
-    if (tick <= before && !full) return;
-    const ticksSkipped = full || before === noTick ? 0 : tick - before - 1;
+    // Two of one tick: what was said to this member replaces what was said to everyone.
+    if (tick < before && !full) return;
+    const ticksSkipped = full || before === noTick ? 0 : Math.max(0, tick - before - 1);
     if (full) this.#newestTicks.fill(tick);
     else this.#newestTicks[stream] = tick;
     this.#newestTick = Math.max(this.#newestTick, tick);
