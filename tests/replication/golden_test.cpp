@@ -105,8 +105,9 @@ std::string tell(const Story& story) {
         if (tick == 30) world->show(MemberId{3}, ObjectId{2});
         if (tick == 40) world->follow(MemberId{3}, ObjectId{1}, {1'300, 800});
         if (tick % 6 == 5) {
-          wanderers.remove(1 + prng.below(wanderers.bodies().size() - 1),
-                           static_cast<unsigned>(prng.below(3)));
+          // One after the other: the order of arguments is the compiler's.
+          const auto reason = static_cast<unsigned>(prng.below(3));
+          wanderers.remove(1 + prng.below(wanderers.bodies().size() - 1), reason);
         }
         if (tick % 9 == 8) {
           auto& body = wanderers.add();
