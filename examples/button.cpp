@@ -35,7 +35,7 @@ class Button final : public Simulation {
  public:
   explicit Button(std::uint64_t goal) : goal_(goal) {}
 
-  void join(MemberId, Outbound&) override {}
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
 
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,

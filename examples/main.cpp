@@ -1,13 +1,16 @@
-// A server of one's own: the ringcast program, whose rooms may also run the button.
+// A server of one's own: the ringcast program, whose rooms may also run the button and the tug.
 //
-//   g++ -std=c++23 -O2 main.cpp button.cpp $(pkg-config --static --cflags --libs ringcast) -o red
+//   g++ -std=c++23 -O2 main.cpp button.cpp tug.cpp $(pkg-config --static --cflags --libs ringcast)
+//   -o red
 //   ./red serve --room red=button,goal=50,rate_hz=20
 #include <ringcast/command.h>
 
 #include "button.h"
+#include "tug.h"
 
 int main(int argument_count, char** arguments) {
   ringcast::SimulationRegistry simulations = ringcast::bundled_simulations();
   simulations.emplace("button", example::make_button);
+  simulations.emplace("tug", example::make_tug);
   return ringcast::run_command(argument_count, arguments, simulations);
 }

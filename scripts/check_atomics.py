@@ -17,6 +17,11 @@ import tempfile
 LOCKED = re.compile(r"\t(lock\b.*|xchg\s+(?=.*\().*|(?:ldax?r|stlxr|stxr|cas\w*|swp\w*|ldadd\w*|ldclr\w*|ldset\w*)"
                     r"\s.*)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+# What may lock, and why.
+ALLOWED = {
+    "room_mailbox.cpp.o": "threads of a simulation's own post there: the core only tries the lock, once a tick, in "
+                          "rooms that have given out a handle",
+}
 OBJECT = re.compile(r"^(\S+\.o):\s+file format")
 
 
@@ -29,7 +34,7 @@ def found_in(path: str) -> list[str]:
             where = match[1]
         elif match := FUNCTION.match(line):
             function = match[1]
-        elif match := LOCKED.search(line):
+        elif (match := LOCKED.search(line)) and where.rpartition("/")[2] not in ALLOWED:
             found.append(f"{where}: {function}: {match[1].strip()}")
         instructions += "\t" in line
     if instructions == 0:

@@ -19,10 +19,11 @@ class FrameMaker {
         slab_(std::span(memory_.get(), memory_bytes)) {}
 
   /// A sealed frame of `size` bytes, all of them `mark`.
-  [[nodiscard]] FrameRef make(std::size_t size, std::uint8_t mark, std::uint64_t tick = 0) {
+  [[nodiscard]] FrameRef make(std::size_t size, std::uint8_t mark, std::uint64_t tick = 0,
+                              std::uint8_t stream = 0) {
     auto buffer = slab_.allocate(size, FrameUse::control);
     std::ranges::fill(buffer->bytes(), std::byte{mark});
-    buffer->set_tick(tick, Instant{});
+    buffer->set_tick(tick, Instant{}, stream);
     return FrameSeal::seal(std::move(*buffer));
   }
   [[nodiscard]] FrameSlab& slab() { return slab_; }

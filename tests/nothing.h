@@ -7,7 +7,7 @@ namespace ringcast {
 
 class Nothing final : public Simulation {
  public:
-  void join(MemberId, Outbound&) override {}
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
     return InputResult::ok;

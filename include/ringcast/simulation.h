@@ -6,6 +6,7 @@
 // calls it must do the same, so that a run can be replayed.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,15 +26,52 @@ namespace ringcast {
 /// after a restart that kept the room, the client that resumes has its old one.
 enum class MemberId : std::uint32_t {};
 
-/// The addressee that stands for every member of the room.
-inline constexpr MemberId everyone{0};
+/// Some members of a room, as the simulation has put them together. Never used again in that room;
+/// not kept over a restart.
+enum class GroupId : std::uint32_t {};
+
+/// Whom a payload is for: `everyone`, a member, a group, or everyone_but(a member).
+class Recipients {
+ public:
+  enum class Kind : std::uint8_t { everyone, member, group, everyone_but };
+
+  constexpr Recipients() = default;
+  constexpr Recipients(MemberId member)  // NOLINT(google-explicit-constructor): reads as a sentence
+      : id_(static_cast<std::uint32_t>(member)), kind_(Kind::member) {}
+  constexpr Recipients(GroupId group)  // NOLINT(google-explicit-constructor)
+      : id_(static_cast<std::uint32_t>(group)), kind_(Kind::group) {}
+
+  [[nodiscard]] constexpr Kind kind() const { return kind_; }
+  /// The member that is addressed alone, or left out.
+  [[nodiscard]] constexpr MemberId member() const { return MemberId{id_}; }
+  [[nodiscard]] constexpr GroupId group() const { return GroupId{id_}; }
+
+  friend constexpr bool operator==(const Recipients&, const Recipients&) = default;
+
+ private:
+  friend constexpr Recipients everyone_but(MemberId member);
+
+  std::uint32_t id_ = 0;
+  Kind kind_ = Kind::everyone;
+};
+
+/// Every member of the room.
+inline constexpr Recipients everyone{};
+[[nodiscard]] constexpr Recipients everyone_but(MemberId member) {
+  Recipients recipients(member);
+  recipients.kind_ = Recipients::Kind::everyone_but;
+  return recipients;
+}
 
 /// How a payload is delivered.
 enum class Delivery : std::uint8_t {
-  latest,   ///< a snapshot: only the newest matters, a newer one replaces one not yet sent
+  latest,   ///< a snapshot: only the newest of its stream matters, and replaces one not yet sent
   reliable  ///< an event: in order, exactly once, never dropped; a member that can't keep up is
             ///< disconnected (close code 1013) rather than left with a gap
 };
+
+/// Snapshots replace each other within a stream: 0 to streams - 1.
+inline constexpr std::uint8_t streams = 4;
 
 /// The WebSocket message type. Only rooms with Encoding::raw may send or receive text.
 enum class MessageType : std::uint8_t { binary, text };
@@ -58,13 +96,77 @@ class Payload {
   virtual void write(std::span<std::byte> out) const = 0;
 };
 
+/// Bytes that are there already. They are the caller's, and outlive the payload.
+class BytesPayload final : public Payload {
+ public:
+  explicit BytesPayload(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  explicit BytesPayload(std::string_view text) : bytes_(std::as_bytes(std::span(text))) {}
+
+  [[nodiscard]] std::size_t size() const override { return bytes_.size(); }
+  void write(std::span<std::byte> out) const override { std::ranges::copy(bytes_, out.begin()); }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
 /// What became of a send.
 enum class SendResult : std::uint8_t {
   accepted,        ///< marshaled once and put before each addressee
   no_such_member,  ///< the member has left; nothing was done
+  no_such_group,   ///< the group has been destroyed; nothing was done
+  no_such_stream,  ///< there are `streams`, from 0; nothing was done
   too_big,         ///< the payload is larger than a frame can be; nothing was sent (counted)
   no_memory        ///< frame memory has run out (counted). A snapshot is skipped; for an event, its
                    ///< addressees are disconnected with 1013, since they would miss it
+};
+
+/// What a send may say beside its payload.
+struct MessageOptions {
+  MessageType type = MessageType::binary;
+  std::uint8_t stream = 0;  ///< of Delivery::latest
+};
+
+/// What became of a change to a group.
+enum class GroupResult : std::uint8_t {
+  done,            ///< also when the member was in it, or was not, already
+  no_such_group,   ///< it has been destroyed
+  no_such_member,  ///< the member has left, or is not there yet
+  full             ///< groups of the room have as many members, all together, as they may
+};
+
+/// A timer that runs.
+enum class TimerId : std::uint64_t {};
+
+/// What a log line is for.
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+/// A way back into a room for threads of the simulation's own. Copyable, safe from any thread, and
+/// good for longer than the room is.
+class RoomHandle {
+ public:
+  /// Where posts go. The server's.
+  class Mailbox {
+   public:
+    Mailbox() = default;
+    Mailbox(const Mailbox&) = delete;
+    Mailbox& operator=(const Mailbox&) = delete;
+    virtual ~Mailbox() = default;
+    virtual bool post(std::uint32_t kind, std::vector<std::byte> payload) = 0;
+  };
+
+  RoomHandle() = default;
+  explicit RoomHandle(std::shared_ptr<Mailbox> mailbox) : mailbox_(std::move(mailbox)) {}
+
+  /// Hands `payload` to Simulation::posted() in the room's next tick, behind what was posted
+  /// before. False, and nothing done, when the room is gone, or when it has not taken so much that
+  /// its mailbox is full: 1,024 posts, or 4 MiB of payloads. May wait for a moment: a lock is held
+  /// while two pointers are written.
+  bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
+    return mailbox_ != nullptr && mailbox_->post(kind, std::move(payload));
+  }
+
+ private:
+  std::shared_ptr<Mailbox> mailbox_;
 };
 
 /// The way out of a simulation, valid during the call that it was handed to.
@@ -75,13 +177,49 @@ class Outbound {
   Outbound& operator=(const Outbound&) = delete;
   virtual ~Outbound() = default;
 
-  /// Marshals `payload` once, into the memory that is sent, for one member or for everyone.
-  /// `payload` is not used after the call.
-  virtual SendResult send(Delivery delivery, MemberId to, const Payload& payload,
-                          MessageType type = MessageType::binary) = 0;
+  /// Marshals `payload` once, into the memory that is sent, however many recipients there are and
+  /// wherever they are. `payload` is not used after the call.
+  virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
+                          MessageOptions options = {}) = 0;
   /// Ends the member's session after what was sent to it so far: close code 1000 and `reason`
   /// (at most 123 bytes are kept). leave() follows in a later tick.
   virtual void end_session(MemberId member, std::string_view reason) = 0;
+  /// Closes this room at the end of the tick: closing() follows, then all sessions end behind what
+  /// was sent to them, with close code 1000 and `reason` (at most 123 bytes are kept). The room is
+  /// then gone, as if it had been closed by the operator.
+  virtual void close_room(std::string_view reason) = 0;
+
+  /// A new group with nobody in it; nothing when the room has as many as it may
+  /// (room.groups_max). A member that leaves is taken out of its groups.
+  [[nodiscard]] virtual std::optional<GroupId> create_group() = 0;
+  /// What is sent to the group from here on goes to the member, too, and what was sent before does
+  /// not.
+  virtual GroupResult add_to_group(GroupId group, MemberId member) = 0;
+  virtual GroupResult remove_from_group(GroupId group, MemberId member) = 0;
+  /// Takes all members out.
+  virtual GroupResult empty_group(GroupId group) = 0;
+  /// Its id means nothing any more.
+  virtual GroupResult destroy_group(GroupId group) = 0;
+
+  /// Calls Simulation::timer() in the tick that comes `ticks` after this one; 0 is 1. Nothing when
+  /// 4,096 run. Timers are not part of what is saved: a restored simulation starts its own again.
+  [[nodiscard]] virtual std::optional<TimerId> start_timer(std::uint64_t ticks) = 0;
+  /// False when it has run or was cancelled before.
+  virtual bool cancel_timer(TimerId timer) = 0;
+
+  /// The newest tick that the member's client says it has seen; nothing when it has acknowledged
+  /// none, or is no member. Of a spread room's member that is on another core it is up to a second
+  /// older than what that core knows, and comes only once it has been asked for.
+  [[nodiscard]] virtual std::optional<std::uint64_t> acknowledged_tick(MemberId member) = 0;
+
+  /// For threads of the simulation's own.
+  [[nodiscard]] virtual RoomHandle room_handle() = 0;
+
+  /// A line of the server's log, with the room's name. At most 1,024 bytes are kept, and so many
+  /// lines a second as docs/observability.md says; what is over that is counted.
+  virtual void log(LogLevel level, std::string_view text) = 0;
+  /// Adds to a counter of Simulation::counters(), by its place there.
+  virtual void count(std::size_t counter, std::uint64_t by = 1) = 0;
 };
 
 /// One turn of a simulation.
@@ -89,6 +227,69 @@ struct Tick {
   std::uint64_t number;             ///< 1 for the first; consecutive for the life of the room
   std::chrono::nanoseconds period;  ///< the simulated time that passes in it: 1 s / rate
 };
+
+/// A query parameter or header field of the request that a client came with.
+struct RequestField {
+  std::string name;  ///< of a header field: in small letters
+  std::string value;
+
+  friend bool operator==(const RequestField&, const RequestField&) = default;
+};
+
+/// Who a token says that a client is; empty without one.
+struct Identity {
+  std::string subject = {};
+  std::string claims = {};  ///< a JSON object
+
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+/// Who wants to join, and what is known of it. Valid during the call.
+struct Joining {
+  MemberId member{};
+  std::string_view room = {};
+  /// Of the request's target: begins with '/'; as the client wrote it, without the query.
+  std::string_view path = {};
+  /// Those that the room's configuration lists (room.request_query, room.request_headers), in the
+  /// order of the request, decoded.
+  std::span<const RequestField> query = {};
+  std::span<const RequestField> headers = {};
+  const Identity& identity;
+  /// The client's IP address as text; empty when it is not known.
+  std::string_view client_address = {};
+  /// The member was in the room before a restart of the server, and comes back to it.
+  bool resumed = false;
+
+  /// The first of that name; nothing when there is none.
+  [[nodiscard]] std::optional<std::string_view> query_value(std::string_view name) const {
+    return value(query, name);
+  }
+  [[nodiscard]] std::optional<std::string_view> header_value(std::string_view name) const {
+    return value(headers, name);
+  }
+
+ private:
+  [[nodiscard]] static std::optional<std::string_view> value(std::span<const RequestField> fields,
+                                                             std::string_view name) {
+    const auto found = std::ranges::find(fields, name, &RequestField::name);
+    if (found == fields.end()) return std::nullopt;
+    return found->value;
+  }
+};
+
+/// Why a client may not join: its session is closed with this.
+struct JoinRefusal {
+  std::string reason;                ///< at most 123 bytes are kept
+  std::uint16_t close_code = 1'008;  ///< or one of the simulation's own, 4000 to 4999
+};
+
+/// What join() returns: nothing more to say, or why not.
+using JoinResult = std::expected<void, JoinRefusal>;
+/// `return refuse_join("this game has begun");`
+[[nodiscard]] inline std::unexpected<JoinRefusal> refuse_join(std::string reason,
+                                                              std::uint16_t close_code = 1'008) {
+  return std::unexpected(JoinRefusal{std::move(reason), close_code});
+}
 
 enum class LeaveReason : std::uint8_t {
   left,          ///< its client said goodbye: close code 1000, or none
@@ -104,9 +305,8 @@ enum class InputResult : std::uint8_t {
   malformed  ///< closes the sender's session with 1007; harms nobody else
 };
 
-/// Something that happened outside the room and concerns it: posted to the room's inbox on its home
-/// core (room::Room::post), and handed over in the order of posting.
-struct InternalEvent {
+/// What a thread of the simulation's own has posted through a RoomHandle.
+struct Posted {
   std::uint32_t kind;                  ///< the simulation's own numbering
   std::span<const std::byte> payload;  ///< valid during the call
 };
@@ -118,13 +318,21 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
   virtual ~Simulation() = default;
 
-  /// A tick calls, in this order: join, leave, away, back, input and internal_event as they came
-  /// in; then full_state, when somebody joined; then step.
-  virtual void join(MemberId member, Outbound& out) = 0;
+  // A tick calls, in this order: opened, in the room's first; join, leave, away, back and input as
+  // they came in; posted; timer; then full_state, when somebody joined; then step.
+
+  /// Once, in the first tick of this object, also of one that has been restored.
+  virtual void opened(Outbound& out) { static_cast<void>(out); }
+  /// Somebody wants to join, and is a member from this call on: it may be sent to and put into
+  /// groups. Who is refused was never in the room: what was done for it in this call is forgotten,
+  /// and no leave() follows.
+  virtual JoinResult join(const Joining& joining, Outbound& out) = 0;
+  /// Only for who has joined, as the last that is heard of it.
   virtual void leave(MemberId member, LeaveReason reason, Outbound& out) = 0;
   /// The member's connection was lost, and its place is kept: back() or leave() follows, or, after
-  /// a restart of the server, join(). An event that is sent to it meanwhile is delivered when it is
-  /// back, or it is given the full state as a newcomer is; a snapshot is not.
+  /// a restart of the server, join(). It stays in its groups. An event that is sent to it meanwhile
+  /// is delivered when it is back, or it is given the full state as a newcomer is; a snapshot is
+  /// not.
   virtual void away(MemberId member, Outbound& out) {
     static_cast<void>(member);
     static_cast<void>(out);
@@ -133,15 +341,20 @@ class Simulation {
     static_cast<void>(member);
     static_cast<void>(out);
   }
-  /// `payload` is valid during the call.
+  /// Only from who has joined. `payload` is valid during the call.
   virtual InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
                             Outbound& out) = 0;
-  virtual void internal_event(const InternalEvent& event, Outbound& out) {
-    static_cast<void>(event);
+  virtual void posted(const Posted& what, Outbound& out) {
+    static_cast<void>(what);
     static_cast<void>(out);
   }
-  /// The room is being closed, after a last round of joins, leaves, inputs and internal events and
-  /// instead of a step: a last word. Sessions end behind what is sent here; no call follows.
+  /// A timer that was started has run out.
+  virtual void timer(TimerId timer, Outbound& out) {
+    static_cast<void>(timer);
+    static_cast<void>(out);
+  }
+  /// The room is being closed, after a last round of joins, leaves, inputs and posts and instead
+  /// of a step: a last word. Sessions end behind what is sent here; no call follows.
   virtual void closing(Outbound& out) { static_cast<void>(out); }
   /// The whole state as a newcomer needs it, marshaled once for all who joined in this tick and
   /// sent to each ahead of anything else; or nullptr when the next snapshot is enough. What is
@@ -152,6 +365,11 @@ class Simulation {
 
   [[nodiscard]] virtual Encoding encoding() const { return Encoding::envelope; }
 
+  /// The names of what Outbound::count() counts, at most 16 of them: small letters, digits and
+  /// '_', at most 64 bytes. Asked once, when the room is made; the metrics have them as
+  /// ringcast_room_simulation_total{room="...",counter="..."}.
+  [[nodiscard]] virtual std::span<const std::string_view> counters() const { return {}; }
+
   /// Optional: the whole state in the simulation's own bytes, members included, to be restored
   /// after a restart or a crash of the server; nothing (the default) when the room begins anew
   /// then. Called between ticks, also before the first: once when the server shuts down, as the
@@ -161,8 +379,8 @@ class Simulation {
   /// Called at most once, before anything else, with what save() returned in an earlier run:
   /// perhaps of another version of this simulation or with other parameters, so check every value.
   /// False when it can't be used; then this object is thrown away. Each member of the saved state
-  /// either comes back, as a join() of the same id, or is taken away by a leave() when its client
-  /// has not returned in time.
+  /// either comes back, as a join() of the same id that says `resumed`, or is taken away by a
+  /// leave() when its client has not returned in time. A join() that is refused takes it away, too.
   [[nodiscard]] virtual bool restore(std::span<const std::byte> saved) {
     static_cast<void>(saved);
     return false;
@@ -171,9 +389,10 @@ class Simulation {
 
 /// What a room is created from. `parameters` are the key=value pairs of its configuration.
 struct SimulationOptions {
+  std::string room = {};  ///< its name
   std::uint64_t seed = 0;
   std::uint32_t rate_hz = 60;
-  std::map<std::string, std::string, std::less<>> parameters;
+  std::map<std::string, std::string, std::less<>> parameters = {};
 };
 
 /// Makes a simulation, or says in one sentence which parameter is wrong and what it may be. Must

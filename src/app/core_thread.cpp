@@ -126,8 +126,10 @@ Result<void> CoreThread::add_rooms(Made& made) {
           {.name = room.name,
            .address = {.room = id, .core = setup_.room_homes[index], .spread = room.spread},
            .encoding = Encoding::envelope,
+           .rate_hz = room.rate_hz,
            .member_ids_begin =
-               setup_.saved_rooms[index] ? setup_.saved_rooms[index]->room.member_ids_end : 0});
+               setup_.saved_rooms[index] ? setup_.saved_rooms[index]->room.member_ids_end : 0,
+           .request = room.request});
     }
     if (!added) return fail(fmt::format("room {} exists already", room.name));
   }

@@ -1,5 +1,5 @@
-// `ringcast serve`: everything is wired here. Whatever can fail for a mistake of the user comes
-// first; threads come last.
+// A server, and `ringcast serve`: everything is wired here. Whatever can fail for a mistake of the
+// user comes first; threads come last.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include "app/reload_check.h"
 #include "app/resource_limits.h"
 #include "app/restore.h"
+#include "app/serving.h"
 #include "base/version.h"
 #include "config/room_reader.h"
 #include "control/control.h"
@@ -54,12 +55,13 @@ Result<std::vector<io::Socket>> share_out(std::vector<io::Socket> handed_in, std
   return handed_in;
 }
 
-Result<Entrance> open_entrance(const config::Config& config) {
+Result<Entrance> open_entrance(const config::Config& config, const Role& role) {
   const std::uint32_t cores = config.core_plan.cores();
   const uring::ListenOptions options{.backlog = static_cast<int>(config.tcp.backlog),
                                      .no_delay = config.tcp.nodelay,
                                      .not_sent_bytes_max = config.tcp.notsent_lowat_bytes};
-  auto adopted = uring::adopt_listeners(options);
+  auto adopted =
+      role.is_the_process ? uring::adopt_listeners(options) : Result<std::vector<io::Socket>>();
   if (!adopted) return std::unexpected(adopted.error());
   Entrance entrance{.listeners = {}, .address = {}, .handed_in = !adopted->empty()};
   auto listeners = entrance.handed_in ? share_out(std::move(*adopted), cores)
@@ -127,6 +129,10 @@ void warn_of_registered_memory(const config::Config& config,
              {"wanted", static_cast<std::int64_t>(wanted)}});
 }
 
+std::unexpected<NotServed> not_served(int code, const Error& error) {
+  return std::unexpected(NotServed{code, error});
+}
+
 int failed(int code, const Error& error) {
   std::fputs((error.message + '\n').c_str(), stderr);
   return code;
@@ -190,94 +196,6 @@ server::Reloader make_reloader(const config::ConfigFlags& flags, const config::C
   };
 }
 
-int run(config::Config config, const config::ConfigFlags& flags,
-        const SimulationRegistry& simulations) {
-  raise_open_files_limit();
-  std::signal(SIGPIPE, SIG_IGN);
-  // A state file that may not grow is an error to be told, not the end.
-  std::signal(SIGXFSZ, SIG_IGN);
-  const SystemClock clock;
-  observe::Log log(config.log, clock);
-
-  auto service_manager = server::ServiceManager::from_environment();
-  if (!service_manager) {
-    log.write(observe::LogLevel::warning, service_manager.error().message);
-    service_manager = server::ServiceManager();
-  }
-
-  const auto admin_token = read_admin_token(config);
-  if (!admin_token) return failed(exit_mistake, admin_token.error());
-  const auto entrance = open_entrance(config);
-  if (!entrance) return failed(exit_mistake, entrance.error());
-  const auto admin = open_admin(config);
-  if (!admin) return failed(exit_mistake, admin.error());
-  const auto admin_at = admin_address(*admin);
-  if (!admin_at) return failed(exit_failed, admin_at.error());
-  const uring::Features features = uring::probe_features();
-  if (auto floor = features.check_floor(); !floor) return failed(exit_failed, floor.error());
-  const std::uint64_t files = open_files_limit().soft;
-  const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
-  const config::Config as_read = config;
-  if (const auto sentence = shortage(sockets, config, files)) {
-    log.write(observe::LogLevel::warning, *sentence);
-    config.core.connections_max = *sockets.connections_cut_to;
-  }
-
-  std::optional<server::StateDirectory> state_directory;
-  if (const auto path = state_directory_path(config)) {
-    auto opened = server::StateDirectory::open(*path);
-    if (!opened) return failed(exit_mistake, opened.error());
-    state_directory = std::move(*opened);
-  }
-  server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
-  if (kept_in == nullptr) config.core.checkpoint_interval = {};
-  const server::Reloader reload = make_reloader(flags, as_read, sockets, simulations, kept_in, log);
-  const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
-
-  if (kept_in != nullptr) name_rooms_without_state(config, simulations, log);
-
-  const auto control = server::Control::create(
-      {.admin = *admin,
-       .admin_token = *admin_token,
-       .shutdown_code =
-           entrance->handed_in ? ws::CloseCode::service_restart : ws::CloseCode::going_away,
-       .make_room =
-           [&](std::string_view json) {
-             return config::make_room(json, simulations, config.core_plan.cores());
-           },
-       .rooms = {.rooms_max = config.rooms_max, .inbox_bytes_max = config.rooms_inbox_bytes_max},
-       .admin_hosts = config.admin_hosts,
-       .state_directory = kept_in,
-       .reload = reload,
-       .service_manager = std::move(*service_manager),
-       .drain_takes_at_most = config.core.drain_window + config.core.drain_timeout,
-       .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
-      log, clock);
-  if (!control) return failed(exit_failed, control.error());
-
-  const auto cores =
-      CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
-                         config.page ? page_files() : std::span<const server::PageFile>{},
-                         (*control)->doorbell(), saved_rooms);
-  if (!cores) return failed(exit_failed, cores.error());
-
-  warn_of_registered_memory(config, (*cores)->handles(), log);
-  if (config.admin && !*admin_token) warn_of_open_admin(*config.admin, log);
-  const auto rooms = (*cores)->rooms();
-  (*control)->run((*cores)->handles(), rooms, [&] {
-    say_what_runs(log, config, features, (*cores)->handles());
-    log.write(observe::LogLevel::info, "serving",
-              {{"listen", entrance->address},
-               {"page", page_address(config, entrance->address)},
-               {"admin", *admin_at},
-               {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
-               {"rooms", static_cast<std::int64_t>(rooms.size())}});
-  });
-  // A thread that does not come back from a call can't be joined, and takes the process with it.
-  if ((*control)->abandoned()) std::_Exit(exit_failed);
-  return (*control)->saved() ? exit_ok : exit_failed;
-}
-
 /// Answers on standard output whether a reload takes a server from one file to another. The limit
 /// of open files is that of whoever asks, as it would be the server's.
 int answer_reload(const ServeCommand& command, const SimulationRegistry& simulations) {
@@ -306,6 +224,103 @@ int answer_reload(const ServeCommand& command, const SimulationRegistry& simulat
 
 }  // namespace
 
+std::expected<int, NotServed> serve_until_stopped(config::Config config,
+                                                  const config::ConfigFlags& flags,
+                                                  const SimulationRegistry& simulations,
+                                                  const Role& role) {
+  raise_open_files_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  // A state file that may not grow is an error to be told, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
+  const SystemClock clock;
+  observe::Log log(config.log, clock);
+
+  auto service_manager = role.is_the_process
+                             ? server::ServiceManager::from_environment()
+                             : Result<server::ServiceManager>(server::ServiceManager());
+  if (!service_manager) {
+    log.write(observe::LogLevel::warning, service_manager.error().message);
+    service_manager = server::ServiceManager();
+  }
+
+  const auto admin_token = read_admin_token(config);
+  if (!admin_token) return not_served(exit_mistake, admin_token.error());
+  const auto entrance = open_entrance(config, role);
+  if (!entrance) return not_served(exit_mistake, entrance.error());
+  const auto admin = open_admin(config);
+  if (!admin) return not_served(exit_mistake, admin.error());
+  const auto admin_at = admin_address(*admin);
+  if (!admin_at) return not_served(exit_failed, admin_at.error());
+  const uring::Features features = uring::probe_features();
+  if (auto floor = features.check_floor(); !floor) return not_served(exit_failed, floor.error());
+  const std::uint64_t files = open_files_limit().soft;
+  const SocketPlan sockets = plan_sockets(config, files, features.has(uring::direct_sockets));
+  const config::Config as_read = config;
+  if (const auto sentence = shortage(sockets, config, files)) {
+    log.write(observe::LogLevel::warning, *sentence);
+    config.core.connections_max = *sockets.connections_cut_to;
+  }
+
+  std::optional<server::StateDirectory> state_directory;
+  if (const auto path = state_directory_path(config)) {
+    auto opened = server::StateDirectory::open(*path);
+    if (!opened) return not_served(exit_mistake, opened.error());
+    state_directory = std::move(*opened);
+  }
+  server::StateDirectory* const kept_in = state_directory ? &*state_directory : nullptr;
+  if (kept_in == nullptr) config.core.checkpoint_interval = {};
+  const server::Reloader reload =
+      role.is_the_process ? make_reloader(flags, as_read, sockets, simulations, kept_in, log)
+                          : server::Reloader{};
+  const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
+
+  if (kept_in != nullptr) name_rooms_without_state(config, simulations, log);
+
+  const auto control = server::Control::create(
+      {.hears_signals = role.is_the_process,
+       .admin = *admin,
+       .admin_token = *admin_token,
+       .shutdown_code =
+           entrance->handed_in ? ws::CloseCode::service_restart : ws::CloseCode::going_away,
+       .make_room =
+           [&](std::string_view json) {
+             return config::make_room(json, simulations, config.core_plan.cores());
+           },
+       .rooms = {.rooms_max = config.rooms_max, .inbox_bytes_max = config.rooms_inbox_bytes_max},
+       .admin_hosts = config.admin_hosts,
+       .state_directory = kept_in,
+       .reload = reload,
+       .service_manager = std::move(*service_manager),
+       .drain_takes_at_most = config.core.drain_window + config.core.drain_timeout,
+       .shutdown_takes_at_most = shutdown_takes_at_most(config.core)},
+      log, clock);
+  if (!control) return not_served(exit_failed, control.error());
+
+  const auto cores =
+      CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
+                         config.page ? page_files() : std::span<const server::PageFile>{},
+                         (*control)->doorbell(), saved_rooms);
+  if (!cores) return not_served(exit_failed, cores.error());
+
+  warn_of_registered_memory(config, (*cores)->handles(), log);
+  if (config.admin && !*admin_token) warn_of_open_admin(*config.admin, log);
+  const auto rooms = (*cores)->rooms();
+  (*control)->run((*cores)->handles(), rooms, [&] {
+    say_what_runs(log, config, features, (*cores)->handles());
+    log.write(observe::LogLevel::info, "serving",
+              {{"listen", entrance->address},
+               {"page", page_address(config, entrance->address)},
+               {"admin", *admin_at},
+               {"cores", static_cast<std::int64_t>(config.core_plan.cores())},
+               {"rooms", static_cast<std::int64_t>(rooms.size())}});
+    if (role.serving) role.serving(**control, entrance->address);
+  });
+  if (role.ending) role.ending();
+  // A thread that does not come back from a call can't be joined, and takes the process with it.
+  if ((*control)->abandoned()) std::_Exit(exit_failed);
+  return (*control)->saved() ? exit_ok : exit_failed;
+}
+
 int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   if (!command.check_reload.empty()) return answer_reload(command, simulations);
   if (command.flags.file && !command.check_config) server::Control::hold_reloads();
@@ -315,7 +330,8 @@ int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
     const auto admin_token = read_admin_token(*config);
     return admin_token ? exit_ok : failed(exit_mistake, admin_token.error());
   }
-  return run(std::move(*config), command.flags, simulations);
+  const auto served = serve_until_stopped(std::move(*config), command.flags, simulations, Role{});
+  return served ? *served : failed(served.error().code, served.error().error);
 }
 
 }  // namespace ringcast::app

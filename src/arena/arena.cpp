@@ -18,10 +18,11 @@ class Arena final : public Simulation {
  public:
   explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
 
-  void join(MemberId member, Outbound& out) override {
-    const bool comes_back = world_.own_object(member) != nullptr;
-    world_.join(member);
-    if (comes_back) tell_own_object(member, out);
+  JoinResult join(const Joining& joining, Outbound& out) override {
+    const bool comes_back = world_.own_object(joining.member) != nullptr;
+    world_.join(joining.member);
+    if (comes_back) tell_own_object(joining.member, out);
+    return {};
   }
   void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
   void away(MemberId member, Outbound&) override { world_.away(member); }

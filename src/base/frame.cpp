@@ -108,7 +108,8 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
       .holders = 1,
       .begin = sizeof(FrameBlock) + frame_headroom_bytes,
       .size = static_cast<std::uint32_t>(payload_bytes),
-      .order = static_cast<std::uint16_t>(order),
+      .order = static_cast<std::uint8_t>(order),
+      .stream = 0,
       .account = charged_,
   };
   return FrameBuffer(block);

@@ -33,7 +33,8 @@ struct FrameBlock {
   std::uint32_t holders;
   std::uint32_t begin;
   std::uint32_t size;
-  std::uint16_t order;
+  std::uint8_t order;
+  std::uint8_t stream;
   std::uint16_t account;
 
   [[nodiscard]] std::byte* bytes() { return reinterpret_cast<std::byte*>(this) + begin; }
@@ -66,6 +67,8 @@ class FrameRef {
   [[nodiscard]] std::span<const std::byte> bytes() const { return {block_->bytes(), block_->size}; }
   /// The tick a snapshot was made in; 0 for frames that are not snapshots.
   [[nodiscard]] std::uint64_t tick() const { return block_->tick; }
+  /// Of a snapshot: which of a session's snapshots it replaces.
+  [[nodiscard]] std::uint8_t stream() const { return block_->stream; }
   /// When that tick began.
   [[nodiscard]] Instant made() const { return block_->made; }
   [[nodiscard]] std::uint32_t holders() const { return block_->holders; }
@@ -108,9 +111,12 @@ class FrameBuffer {
     assert(count <= block_->size);
     block_->size = static_cast<std::uint32_t>(count);
   }
-  void set_tick(std::uint64_t tick, Instant made) {
+  /// That of the frame that is made of it, if one is.
+  [[nodiscard]] const void* identity() const { return block_; }
+  void set_tick(std::uint64_t tick, Instant made, std::uint8_t stream = 0) {
     block_->tick = tick;
     block_->made = made;
+    block_->stream = stream;
   }
 
  private:

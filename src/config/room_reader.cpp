@@ -11,12 +11,18 @@
 #include "base/room_name.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
+#include "ws/http_text.h"
 
 namespace ringcast::config {
 namespace {
 
 constexpr std::uint64_t kibi = 1'024;
 constexpr std::uint64_t gibi = kibi * kibi * kibi;
+
+SimulationOptions simulation_options(const server::RoomOptions& room) {
+  return {
+      .room = room.name, .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
+}
 
 }  // namespace
 
@@ -33,9 +39,7 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
                        fmt::format("there is no simulation \"{}\", only {}", room.simulation,
                                    fmt::join(std::views::keys(simulations), ", "))};
   }
-  const SimulationOptions options{
-      .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
-  const auto made = found->second(options);
+  const auto made = found->second(simulation_options(room));
   if (!made) return RoomProblem{"parameters", made.error()};
   if (room.spread && (*made)->encoding() == Encoding::raw) {
     return RoomProblem{"spread",
@@ -49,9 +53,7 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
 Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& room,
                                                     const SimulationRegistry& simulations) {
   try {
-    auto made =
-        simulations.find(room.simulation)
-            ->second({.seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters});
+    auto made = simulations.find(room.simulation)->second(simulation_options(room));
     if (!made) return fail(made.error());
     return std::move(*made);
   } catch (const std::exception& error) {
@@ -76,6 +78,17 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("inbox_bytes_max", room.inbox_bytes_max, {.min = kibi, .max = gibi});
   table.read("event_history_max", room.event_history.events_max, {.min = 0, .max = 1'048'576});
   table.read("event_history_bytes_max", room.event_history.bytes_max, {.min = 0, .max = gibi});
+  table.read("groups_max", room.groups_max, {.min = 0, .max = 65'536});
+  table.read("group_members_max", room.group_members_max, {.min = 0, .max = 16'777'216});
+  table.read("request_query", room.request.query);
+  table.read("request_headers", room.request.headers);
+  for (std::string& name : room.request.headers) {
+    if (!ws::is_token(name)) {
+      table.report().problem(table.line_of("request_headers"),
+                             fmt::format("\"{}\" is not the name of a header field", name));
+    }
+    name = ws::lower_case(name);
+  }
   for (auto& [key, value] : table.table("parameters").texts()) {
     room.parameters.emplace(std::move(key), std::move(value));
   }

@@ -11,6 +11,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cassert>
 #include <cerrno>
@@ -146,9 +147,13 @@ struct Control::Impl {
 
   void heard(int signal) {
     if (signal == SIGHUP && options.reload) return reload();
-    const std::string_view name = name_of(signal);
+    end("signal", name_of(signal));
+  }
+
+  /// Asked for by `who`, which is a `what`.
+  void end(std::string_view what, std::string_view who) {
     if (view.readiness != Readiness::draining) {
-      log.write(observe::LogLevel::info, "shutting down", {{"signal", name}});
+      log.write(observe::LogLevel::info, "shutting down", {{what, who}});
       view.readiness = Readiness::draining;
       reloading.give_up();
       room_manager.give_up();
@@ -157,9 +162,9 @@ struct Control::Impl {
       mail_all(Shutdown{.code = options.shutdown_code,
                         .keep_rooms = options.state_directory != nullptr});
     } else {
-      log.write(observe::LogLevel::warning, "shutting down at once", {{"signal", name}});
+      log.write(observe::LogLevel::warning, "shutting down at once", {{what, who}});
       mail_all(ShutdownNow{});
-      SignalReader::let_go();
+      if (options.hears_signals) SignalReader::let_go();
     }
   }
 
@@ -229,6 +234,8 @@ struct Control::Impl {
           room_manager.failed(failed->failure.room);
         } else if (const auto* saved_room = std::get_if<RoomSaved>(&*mail)) {
           write_checkpoint(*saved_room->room);
+        } else if (const auto* ends = std::get_if<RoomEnds>(&*mail)) {
+          room_manager.ended(ends->room);
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
         } else {
@@ -406,9 +413,13 @@ Result<std::unique_ptr<Control>> Control::create(ControlOptions options, const o
   if (descriptor < 0) {
     return fail(std::string("cannot make the control thread's doorbell: ") + std::strerror(errno));
   }
-  const sigset_t signals = heard_signals();
-  // A blocked signal waits to be read, whichever moment it comes at.
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  if (options.hears_signals) {
+    signals = heard_signals();
+    // A blocked signal waits to be read, whichever moment it comes at.
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  }
   const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signal_descriptor < 0) {
     const int error = errno;
@@ -428,6 +439,35 @@ void Control::hold_reloads() {
   ::sigemptyset(&reloads);
   ::sigaddset(&reloads, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &reloads, nullptr);
+}
+
+namespace {
+
+/// What an admin request would have been told, without its line's end.
+Result<void> without_http(AdminAnswer answer) {
+  if (answer.status < 300) return {};
+  while (answer.body.ends_with('\n')) answer.body.pop_back();
+  return fail(std::move(answer.body));
+}
+
+}  // namespace
+
+void Control::stop() {
+  asio::post(impl_->context, [this] { impl_->end("by", "the program"); });
+}
+
+void Control::open_room(std::string json, Answered answered) {
+  asio::post(impl_->context, [this, json = std::move(json), answered = std::move(answered)] {
+    impl_->room_manager.open(
+        json, [answered](AdminAnswer answer) { answered(without_http(std::move(answer))); });
+  });
+}
+
+void Control::close_room(std::string name, Answered answered) {
+  asio::post(impl_->context, [this, name = std::move(name), answered = std::move(answered)] {
+    impl_->room_manager.close(
+        name, [answered](AdminAnswer answer) { answered(without_http(std::move(answer))); });
+  });
 }
 
 bool Control::abandoned() const {

@@ -25,6 +25,8 @@
 namespace ringcast::server {
 
 struct ControlOptions {
+  /// The process is the server's: its signals are for run().
+  bool hears_signals = true;
   io::Socket admin;  ///< a listening socket, taken over; none: no admin endpoint
   std::optional<AdminToken> admin_token = std::nullopt;  ///< that it asks for; none: it asks nobody
   /// What sessions are closed with at a shutdown.
@@ -48,9 +50,9 @@ class Control {
   /// From here on SIGHUP waits for a Control: by default it ends a server that is still starting,
   /// perhaps with rooms to restore. Call it before there are other threads.
   static void hold_reloads();
-  /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and so in those it starts: call it
-  /// before there are others. From here on they wait to be heard by run(). `log` and `clock`
-  /// outlive the Control.
+  /// When signals are heard, blocks SIGTERM, SIGINT and SIGHUP in the calling thread and so in
+  /// those it starts: call it before there are others. From here on they wait to be heard by run().
+  /// `log` and `clock` outlive the Control.
   [[nodiscard]] static Result<std::unique_ptr<Control>> create(ControlOptions options,
                                                                const observe::Log& log,
                                                                const Clock& clock);
@@ -67,6 +69,15 @@ class Control {
   /// the drain, a third one ends the process.
   void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
            const std::function<void()>& serving);
+
+  // From any thread, while run() has not returned. What is asked for too late is never answered.
+
+  /// The same as a SIGTERM.
+  void stop();
+  /// POST /rooms and DELETE /rooms/NAME; answered on the thread of run(). The error is a sentence.
+  using Answered = std::function<void(Result<void>)>;
+  void open_room(std::string json, Answered answered);
+  void close_room(std::string name, Answered answered);
 
   /// After run(): whether every room that can be saved has been, if any was to be. What went wrong
   /// is in the log.

@@ -106,6 +106,9 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::warning, "connection refused: its address is over a limit",
           {{"core", std::int64_t{core}}, {"address", address}, {"limit", notice.reason()}},
           notice.suppressed);
+    case Notice::Kind::simulation:
+      return log.write(static_cast<LogLevel>(notice.level), notice.text,
+                       {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
     case Notice::Kind::end:
       return;
   }

@@ -121,9 +121,12 @@ void RoomManager::open(MadeRoom made, Answered answered) {
       room::RoomLimits{.cores = static_cast<std::uint32_t>(view_.cores.size()),
                        .members_max = its_options.members_max,
                        .inbox_inputs_max = its_options.inbox_inputs_max,
-                       .inbox_bytes_max = its_options.inbox_bytes_max},
+                       .inbox_bytes_max = its_options.inbox_bytes_max,
+                       .groups_max = its_options.groups_max,
+                       .group_members_max = its_options.group_members_max},
       its_options.event_history, clock_.now(), opened->second->metrics);
   room->origin = {its_options.simulation, its_options.definition};
+  room->request_fields = its_options.request;
   if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
   changes_.emplace(id,
                    Change{.step = Step::opening_home,
@@ -147,7 +150,9 @@ void RoomManager::tell_others(Change& change) {
              {.name = room.options->name,
               .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
               .encoding = Encoding::envelope,
-              .member_ids_begin = change.member_ids_begin}});
+              .rate_hz = room.options->rate_hz,
+              .member_ids_begin = change.member_ids_begin,
+              .request = room.options->request}});
   }
 }
 
@@ -173,20 +178,29 @@ void RoomManager::close(std::string_view name, bool keep, Answered answered) {
   begin_closing(closing, keep, std::move(answered));
 }
 
+void RoomManager::failed(room::RoomId room) {
+  end(room, Ending::failed);
+}
+
+void RoomManager::ended(room::RoomId room) {
+  end(room, Ending::by_its_simulation);
+}
+
 // While a server shuts down its rooms are not closed one by one.
-void RoomManager::failed(room::RoomId id) {
+void RoomManager::end(room::RoomId id, Ending ending) {
   if (const auto opening = changes_.find(id); opening != changes_.end()) {
-    opening->second.failed = true;
+    opening->second.ending = ending;
     return;
   }
   if (changes_.size() >= changes_max) {
-    failed_.push_back(id);
+    ending_.emplace_back(id, ending);
     return;
   }
   const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
   if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
   const RoomHandle closing = *room;
-  begin_closing(closing, state_directory_ != nullptr, [](const AdminAnswer&) {});
+  const bool keep = ending == Ending::failed && state_directory_ != nullptr;
+  begin_closing(closing, keep, [](const AdminAnswer&) {});
 }
 
 void RoomManager::begin_closing(const RoomHandle& closing, bool keep, Answered answered) {
@@ -214,10 +228,10 @@ void RoomManager::changed(room::RoomId room) {
   }
   const Change done = std::move(change);
   changes_.erase(found);
-  if (!failed_.empty()) {
-    const room::RoomId next = failed_.front();
-    failed_.pop_front();
-    failed(next);
+  if (!ending_.empty()) {
+    const auto [next, ending] = ending_.front();
+    ending_.pop_front();
+    end(next, ending);
   }
   if (done.step == Step::closing) {
     say("room closed", done.room);
@@ -230,8 +244,8 @@ void RoomManager::changed(room::RoomId room) {
   }
   say("room opened", done.room);
   view_.rooms.push_back(done.room);
-  if (done.failed) {
-    failed(room);
+  if (done.ending != Ending::none) end(room, done.ending);
+  if (done.ending == Ending::failed) {
     return done.answered(plain_text_answer(500, "The room has failed; the log says how."));
   }
   AdminAnswer created{201, "application/json", room_json(done.room) + '\n'};

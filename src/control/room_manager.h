@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -65,6 +66,8 @@ class RoomManager final : public RoomChanges {
   void failed(room::RoomId room);
   /// A core has posted RoomChanged.
   void changed(room::RoomId room);
+  /// Its simulation wants it to be closed: as if the operator had closed it.
+  void ended(room::RoomId room);
   void set_bounds(const RoomBounds& bounds) { bounds_ = bounds; }
   /// The cores will answer no more: every change under way is answered 503.
   void give_up();
@@ -75,6 +78,8 @@ class RoomManager final : public RoomChanges {
     observe::RoomMetrics metrics;
   };
   enum class Step : std::uint8_t { opening_home, telling_others, closing };
+  /// Why a room is to be closed without anybody's asking.
+  enum class Ending : std::uint8_t { none, failed, by_its_simulation };
   struct Change {
     Step step;
     RoomHandle room;
@@ -82,7 +87,7 @@ class RoomManager final : public RoomChanges {
     Answered answered;
     std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before
     bool keep = false;                   ///< what is saved of it
-    bool failed = false;                 ///< while it was opened: its simulation has thrown
+    Ending ending = Ending::none;        ///< while it was opened
   };
 
   [[nodiscard]] bool is_busy() const;
@@ -90,6 +95,7 @@ class RoomManager final : public RoomChanges {
   [[nodiscard]] bool is_changing(std::string_view name) const;
   void begin_closing(const RoomHandle& room, bool keep, Answered answered);
   void tell_others(Change& change);
+  void end(room::RoomId room, Ending ending);
   void say(std::string_view what, const RoomHandle& room) const;
   void close(std::string_view name, bool keep, Answered answered);
   [[nodiscard]] std::size_t inbox_bytes() const;
@@ -106,7 +112,8 @@ class RoomManager final : public RoomChanges {
   std::uint32_t next_id_ = 0;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
   std::map<room::RoomId, Change> changes_;
-  std::deque<room::RoomId> failed_;  ///< and not being closed yet, since much else is changing
+  /// To be closed, and not being closed yet, since much else is changing.
+  std::deque<std::pair<room::RoomId, Ending>> ending_;
 };
 
 }  // namespace ringcast::server

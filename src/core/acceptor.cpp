@@ -10,6 +10,7 @@
 #include "observe/probes.h"
 #include "session/resume_token.h"
 #include "session/sessions.h"
+#include "ws/query.h"
 
 namespace ringcast::server {
 
@@ -23,6 +24,25 @@ constexpr Nanoseconds accept_retry_delay = std::chrono::milliseconds(100);
 constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
 /// For a request that has not come when a restart begins.
 constexpr Nanoseconds last_request_timeout = std::chrono::seconds(1);
+
+/// As much of it as the room's simulation may know.
+room::JoinRequest what_was_asked(const Handshake& handshake, const RequestFields& wanted) {
+  const ws::UpgradeRequest& request = handshake.parser.upgrade();
+  room::JoinRequest joiner{.path = request.path};
+  if (handshake.client) joiner.client_address = handshake.client->text();
+  if (!wanted.query.empty()) {
+    for (auto& [name, value] : ws::read_query(request.query)) {
+      if (std::ranges::find(wanted.query, name) == wanted.query.end()) continue;
+      joiner.query.push_back({std::move(name), std::move(value)});
+    }
+  }
+  for (const std::string& name : wanted.headers) {
+    for (const std::string_view value : handshake.parser.fields(name)) {
+      joiner.headers.push_back({name, std::string(value)});
+    }
+  }
+  return joiner;
+}
 
 const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
@@ -109,13 +129,14 @@ void Acceptor::admit(io::Socket socket) {
 
 /// Whose connection it is: the peer's own, or that of somebody whom a proxy is about to name.
 void Acceptor::identify(Handle handle, Session& session) {
-  if (session.phase() != Phase::upgrading || !context_.options.asks_for_addresses()) return;
+  if (session.phase() != Phase::upgrading) return;
   const std::optional<IpAddress> peer = context_.io.peer_address(session.socket);
   if (!peer) return;
   const auto has_peer = [&](const IpNetwork& network) { return network.contains(*peer); };
   if (std::ranges::any_of(context_.options.proxy_from, has_peer)) {
     session.handshake->proxy_header.emplace();
   } else {
+    session.handshake->client = peer;
     limit(handle, session, *peer);
   }
 }
@@ -144,12 +165,13 @@ bool Acceptor::read_proxy_header(Handle handle, Session& session,
   const std::optional<IpAddress> client = header.client();
   session.handshake->proxy_header.reset();
   // A proxy that speaks for itself, or does not know for whom, is not limited: it is ours.
+  session.handshake->client = client;
   if (client) limit(handle, session, *client);
   return session.phase() == Phase::upgrading;
 }
 
 void Acceptor::limit(Handle handle, Session& session, const IpAddress& client) {
-  if (address_limits_ == nullptr) return;
+  if (address_limits_ == nullptr || !context_.options.asks_for_addresses()) return;
   AddressLimits::Answer answer =
       address_limits_->claim(client, context_.options.address, context_.now);
   session.address_claim = std::move(answer.claim);
@@ -374,7 +396,8 @@ bool Acceptor::join(Handle handle, Session& session) {
   std::optional<ResumeClaim> claim;
   // A claim that can't be read is good for nothing, and counted where it is refused.
   if (!resume.empty()) claim = parse_resume_claim(resume).value_or(ResumeClaim{});
-  const auto seat = room->admit(handle, claim);
+  const auto seat =
+      room->admit(handle, what_was_asked(*session.handshake, room->request_fields), claim);
   if (!seat) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

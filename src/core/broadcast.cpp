@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/version.h"
-#include "core/fan_out.h"
 #include "observe/probes.h"
 
 namespace ringcast::server {
@@ -17,15 +16,16 @@ namespace {
 /// waiting.
 constexpr std::size_t run_bytes_max = std::size_t{64} << 10;
 
+static_assert(wire::streams == streams);
+
 ws::Opcode opcode_of(MessageType type) {
   return type == MessageType::text ? ws::Opcode::text : ws::Opcode::binary;
 }
 
 }  // namespace
 
-Broadcast::Broadcast(CoreContext& context, FanOut& fan_out, std::uint32_t core,
-                     const Outlets& outlets)
-    : context_(context), fan_out_(fan_out), core_(core), outlets_(outlets) {
+Broadcast::Broadcast(CoreContext& context, const Destinations& destinations)
+    : context_(context), destinations_(destinations) {
   held_.reserve(1'024);
   run_.reserve(1'024);
 }
@@ -37,31 +37,43 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   unix_now_ = unix_now;
   sequence_before_ = home.event_sequence;
   position_before_ = home.history.newest();
+  group_changes_before_ = home.history.changes();
   spent_ = {};
   spent_distributing_ = {};
 }
 
-void Broadcast::distributed_since(Instant start) {
-  const Nanoseconds took = context_.clock.now() - start;
-  spent_ += took;
-  spent_distributing_ += took;
-}
-
-template <class AtHome, class Away>
-void Broadcast::on_every_core(AtHome&& at_home, Away&& away) {
+template <class Visit>
+void Broadcast::for_each_core_of(Recipients to, Visit&& visit) {
+  if (to.kind() == Recipients::Kind::member) {
+    if (const auto member = room_->find(to.member())) visit(*destinations_[member->core]);
+    return;
+  }
   const std::span<const std::uint32_t> members = room_->members_by_core();
   for (std::uint32_t core = 0; core < members.size(); ++core) {
-    if (members[core] == 0) continue;
-    if (core == core_) {
-      at_home();
-    } else {
-      away(core, *outlets_[core]);
-    }
+    if (members[core] != 0) visit(*destinations_[core]);
   }
 }
 
-Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& payload,
-                                        MessageType type, std::uint64_t tick) {
+void Broadcast::prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options) {
+  const std::uint64_t tick = room_->tick_number();
+  switch (kind) {
+    case Kind::snapshot:
+      wire::prefix_snapshot(buffer, {tick, unix_now_, options.stream, false});
+      break;
+    // The state before this tick's step, with those who joined in it: it carries the tick before,
+    // so that ticks keep rising when this tick's own snapshot follows.
+    case Kind::full_state:
+      wire::prefix_snapshot(buffer, {tick - 1, unix_now_, 0, true});
+      break;
+    case Kind::event:
+      wire::prefix_event(buffer, {to == everyone ? ++home_->event_sequence : 0, tick,
+                                  home_->history.advance()});
+      break;
+  }
+}
+
+Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload& payload,
+                                        MessageOptions options) {
   const Instant start = context_.clock.now();
   const std::size_t size = payload.size();
   RINGCAST_PROBE(marshal_start, room_->name(), size);
@@ -81,19 +93,12 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   }
   payload.write(buffer->bytes());
   const Instant written = context_.clock.now();
-  if (room_->encoding() == Encoding::envelope) {
-    if (kind == Kind::snapshot) {
-      wire::prefix_snapshot(*buffer, {tick, unix_now_});
-    } else {
-      wire::prefix_event(
-          *buffer, {to == everyone ? ++home_->event_sequence : 0, tick, home_->history.advance()});
-    }
-  }
-  if (kind == Kind::snapshot) buffer->set_tick(tick, began_);
-  FrameRef frame = context_.encoder.seal(std::move(*buffer), opcode_of(type));
+  if (room_->encoding() == Encoding::envelope) prefix(*buffer, kind, to, options);
+  if (kind == Kind::snapshot) buffer->set_tick(room_->tick_number(), began_, options.stream);
+  FrameRef frame = context_.encoder.seal(std::move(*buffer), opcode_of(options.type));
   observe::RoomMetrics& metrics = room_->metrics();
   metrics.marshals.add();
-  if (kind == Kind::snapshot) metrics.snapshot_bytes.set(frame.bytes().size());
+  if (kind != Kind::event) metrics.snapshot_bytes.set(frame.bytes().size());
   const Instant framed = context_.clock.now();
   metrics.marshal_duration.record(written - start);
   metrics.frame_duration.record(framed - written);
@@ -102,49 +107,31 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, MemberId to, const Payload& p
   return {SendResult::accepted, std::move(frame)};
 }
 
-SendResult Broadcast::send(Delivery delivery, MemberId to, const Payload& payload,
-                           MessageType type) {
-  const Kind kind = delivery == Delivery::latest ? Kind::snapshot : Kind::event;
-  const auto member = to == everyone ? std::optional(room::Member{}) : room_->find(to);
-  if (!member) {
-    if (!room_->awaits(to)) return SendResult::no_such_member;
-    // What is newest when it is back is yet to come; an event waits in the history.
-    if (kind == Kind::snapshot) return SendResult::accepted;
-  }
-  if (kind == Kind::snapshot) {
+// Whoever is away has a place, and what waits for it: what is newest when it is back is yet to come,
+// and an event is in the history.
+SendResult Broadcast::send(Delivery delivery, Recipients to, const Payload& payload,
+                           MessageOptions options) {
+  if (delivery == Delivery::latest) {
+    const bool to_one = to.kind() == Recipients::Kind::member;
+    if (to_one && !room_->find(to.member())) return SendResult::accepted;
     RINGCAST_PROBE(snapshot_built, room_->name(), room_->tick_number(),
                    context_.clock.now() - began_);
+    Marshaled marshaled = marshal(Kind::snapshot, to, payload, options);
+    if (marshaled.frame) held_.push_back({Held::What::snapshot, to, std::move(marshaled.frame)});
+    return marshaled.result;
   }
-  Marshaled marshaled = marshal(kind, to, payload, type, room_->tick_number());
-  if (delivery == Delivery::reliable) {
-    if (marshaled.result == SendResult::accepted) {
-      held_.push_back({.what = Held::What::event,
-                       .to = to,
-                       .frame = std::move(marshaled.frame),
-                       .sequence = to == everyone ? home_->event_sequence : 0,
-                       .position = home_->history.newest()});
-    } else if (marshaled.result == SendResult::no_memory) {
-      // Whoever is away when it would have come has missed it for good.
-      static_cast<void>(home_->history.advance());
-      home_->history.forget();
-      held_.push_back({.what = Held::What::no_memory, .to = to});
-    }
-  } else if (marshaled.result == SendResult::accepted) {
-    const Instant start = context_.clock.now();
-    const auto lend = [&](Outlet& outlet, MemberId seat) {
-      const FrameRef& frame = marshaled.frame;
-      outlet.snapshot({home_->id(), seat, frame.tick(), frame.made(), frame.bytes()}, frame);
-    };
-    if (to == everyone) {
-      on_every_core([&] { fan_out_.snapshot(*home_, everyone, marshaled.frame); },
-                    [&](std::uint32_t, Outlet& outlet) { lend(outlet, everyone); });
-    } else if (member->core == core_) {
-      fan_out_.snapshot(*home_, member->seat, marshaled.frame);
-    } else {
-      lend(*outlets_[member->core], member->seat);
-    }
-    distributed_since(start);
+  Marshaled marshaled = marshal(Kind::event, to, payload, options);
+  if (marshaled.result == SendResult::too_big) return marshaled.result;
+  if (marshaled.result == SendResult::no_memory && keeps_history()) {
+    // Whoever is away when it would have come has missed it for good.
+    static_cast<void>(home_->history.advance());
+    home_->history.forget();
   }
+  held_.push_back({.what = Held::What::event,
+                   .to = to,
+                   .frame = std::move(marshaled.frame),
+                   .sequence = to == everyone ? home_->event_sequence : 0,
+                   .position = keeps_history() ? home_->history.newest() : 0});
   return marshaled.result;
 }
 
@@ -153,6 +140,24 @@ void Broadcast::end_session(MemberId member, std::string_view reason) {
       {.what = Held::What::goodbye,
        .to = member,
        .frame = context_.encoder.close(context_.frames, ws::CloseCode::normal, reason)});
+}
+
+void Broadcast::group_changed(const room::GroupChange& change) {
+  const bool empties = change.what == room::GroupChange::What::empty;
+  if (keeps_history()) {
+    const auto keep = [&](MemberId member) {
+      home_->history.keep_change(change.group, member,
+                                 change.what == room::GroupChange::What::add);
+    };
+    if (empties) {
+      std::ranges::for_each(room_->group(change.group), keep);
+    } else {
+      keep(change.member);
+    }
+  }
+  held_.push_back({.what = Held::What::group_change,
+                   .to = empties ? everyone : Recipients(change.member),
+                   .change = change});
 }
 
 // Before this tick's own events, which all who are welcomed get when they are released.
@@ -164,7 +169,8 @@ Broadcast::Missed Broadcast::missed_by(MemberId member, std::optional<std::uint6
   // More than so much would come close to what may wait for it at all.
   const std::size_t bytes_max = context_.options.session.outbox.reliable_bytes_max / 2;
   std::size_t bytes = 0;
-  history.for_each_missed(member, *seen, [&](const room::EventHistory::Event& event) {
+  const auto is_in = [&](GroupId group) { return room_->is_in(group, member); };
+  history.for_each_missed(member, *seen, is_in, [&](const room::EventHistory::Event& event) {
     bytes += event.wire_bytes.size();
     if (event.sequence != 0) missed.sequence = std::min(missed.sequence, event.sequence - 1);
   });
@@ -177,7 +183,7 @@ Broadcast::Missed Broadcast::missed_by(MemberId member, std::optional<std::uint6
     run.clear();
     run_bytes = 0;
   };
-  history.for_each_missed(member, *seen, [&](const room::EventHistory::Event& event) {
+  history.for_each_missed(member, *seen, is_in, [&](const room::EventHistory::Event& event) {
     if (run_bytes + event.wire_bytes.size() > run_bytes_max) end_run();
     run.push_back(event.wire_bytes);
     run_bytes += event.wire_bytes.size();
@@ -199,8 +205,8 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
     missed = missed_by(member.id, admission.resumed ? admission.seen_event : std::nullopt);
     const auto token = home_->token_for(admission.ticket);
     const auto resume = context_.options.session.resume / std::chrono::milliseconds(1);
-    auto buffer = wire::encode(
-        context_.frames, FrameUse::reliable,
+    frame = context_.frame_of(
+        FrameUse::reliable,
         wire::Welcome{.room = room_->name(),
                       .member_id = static_cast<std::uint32_t>(member.id),
                       .rate_hz = room_->rate_hz(),
@@ -215,66 +221,76 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
                       .events_complete = missed.complete,
                       .event_position = missed.position,
                       .resume_ms = static_cast<std::uint32_t>(resume)});
-    if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
   }
-  const room::Welcomed welcomed{.seat = member.seat,
-                                .member = member.id,
-                                .tick = room_->tick_number(),
-                                .needs_state = !missed.complete};
-  if (member.core == core_) {
-    fan_out_.welcome(*home_, welcomed, frame);
-  } else {
-    const Loan loan = frame ? frame.bytes() : Loan{};
-    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    WelcomeMail{home_->id(), welcomed, loan}, std::move(frame));
-  }
-  for (const FrameRef& events : missed.frames) event_to(member, events);
+  Destination& destination = *destinations_[member.core];
+  destination.welcome(*home_,
+                      {.seat = member.seat,
+                       .member = member.id,
+                       .tick = room_->tick_number(),
+                       .needs_state = !missed.complete},
+                      frame);
+  if (admission.resumed) regroup(member);
+  for (const FrameRef& events : missed.frames) destination.event(*home_, member.seat, events);
   return !missed.complete;
 }
 
-void Broadcast::superseded(const room::Member& session) {
-  goodbye_to(session, context_.encoder.close(context_.frames, ws::CloseCode::normal,
-                                             "the member is back on another connection"));
-}
-
-// The state before this tick's step, with those who joined in it: it carries the tick before, so
-// that ticks keep rising when this tick's own snapshot follows.
-void Broadcast::full_state(std::span<const room::Member> newcomers, const Payload& payload) {
-  const Marshaled marshaled =
-      marshal(Kind::snapshot, everyone, payload, MessageType::binary, room_->tick_number() - 1);
-  const Loan loan = marshaled.frame ? marshaled.frame.bytes() : Loan{};
-  newcomers_.assign(outlets_.size(), 0);
-  for (const room::Member& member : newcomers) newcomers_[member.core] = 1;
-  for (std::uint32_t core = 0; core < newcomers_.size(); ++core) {
-    if (newcomers_[core] == 0) continue;
-    if (core == core_) {
-      fan_out_.full_state(*home_, marshaled.frame);
+// Its groups know it by its new seat from here on: those that it was in when the tick began, for
+// what the tick said before is yet to be released, changes of groups included.
+void Broadcast::regroup(const room::Member& member) {
+  for (const GroupId group : room_->groups()) {
+    if (!home_->history.was_in(group, member.id, group_changes_before_,
+                               room_->is_in(group, member.id))) {
       continue;
     }
-    outlets_[core]->drop_snapshot(home_->id());
-    outlets_[core]->reliable(home_->id(), home_->newest[core], FullStateMail{home_->id(), loan},
-                             marshaled.frame);
+    destinations_[member.core]->group_changed(
+        *home_, {room::GroupChange::What::add, group, member.seat});
   }
 }
 
-void Broadcast::release_events() {
+void Broadcast::superseded(const room::Member& session) {
+  destinations_[session.core]->goodbye(
+      *home_, session.seat,
+      context_.encoder.close(context_.frames, ws::CloseCode::normal,
+                             "the member is back on another connection"),
+      ws::CloseCode::normal, LeaveReason::ended);
+}
+
+void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
+  const auto code = static_cast<ws::CloseCode>(refusal.close_code);
+  destinations_[member.core]->goodbye(*home_, member.seat,
+                                      context_.encoder.close(context_.frames, code, refusal.reason),
+                                      code, LeaveReason::ended);
+}
+
+void Broadcast::full_state(std::span<const room::Member> newcomers, const Payload& payload) {
+  const Marshaled marshaled = marshal(Kind::full_state, everyone, payload, {});
+  newcomers_.assign(destinations_.size(), 0);
+  for (const room::Member& member : newcomers) newcomers_[member.core] = 1;
+  for (std::uint32_t core = 0; core < newcomers_.size(); ++core) {
+    if (newcomers_[core] != 0) destinations_[core]->full_state(*home_, marshaled.frame);
+  }
+}
+
+void Broadcast::release() {
   const Instant start = context_.clock.now();
   for (std::size_t index = 0; index < held_.size();) {
-    if (held_[index].what == Held::What::event && held_[index].to == everyone) {
+    if (held_[index].is_event_to_everyone()) {
       index = release_run(index);
     } else {
       release_one(held_[index++]);
     }
   }
   held_.clear();
-  distributed_since(start);
+  const Nanoseconds took = context_.clock.now() - start;
+  spent_ += took;
+  spent_distributing_ += took;
 }
 
 std::size_t Broadcast::release_run(std::size_t first) {
   std::size_t end = first;
   std::size_t bytes = 0;
   run_.clear();
-  while (end < held_.size() && held_[end].what == Held::What::event && held_[end].to == everyone) {
+  while (end < held_.size() && held_[end].is_event_to_everyone()) {
     bytes += held_[end].frame.bytes().size();
     if (end > first && bytes > run_bytes_max) break;
     remember(held_[end]);
@@ -282,77 +298,75 @@ std::size_t Broadcast::release_run(std::size_t first) {
   }
   const FrameRef shared =
       run_.size() > 1 ? context_.encoder.bundle(context_.frames, run_) : FrameRef{};
-  if (shared) {
-    release_event(everyone, shared);
-  } else {
-    for (const FrameRef& frame : run_) release_event(everyone, frame);
-  }
+  for_each_core_of(everyone, [&](Destination& destination) {
+    if (shared) {
+      destination.event(*home_, everyone, shared);
+    } else {
+      for (const FrameRef& frame : run_) destination.event(*home_, everyone, frame);
+    }
+  });
   run_.clear();
   return end;
 }
 
+// An event without a frame is one that its position has been forgotten with.
 void Broadcast::remember(const Held& held) {
-  if (held.position == 0) return;  // of a room without envelopes nobody comes back
+  if (held.position == 0 || !held.frame) return;  // of a raw room nobody comes back
   home_->history.keep(held.position, held.sequence, held.to, held.frame.bytes());
 }
 
-void Broadcast::event_to(const room::Member& member, const FrameRef& frame) {
-  if (member.core == core_) {
-    fan_out_.event(home_->branch(), member.seat, frame);
-    return;
-  }
-  const Loan loan = frame ? frame.bytes() : Loan{};
-  outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                  EventMail{home_->id(), member.seat, loan}, frame);
-}
-
-void Broadcast::release_event(MemberId to, const FrameRef& frame) {
-  if (to != everyone) {
-    if (const auto member = room_->find(to)) event_to(*member, frame);
-    return;
-  }
-  const Loan loan = frame ? frame.bytes() : Loan{};
-  on_every_core([&] { fan_out_.event(home_->branch(), everyone, frame); },
-                [&](std::uint32_t core, Outlet& outlet) {
-                  outlet.reliable(home_->id(), home_->newest[core],
-                                  EventMail{home_->id(), everyone, loan}, frame);
-                });
-}
-
-void Broadcast::goodbye_to(const room::Member& member, const FrameRef& frame) {
-  if (member.core == core_) {
-    fan_out_.goodbye(home_->branch(), member.seat, frame, ws::CloseCode::normal,
-                     LeaveReason::ended);
-    return;
-  }
-  const Loan loan = frame ? frame.bytes() : Loan{};
-  outlets_[member.core]->reliable(
-      home_->id(), home_->newest[member.core],
-      GoodbyeMail{home_->id(), member.seat, ws::CloseCode::normal, LeaveReason::ended, loan},
-      frame);
-}
-
+// What is for a member goes to its seat, which is what the cores know it by. Who is left out and
+// is away has none: its id was its first seat, and nobody else's.
 void Broadcast::release_one(const Held& held) {
-  switch (held.what) {
-    case Held::What::event:
-      remember(held);
-      release_event(held.to, held.frame);
-      break;
-    case Held::What::no_memory:
-      release_event(held.to, {});
-      break;
-    case Held::What::goodbye:
-      if (const auto member = room_->find(held.to)) goodbye_to(*member, held.frame);
-      break;
+  if (held.what == Held::What::event) remember(held);
+  Recipients to = held.to;
+  room::GroupChange change = held.change;
+  const bool names_one =
+      to.kind() == Recipients::Kind::member || to.kind() == Recipients::Kind::everyone_but;
+  const auto member = names_one ? room_->find(to.member()) : std::nullopt;
+  if (member) {
+    to = to.kind() == Recipients::Kind::member ? Recipients(member->seat)
+                                               : everyone_but(member->seat);
+    change.member = member->seat;
   }
+  for_each_core_of(held.to, [&](Destination& destination) {
+    switch (held.what) {
+      case Held::What::snapshot:
+        destination.snapshot(*home_, to, held.frame);
+        break;
+      case Held::What::event:
+        destination.event(*home_, to, held.frame);
+        break;
+      case Held::What::goodbye:
+        destination.goodbye(*home_, to.member(), held.frame, ws::CloseCode::normal,
+                            LeaveReason::ended);
+        break;
+      case Held::What::group_change:
+        destination.group_changed(*home_, change);
+        break;
+    }
+  });
 }
 
 void Broadcast::malformed_input(const room::Member& member) {
-  if (member.core == core_) {
-    fan_out_.malformed_input(home_->branch(), member.seat);
-  } else {
-    outlets_[member.core]->reliable(home_->id(), home_->newest[member.core],
-                                    MalformedMail{home_->id(), member.seat}, {});
+  destinations_[member.core]->malformed_input(*home_, member.seat);
+}
+
+std::optional<std::uint64_t> Broadcast::acknowledged_tick(const room::Member& member) {
+  return destinations_[member.core]->acknowledged_tick(*home_, member.seat);
+}
+
+void Broadcast::log(LogLevel level, std::string_view text) {
+  context_.notices.say(home_->notices, home_->id(), level, text, context_.now);
+}
+
+// Also where no member is said to be: one may be on its way in.
+void Broadcast::close_room(HomeRoom& home, ws::CloseCode code, std::string_view reason) {
+  const FrameRef goodbye = context_.encoder.close(context_.frames, code, reason);
+  for (std::uint32_t core = 0; core < destinations_.size(); ++core) {
+    if (core == home.core() || home.is_spread()) {
+      destinations_[core]->close_room(home, goodbye, code);
+    }
   }
 }
 

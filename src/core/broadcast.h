@@ -1,30 +1,30 @@
 // From a simulation's payload to its members. Each payload is marshaled once, in place, into the
-// memory that is sent; its envelope and WebSocket header are prefixes; and the one Frame is handed
-// to this core's FanOut and lent once to every other core that has members of the room.
+// memory that is sent; its envelope and WebSocket header are prefixes; and the one Frame goes to
+// each core that may have recipients, be it by this core's FanOut or by mail.
 //
-// Events are kept until the room says that they may go, and those to everyone that follow one
-// another then share one frame: however many events a tick makes, each member holds one reference.
+// What a room says is kept until the room lets it go, and then said in the order in which it said
+// it. Events to everyone that follow one another share one frame: however many events a tick makes,
+// each member holds one reference.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "core/destination.h"
 #include "core/home_room.h"
-#include "core/outlet.h"
 #include "room/room.h"
 #include "session/core_context.h"
 #include "wire/envelope.h"
 
 namespace ringcast::server {
 
-class FanOut;
-
 class Broadcast final : public room::Audience {
  public:
-  /// `outlets` by core; that of this core, `core`, is nullptr.
-  Broadcast(CoreContext& context, FanOut& fan_out, std::uint32_t core, const Outlets& outlets);
+  /// `destinations`: by core; they outlive this.
+  Broadcast(CoreContext& context, const Destinations& destinations);
 
   /// What follows is said by this room, in the tick that begins now.
   void begin(HomeRoom& home, UnixNanoseconds unix_now);
@@ -34,25 +34,35 @@ class Broadcast final : public room::Audience {
   [[nodiscard]] Nanoseconds spent() const { return spent_; }
   /// The latter alone.
   [[nodiscard]] Nanoseconds spent_distributing() const { return spent_distributing_; }
+  /// Ends all sessions of the room, on every core, behind what was sent to them.
+  void close_room(HomeRoom& home, ws::CloseCode code, std::string_view reason);
 
-  SendResult send(Delivery delivery, MemberId to, const Payload& payload,
-                  MessageType type) override;
+  SendResult send(Delivery delivery, Recipients to, const Payload& payload,
+                  MessageOptions options) override;
   void end_session(MemberId member, std::string_view reason) override;
+  void group_changed(const room::GroupChange& change) override;
   [[nodiscard]] bool welcome(const room::Member& member, const room::Admission& admission) override;
   void superseded(const room::Member& session) override;
+  void refuse(const room::Member& member, const JoinRefusal& refusal) override;
   void full_state(std::span<const room::Member> newcomers, const Payload& payload) override;
-  void release_events() override;
+  void release() override;
   void malformed_input(const room::Member& member) override;
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged_tick(const room::Member& member) override;
+  void log(LogLevel level, std::string_view text) override;
 
  private:
-  enum class Kind : std::uint8_t { snapshot, event };
+  enum class Kind : std::uint8_t { snapshot, full_state, event };
   struct Held {
-    enum class What : std::uint8_t { event, no_memory, goodbye };
+    enum class What : std::uint8_t { snapshot, event, goodbye, group_change };
     What what = What::event;
-    MemberId to{};
-    FrameRef frame = {};
+    Recipients to;
+    FrameRef frame = {};  ///< empty: there was no memory for it
+    room::GroupChange change = {};
     std::uint64_t sequence = 0;
     std::uint64_t position = 0;
+    [[nodiscard]] bool is_event_to_everyone() const {
+      return what == What::event && to == everyone && frame;
+    }
   };
   struct Marshaled {
     SendResult result;
@@ -66,32 +76,28 @@ class Broadcast final : public room::Audience {
     std::vector<FrameRef> frames = {};
   };
 
-  [[nodiscard]] Marshaled marshal(Kind kind, MemberId to, const Payload& payload, MessageType type,
-                                  std::uint64_t tick);
-  /// Since `start` frames were given to members.
-  void distributed_since(Instant start);
+  [[nodiscard]] Marshaled marshal(Kind kind, Recipients to, const Payload& payload,
+                                  MessageOptions options);
+  void prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options);
+  [[nodiscard]] bool keeps_history() const { return room_->encoding() == Encoding::envelope; }
   [[nodiscard]] Missed missed_by(MemberId member, std::optional<std::uint64_t> seen);
   void remember(const Held& held);
-  void release_event(MemberId to, const FrameRef& frame);
-  void event_to(const room::Member& member, const FrameRef& frame);
-  void goodbye_to(const room::Member& member, const FrameRef& frame);
+  void regroup(const room::Member& member);
   [[nodiscard]] std::size_t release_run(std::size_t first);
   void release_one(const Held& held);
-  /// Calls `at_home()` when there are members at home, and `away(core, outlet)` for each other core
-  /// that has any.
-  template <class AtHome, class Away>
-  void on_every_core(AtHome&& at_home, Away&& away);
+  /// Calls `visit(destination)` for each core that `to` may be on.
+  template <class Visit>
+  void for_each_core_of(Recipients to, Visit&& visit);
 
   CoreContext& context_;
-  FanOut& fan_out_;
-  std::uint32_t core_;
-  const Outlets& outlets_;
+  const Destinations& destinations_;
   HomeRoom* home_ = nullptr;
   room::Room* room_ = nullptr;
   Instant began_{};
   UnixNanoseconds unix_now_ = 0;
   std::uint64_t sequence_before_ = 0;
   std::uint64_t position_before_ = 0;
+  std::uint64_t group_changes_before_ = 0;
   Nanoseconds spent_{};
   Nanoseconds spent_distributing_{};
   std::vector<Held> held_;

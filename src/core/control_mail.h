@@ -68,10 +68,14 @@ struct RoomFailed {
 struct RoomSaved {
   std::unique_ptr<SavedRoom> room;
 };
+/// The room's simulation wants it to be closed; its ticks have ended.
+struct RoomEnds {
+  room::RoomId room{};
+};
 /// A Reconfigure holds.
 struct Reconfigured {};
 using CoreToControl =
-    std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomSaved, Reconfigured>;
+    std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds, RoomSaved, Reconfigured>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

@@ -47,7 +47,7 @@ Core::Core(const CoreWiring& wiring)
           context_, wiring.index, wiring.peers, rooms_, fan_out_,
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
-      broadcast_(context_, fan_out_, wiring.index, post_.outlets()),
+      broadcast_(context_, post_.destinations()),
       ticks_(context_, broadcast_, sessions_),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
@@ -75,9 +75,12 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
       room::RoomLimits{.cores = cores,
                        .members_max = options.members_max,
                        .inbox_inputs_max = options.inbox_inputs_max,
-                       .inbox_bytes_max = options.inbox_bytes_max},
+                       .inbox_bytes_max = options.inbox_bytes_max,
+                       .groups_max = options.groups_max,
+                       .group_members_max = options.group_members_max},
       options.event_history, context_.clock.now(), metrics);
   room->origin = {options.simulation, options.definition};
+  room->request_fields = options.request;
   room->room.keep_away_for(context_.options.session.resume);
   if (saved != nullptr) {
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
@@ -94,10 +97,11 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
 bool Core::add_elsewhere(const ElsewhereRoom& room) {
   if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
   const Outlets& outlets = post_.outlets();
-  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, wiring_.index,
-                                         static_cast<std::uint32_t>(outlets.size()),
+  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, room.rate_hz,
+                                         wiring_.index, static_cast<std::uint32_t>(outlets.size()),
                                          *outlets[room.address.core]);
   away->branch().begin_ids_at(room.member_ids_begin);
+  away->request_fields = room.request;
   return rooms_.add_away(std::move(away), room.address);
 }
 
@@ -119,7 +123,7 @@ void Core::turn() {
   read_control_mail();
   post_.read();
   ticks_.run_due(rooms_.here());
-  report_failed_rooms();
+  report_ended_rooms();
   sessions_.run_deadlines(arrivals_.read_until(), [this](Handle handle, Session& session) {
     acceptor_.too_slow(handle, session);
   });
@@ -130,7 +134,7 @@ void Core::turn() {
   post_.flush();
   if (!sender_.busy()) ticks_.note_handed_over();
   checkpoint_due_room();
-  report_failed_rooms();
+  report_ended_rooms();
   sample_levels();
   advance_shutdown();
   context_.metrics[Count::turns].add();
@@ -376,26 +380,30 @@ void Core::act_on(const Reconfigure& mail) {
 }
 
 void Core::close_home(HomeRoom& home) {
-  const room::RoomId id = home.id();
   ticks_.close(home);
-  const ws::CloseCode code =
-      home.room.has_failed() ? ws::CloseCode::internal_error : ws::CloseCode::normal;
-  fan_out_.close_room(home.branch(), code);
-  for (const auto& outlet : post_.outlets()) {
-    if (!outlet || !home.is_spread()) continue;
-    outlet->forget(id);
-    outlet->control(RoomClosedMail{id, code});
+  if (home.room.has_failed()) {
+    broadcast_.close_room(home, ws::CloseCode::internal_error, "the room has failed");
+  } else {
+    broadcast_.close_room(home, ws::CloseCode::normal,
+                          home.room.wants_to_close().value_or("the room is closed"));
   }
 }
 
-// Its members are ended when the control thread has the room closed, which also tells other cores.
-void Core::report_failed_rooms() {
+// The members of such rooms are ended when the control thread has the room closed, which also tells
+// other cores.
+void Core::report_ended_rooms() {
   for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
+  for (const room::RoomId room : ticks_.take_ended()) untold_ends_.push_back(room);
   // Half of the mailbox is for what else is to be said.
-  while (!untold_failures_.empty() && wiring_.to_control.pushed() - wiring_.to_control.consumed() <
-                                          wiring_.to_control.capacity() / 2) {
+  const auto has_room = [&] {
+    return wiring_.to_control.pushed() - wiring_.to_control.consumed() <
+           wiring_.to_control.capacity() / 2;
+  };
+  for (; !untold_failures_.empty() && has_room(); untold_failures_.pop_back()) {
     post(RoomFailed{std::move(untold_failures_.back())});
-    untold_failures_.pop_back();
+  }
+  for (; !untold_ends_.empty() && has_room(); untold_ends_.pop_back()) {
+    post(RoomEnds{untold_ends_.back()});
   }
 }
 
@@ -485,7 +493,7 @@ void Core::advance_shutdown() {
     sample_levels();
     last_word_ = save_rooms();
   }
-  report_failed_rooms();
+  report_ended_rooms();
   done_ = try_post(*last_word_);
 }
 

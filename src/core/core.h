@@ -99,7 +99,7 @@ class Core {
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
-  void report_failed_rooms();
+  void report_ended_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
   void begin_checkpoints();
@@ -136,6 +136,7 @@ class Core {
   Checkpoints checkpoints_;
   Instant checkpoint_not_before_{};
   std::size_t checkpoint_mail_ = 0;  ///< of to_control: which one the newest was
+  std::vector<room::RoomId> untold_ends_;
   Instant sample_at_{};
   Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};

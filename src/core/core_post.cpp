@@ -26,6 +26,14 @@ CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const Cor
     others_writing_ += other ? 1 : 0;
   }
   if (outlets_.empty()) outlets_.emplace_back();  // alone
+  for (std::uint32_t index = 0; index < outlets_.size(); ++index) {
+    if (outlets_[index]) {
+      others_.push_back(std::make_unique<OtherCore>(index, *outlets_[index]));
+      destinations_.push_back(others_.back().get());
+    } else {
+      destinations_.push_back(&fan_out);
+    }
+  }
 }
 
 // As much as a mailbox holds: a core that writes faster than this one reads can't keep it here.
@@ -67,10 +75,10 @@ bool CorePost::is_over() {
 }
 
 FrameRef CorePost::copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick,
-                        Instant made) {
+                        Instant made, std::uint8_t stream) {
   if (loan.empty()) return {};
   const FrameCharge charge(context_.frames, room.frame_account);
-  FrameRef frame = context_.encoder.copy(context_.frames, loan, use, tick, made);
+  FrameRef frame = context_.encoder.copy(context_.frames, loan, use, tick, made, stream);
   if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
   return frame;
 }
@@ -89,14 +97,20 @@ void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
   room->heard_of(mail.tick);
-  const FrameRef frame = copy(*room, mail.frame, FrameUse::latest, mail.tick, mail.made);
+  if (!room->branch().has_any_of(mail.to)) return;
+  const FrameRef frame =
+      copy(*room, mail.frame, FrameUse::latest, mail.tick, mail.made, mail.stream);
   if (frame) fan_out_.snapshot(*room, mail.to, frame);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
-  if (room == nullptr) return;
-  fan_out_.event(room->branch(), mail.to, copy(*room, mail.frame, FrameUse::reliable));
+  if (room == nullptr || !room->branch().has_any_of(mail.to)) return;
+  fan_out_.event(*room, mail.to, copy(*room, mail.frame, FrameUse::reliable));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const GroupMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.group_changed(*room, mail.change);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {
@@ -115,59 +129,66 @@ void CorePost::act_on(std::uint32_t /*from*/, const FullStateMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const GoodbyeMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  fan_out_.goodbye(room->branch(), mail.member, copy(*room, mail.frame, FrameUse::control),
-                   mail.code, mail.reason);
+  fan_out_.goodbye(*room, mail.seat, copy(*room, mail.frame, FrameUse::control), mail.code,
+                   mail.reason);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MalformedMail& mail) {
-  if (AwayRoom* room = rooms_.away(mail.room))
-    fan_out_.malformed_input(room->branch(), mail.member);
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.malformed_input(*room, mail.seat);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const InputDroppedMail& mail) {
-  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.dropped_input(room->branch(), mail.member);
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.dropped_input(*room, mail.seat);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const CutOffMail& mail) {
-  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(room->branch(), mail.newest);
+  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.cut_off(*room, mail.newest);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const AcknowledgementsWantedMail& mail) {
+  if (AwayRoom* room = rooms_.away(mail.room)) room->tell_acknowledgements();
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) {
-    fan_out_.close_room(room->branch(), mail.code);
+    fan_out_.close_room(*room, copy(*room, mail.frame, FrameUse::control), mail.code);
     rooms_.remove(mail.room);
   }
   closed_(mail.room);
 }
 
-void CorePost::act_on(std::uint32_t from, const JoinMail& mail) {
+void CorePost::act_on(std::uint32_t from, JoinMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);
   if (home == nullptr) return;
-  if (home->admit_to(mail.member, from, mail.claim)) return;
-  FrameRef goodbye =
-      context_.encoder.close(context_.frames, ws::CloseCode::try_again_later, "the room is full");
-  const Loan loan = goodbye ? goodbye.bytes() : Loan{};
-  outlets_[from]->reliable(mail.room, mail.member,
-                           GoodbyeMail{mail.room, mail.member, ws::CloseCode::try_again_later,
-                                       LeaveReason::disconnected, loan},
-                           std::move(goodbye));
+  if (home->admit_to(mail.seat, from, std::move(*mail.request), mail.claim)) return;
+  destinations_[from]->goodbye(
+      *home, mail.seat,
+      context_.encoder.close(context_.frames, ws::CloseCode::try_again_later, "the room is full"),
+      ws::CloseCode::try_again_later, LeaveReason::disconnected);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const WelcomeSeenMail& mail) {
-  if (HomeRoom* home = rooms_.home(mail.room)) home->room.welcome_seen(mail.member);
+  if (HomeRoom* home = rooms_.home(mail.room)) home->room.welcome_seen(mail.seat);
 }
 
 // One for whom the room was full was never there, and another session may have its place.
 void CorePost::act_on(std::uint32_t /*from*/, const LeaveMail& mail) {
-  if (HomeRoom* home = rooms_.home(mail.room)) home->room.depart(mail.member, mail.reason);
+  if (HomeRoom* home = rooms_.home(mail.room)) home->depart_elsewhere(mail.seat, mail.reason);
 }
 
 void CorePost::act_on(std::uint32_t from, const InputMail& mail) {
   HomeRoom* home = rooms_.home(mail.room);
-  if (home == nullptr || !home->room.has(mail.member)) return;
-  if (home->room.input(mail.member, mail.payload, mail.type)) return;
+  if (home == nullptr || !home->room.has(mail.seat)) return;
+  if (home->room.input(mail.seat, mail.payload, mail.type)) return;
   context_.metrics[Count::inputs_inbox_full].add();
-  outlets_[from]->droppable(InputDroppedMail{mail.room, mail.member});
+  destinations_[from]->dropped_input(*home, mail.seat);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const AcknowledgedMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home != nullptr && home->room.has(mail.seat)) {
+    home->hear_acknowledged(mail.seat, mail.tick);
+  }
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const EndingMail& /*mail*/) {

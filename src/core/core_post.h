@@ -4,8 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
+#include <vector>
 
+#include "core/destination.h"
+#include "core/other_core.h"
 #include "core/outlet.h"
 #include "core/peer_mail.h"
 #include "session/core_context.h"
@@ -26,6 +30,8 @@ class CorePost {
            std::function<void(room::RoomId)> closed);
 
   [[nodiscard]] const Outlets& outlets() const { return outlets_; }
+  /// `fan_out` for this core, mail for the others.
+  [[nodiscard]] const Destinations& destinations() const { return destinations_; }
 
   /// Acts on the mail that has come.
   void read();
@@ -48,18 +54,21 @@ class CorePost {
   void act_on(std::uint32_t from, const WelcomeMail& mail);
   void act_on(std::uint32_t from, const FullStateMail& mail);
   void act_on(std::uint32_t from, const GoodbyeMail& mail);
+  void act_on(std::uint32_t from, const GroupMail& mail);
   void act_on(std::uint32_t from, const MalformedMail& mail);
   void act_on(std::uint32_t from, const InputDroppedMail& mail);
   void act_on(std::uint32_t from, const CutOffMail& mail);
+  void act_on(std::uint32_t from, const AcknowledgementsWantedMail& mail);
   void act_on(std::uint32_t from, const RoomClosedMail& mail);
-  void act_on(std::uint32_t from, const JoinMail& mail);
+  void act_on(std::uint32_t from, JoinMail& mail);
   void act_on(std::uint32_t from, const WelcomeSeenMail& mail);
   void act_on(std::uint32_t from, const LeaveMail& mail);
   void act_on(std::uint32_t from, const InputMail& mail);
+  void act_on(std::uint32_t from, const AcknowledgedMail& mail);
   void act_on(std::uint32_t from, const EndingMail& mail);
   /// This core's own copy; empty for an empty loan, and when frame memory has run out.
   [[nodiscard]] FrameRef copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick = 0,
-                              Instant made = {});
+                              Instant made = {}, std::uint8_t stream = 0);
 
   CoreContext& context_;
   std::span<const CorePeer> peers_;
@@ -68,6 +77,8 @@ class CorePost {
   std::function<void(ConnectionMoved&)> moved_;
   std::function<void(room::RoomId)> closed_;
   Outlets outlets_;
+  std::vector<std::unique_ptr<OtherCore>> others_;
+  Destinations destinations_;
   std::uint32_t others_writing_ = 0;
   bool ended_ = false;
 };

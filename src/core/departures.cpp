@@ -77,11 +77,10 @@ void Departures::say_going_away(Handle handle, Session& session) {
   const auto window_left = std::max(Nanoseconds(0), window_until_ - context_.now);
   const auto delay = static_cast<std::uint64_t>(window_left / std::chrono::milliseconds(1)) +
                      context_.prng.below(delay_max + 1);
-  auto buffer = wire::encode(context_.frames, FrameUse::control,
-                             wire::GoingAway{static_cast<std::uint32_t>(delay)});
-  if (!buffer) return;  // the close frame says the same, without the hint
+  // Without memory for it the close frame says the same, but for the hint.
   static_cast<void>(queue_.put_reliable(
-      handle, session, context_.encoder.seal(std::move(*buffer), ws::Opcode::binary)));
+      handle, session,
+      context_.frame_of(FrameUse::control, wire::GoingAway{static_cast<std::uint32_t>(delay)})));
 }
 
 }  // namespace ringcast::server

@@ -11,16 +11,6 @@ namespace ringcast::server {
 
 using observe::Count;
 
-namespace {
-
-void trace_broadcast(LocalRoom& room, std::uint64_t replaced, std::uint64_t dropped) {
-  const std::uint64_t recipients = room.branch().members().size();
-  RINGCAST_PROBE(broadcast, room.name(), recipients, recipients - replaced - dropped, replaced,
-                 dropped);
-}
-
-}  // namespace
-
 FanOut::FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
     : context_(context), sessions_(sessions), queue_(queue), answers_(answers) {
   overflowed_.reserve(context.options.slots());
@@ -45,29 +35,24 @@ void FanOut::close_overflowed() {
   overflowed_.clear();
 }
 
-void FanOut::snapshot(LocalRoom& room, MemberId to, const FrameRef& frame) {
-  const room::Branch& branch = room.branch();
-  if (to != everyone) {
-    latest_to(branch.find(to), frame);
-    return;
-  }
-  const bool traced = RINGCAST_PROBE_IS_ON(broadcast);
+void FanOut::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  const bool traced = to == everyone && RINGCAST_PROBE_IS_ON(broadcast);
   const auto counted = [&](Count count) { return traced ? context_.metrics[count].value() : 0; };
-  const std::uint64_t replaced = counted(Count::frames_replaced_latest);
-  const std::uint64_t dropped = counted(Count::frames_dropped_latest);
-  for (const room::Branch::Member& member : branch.members()) latest_to(member.session, frame);
+  const std::uint64_t replaced_before = counted(Count::frames_replaced_latest);
+  const std::uint64_t dropped_before = counted(Count::frames_dropped_latest);
+  room.branch().for_each_welcomed_by(frame.tick(), to,
+                                     [&](Handle session) { latest_to(session, frame); });
   if (traced) {
-    trace_broadcast(room, counted(Count::frames_replaced_latest) - replaced,
-                    counted(Count::frames_dropped_latest) - dropped);
+    const std::uint64_t replaced = counted(Count::frames_replaced_latest) - replaced_before;
+    const std::uint64_t dropped = counted(Count::frames_dropped_latest) - dropped_before;
+    const std::uint64_t recipients = room.branch().members().size();
+    RINGCAST_PROBE(broadcast, room.name(), recipients, recipients - replaced - dropped, replaced,
+                   dropped);
   }
 }
 
-void FanOut::event(const room::Branch& branch, MemberId to, const FrameRef& frame) {
-  if (to != everyone) {
-    reliable_to(branch.find(to), frame);
-  } else {
-    for (const room::Branch::Member& member : branch.members()) reliable_to(member.session, frame);
-  }
+void FanOut::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  room.branch().for_each(to, [&](Handle session) { reliable_to(session, frame); });
   close_overflowed();
 }
 
@@ -85,12 +70,8 @@ void FanOut::welcome(LocalRoom& room, const room::Welcomed& welcomed, const Fram
   if (session != nullptr) {
     session->welcome();
     if (const auto ping = std::exchange(session->early_ping, std::nullopt)) {
-      auto buffer = wire::encode(
-          context_.frames, FrameUse::reliable,
-          wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
-      FrameRef pong;
-      if (buffer) pong = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-      reliable_to(handle, pong);
+      const auto now = static_cast<std::uint64_t>(context_.clock.unix_now());
+      reliable_to(handle, context_.frame_of(FrameUse::reliable, wire::Pong{ping->sent_ns, now}));
     }
   }
   close_overflowed();
@@ -108,40 +89,48 @@ void FanOut::full_state(LocalRoom& room, const FrameRef& frame) {
   close_overflowed();
 }
 
-void FanOut::goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
+void FanOut::goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame,
                      ws::CloseCode code, LeaveReason reason) {
-  sessions_.close_with(branch.find(member), close_frame, code, Farewell::after_reliable, reason);
+  sessions_.close_with(room.branch().find(seat), close_frame, code, Farewell::after_reliable,
+                       reason);
 }
 
-void FanOut::malformed_input(const room::Branch& branch, MemberId member) {
+void FanOut::group_changed(LocalRoom& room, const room::GroupChange& change) {
+  room.branch().act_on(change);
+}
+
+void FanOut::malformed_input(LocalRoom& room, MemberId seat) {
   context_.metrics[Count::messages_malformed].add();
-  sessions_.fail(branch.find(member), ws::CloseCode::invalid_payload,
+  sessions_.fail(room.branch().find(seat), ws::CloseCode::invalid_payload,
                  "the simulation could not read the input");
 }
 
-void FanOut::dropped_input(const room::Branch& branch, MemberId member) {
-  const Handle handle = branch.find(member);
+void FanOut::dropped_input(LocalRoom& room, MemberId seat) {
+  const Handle handle = room.branch().find(seat);
   Session* session = sessions_.find(handle);
   if (session != nullptr && session->is_open()) answers_.inbox_full(handle, *session);
 }
 
-void FanOut::cut_off(const room::Branch& branch, MemberId newest) {
-  branch.for_each_admitted([&](const room::Branch::Member& member) {
+std::optional<std::uint64_t> FanOut::acknowledged_tick(LocalRoom& room, MemberId seat) {
+  const Session* session = sessions_.find(room.branch().find(seat));
+  if (session == nullptr || session->acknowledgement.acknowledged() == 0) return std::nullopt;
+  return session->acknowledgement.acknowledged();
+}
+
+void FanOut::cut_off(LocalRoom& room, MemberId newest) {
+  room.branch().for_each_admitted([&](const room::Branch::Member& member) {
     if (member.id <= newest) overflowed_.push_back(member.session);
   });
   close_overflowed();
 }
 
-void FanOut::close_room(const room::Branch& branch, ws::CloseCode code) {
+void FanOut::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
   std::vector<Handle> leaving;
-  leaving.reserve(branch.admitted());
-  branch.for_each_admitted(
+  leaving.reserve(room.branch().admitted());
+  room.branch().for_each_admitted(
       [&](const room::Branch::Member& member) { leaving.push_back(member.session); });
-  const FrameRef goodbye = context_.encoder.close(
-      context_.frames, code,
-      code == ws::CloseCode::normal ? "the room is closed" : "the room has failed");
   for (const Handle handle : leaving) {
-    sessions_.close_with(handle, goodbye, code, Farewell::after_reliable, LeaveReason::ended);
+    sessions_.close_with(handle, close_frame, code, Farewell::after_reliable, LeaveReason::ended);
   }
 }
 

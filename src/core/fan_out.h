@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/frame.h"
-#include "room/branch.h"
+#include "core/destination.h"
 #include "session/core_context.h"
 #include "session/local_room.h"
 #include "session/session.h"
@@ -19,26 +20,24 @@ class Answers;
 class SendQueue;
 class Sessions;
 
-class FanOut {
+class FanOut final : public Destination {
  public:
   FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
 
-  // Members go by their seats (room::Member). `to` is a member or everyone. An empty frame of an
-  // event is one that there was no memory for: who should have had it is disconnected.
-  void snapshot(LocalRoom& room, MemberId to, const FrameRef& frame);
-  void event(const room::Branch& branch, MemberId to, const FrameRef& frame);
-  /// `frame` may be empty where a room says no welcome (Encoding::raw).
-  void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame);
-  void full_state(LocalRoom& room, const FrameRef& frame);
-  void goodbye(const room::Branch& branch, MemberId member, const FrameRef& close_frame,
-               ws::CloseCode code, LeaveReason reason);
-  void malformed_input(const room::Branch& branch, MemberId member);
-  /// An input of the member's found the inbox at the room's home full.
-  void dropped_input(const room::Branch& branch, MemberId member);
+  void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) override;
+  void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
+  void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
+  void full_state(LocalRoom& room, const FrameRef& frame) override;
+  void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,
+               LeaveReason reason) override;
+  void group_changed(LocalRoom& room, const room::GroupChange& change) override;
+  void malformed_input(LocalRoom& room, MemberId seat) override;
+  void dropped_input(LocalRoom& room, MemberId seat) override;
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged_tick(LocalRoom& room,
+                                                               MemberId seat) override;
+  void close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) override;
   /// Disconnects all who asked to join up to `newest`.
-  void cut_off(const room::Branch& branch, MemberId newest);
-  /// Ends the sessions of all who were admitted, behind what was sent to them.
-  void close_room(const room::Branch& branch, ws::CloseCode code);
+  void cut_off(LocalRoom& room, MemberId newest);
 
  private:
   void latest_to(Handle handle, const FrameRef& frame);

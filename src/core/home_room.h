@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "room/event_history.h"
 #include "room/room.h"
 #include "session/local_room.h"
+#include "session/notices.h"
 
 namespace ringcast::server {
 
@@ -26,28 +28,30 @@ class HomeRoom final : public LocalRoom {
         newest(limits.cores),
         history(history_limits),
         secrets_(draw_resume_secrets()),
+        asked_(limits.cores),
         core_(core),
         spread_(spread) {
     if (secrets_) this->room.set_run(secrets_->run);
   }
 
   [[nodiscard]] bool is_spread() const { return spread_; }
+  [[nodiscard]] std::uint32_t core() const { return core_; }
 
   [[nodiscard]] std::uint64_t tick_number() const override { return room.tick_number(); }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session,
+  [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest request,
                                               const std::optional<ResumeClaim>& claim) override {
     const MemberId seat = branch().admit(session);
-    if (admit_to(seat, core_, claim)) return seat;
+    if (admit_to(seat, core_, std::move(request), claim)) return seat;
     branch().remove(seat);
     return std::nullopt;
   }
   /// The same for a session on any core, which has given it `seat`. False when the room is full.
-  [[nodiscard]] bool admit_to(MemberId seat, std::uint32_t core,
+  [[nodiscard]] bool admit_to(MemberId seat, std::uint32_t core, room::JoinRequest request,
                               const std::optional<ResumeClaim>& claim) {
     newest[core] = seat;
-    if (claim && resumes(*claim, seat, core)) return true;
+    if (claim && resumes(*claim, seat, core, request)) return true;
     if (!room.has_place()) return false;
-    room.admit(seat, core);
+    room.admit(seat, core, std::move(request));
     return true;
   }
   /// What the member is to come back with; nothing where it may not.
@@ -56,6 +60,22 @@ class HomeRoom final : public LocalRoom {
     return make_resume_token(secrets_->key, name(), ticket);
   }
   [[nodiscard]] ResumeKey resume_key() const { return secrets_ ? secrets_->key : ResumeKey{}; }
+  [[nodiscard]] std::optional<std::uint64_t> heard_acknowledged(MemberId seat) const override {
+    const auto found = acknowledged_.find(seat);
+    if (found == acknowledged_.end()) return std::nullopt;
+    return found->second;
+  }
+  [[nodiscard]] bool begin_to_ask(std::uint32_t core) override {
+    return std::exchange(asked_[core], std::uint8_t{1}) == 0;
+  }
+  /// Another core's member, which is in the room, has acknowledged the tick.
+  void hear_acknowledged(MemberId seat, std::uint64_t tick) { acknowledged_[seat] = tick; }
+  /// Another core's session is gone.
+  void depart_elsewhere(MemberId seat, LeaveReason reason) {
+    acknowledged_.erase(seat);
+    room.depart(seat, reason);
+  }
+  [[nodiscard]] MemberId newest_of(std::uint32_t core) const override { return newest[core]; }
   /// Before its first tick: goes on from where another server left off, whose members may come back
   /// until `until`.
   void resume(const SavedRoom& saved, Instant until) {
@@ -99,6 +119,7 @@ class HomeRoom final : public LocalRoom {
   Instant tick_began{};
   RoomOrigin origin;
   bool was_saved = false;     ///< by a checkpoint
+  Notices::OfRoom notices;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
   OverrunBudget overrun_budget;
 
@@ -108,7 +129,8 @@ class HomeRoom final : public LocalRoom {
     for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
     return end;
   }
-  [[nodiscard]] bool resumes(const ResumeClaim& claim, MemberId seat, std::uint32_t core) {
+  [[nodiscard]] bool resumes(const ResumeClaim& claim, MemberId seat, std::uint32_t core,
+                             const room::JoinRequest& request) {
     observe::RoomMetrics& metrics = room.metrics();
     const auto ticket =
         secrets_ ? read_resume_token(secrets_->key, name(), claim.token) : std::nullopt;
@@ -116,7 +138,7 @@ class HomeRoom final : public LocalRoom {
       metrics.resumes_refused_invalid.add();
       return false;
     }
-    switch (room.readmit(*ticket, seat, core, claim.seen_event)) {
+    switch (room.readmit(*ticket, seat, core, claim.seen_event, request)) {
       case room::Resumption::resumed:
         metrics.resumed.add();
         return true;
@@ -131,6 +153,8 @@ class HomeRoom final : public LocalRoom {
   }
 
   std::optional<ResumeSecrets> secrets_;
+  std::unordered_map<MemberId, std::uint64_t> acknowledged_;  ///< by seats, on other cores
+  std::vector<std::uint8_t> asked_;                           ///< by core
   std::uint32_t core_;
   bool spread_;
 };

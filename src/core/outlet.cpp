@@ -1,6 +1,7 @@
 #include "core/outlet.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "observe/probes.h"
@@ -29,12 +30,14 @@ bool Outlet::push(PeerMail& mail, FrameRef& frame) {
   const std::size_t index = queue_.pushed();
   if (!queue_.push(std::move(mail))) return false;
   put_since_flush_ = true;
-  // There is room: it holds as many as the mailbox, and what the reader let go of is out of it.
-  if (frame) {
-    if (lent_.full()) take_back();
-    static_cast<void>(lent_.push({index, std::move(frame)}));
-  }
+  if (frame) lend(index, std::move(frame));
   return true;
+}
+
+// There is room: it holds as many as the mailbox, and what the reader let go of is out of it.
+void Outlet::lend(std::size_t index, Lending memory) {
+  if (lent_.full()) take_back();
+  static_cast<void>(lent_.push({index, std::move(memory)}));
 }
 
 void Outlet::put(PeerMail&& mail, FrameRef&& frame, room::RoomId room,
@@ -66,39 +69,52 @@ void Outlet::cut_off(room::RoomId room, MemberId newest) {
   waiting_.push_back({CutOffMail{room, newest}, {}, room, true});
 }
 
-Outlet::Latest& Outlet::latest_of(room::RoomId room) {
-  const auto found =
-      std::ranges::find(latest_, room, [](const Latest& latest) { return latest.mail.room; });
-  if (found != latest_.end()) return *found;
-  Latest& added = latest_.emplace_back();
-  added.mail.room = room;
+Outlet::Lane& Outlet::lane_of(room::RoomId room, std::uint8_t stream) {
+  const auto is_it = [&](const Lane& lane) { return lane.room == room && lane.stream == stream; };
+  const auto found = std::ranges::find_if(lanes_, is_it);
+  if (found != lanes_.end()) return *found;
+  Lane& added = lanes_.emplace_back();
+  added.room = room;
+  added.stream = stream;
   return added;
 }
 
 void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
   if (ended_) return;
-  if (mail.to != everyone) {
-    // To one member: goes while there is room; what its next one says makes up for it.
-    PeerMail its_mail(mail);
-    if (!waiting_.empty() || !push(its_mail, frame)) {
-      context_.metrics[Count::mailbox_full].add();
-      RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
-      context_.metrics[Count::frames_dropped_latest].add();
-    }
-    return;
+  Lane& lane = lane_of(mail.room, mail.stream);
+  if (mail.to == everyone) {
+    context_.metrics[Count::snapshots_replaced_between_cores].add(lane.waiting.size());
+    lane.waiting.clear();
+    lane.sorted_out = 0;
   }
-  Latest& latest = latest_of(mail.room);
-  if (latest.frame) context_.metrics[Count::snapshots_replaced_between_cores].add();
-  latest.mail = mail;
-  latest.frame = std::move(frame);
+  lane.waiting.push_back({mail, std::move(frame)});
+  // Looked for now and then, since for every one it would be the square of the recipients.
+  constexpr std::size_t few = 64;
+  if (lane.waiting.size() > std::max(few, 2 * lane.sorted_out)) sort_out(lane);
 }
 
-void Outlet::drop_snapshot(room::RoomId room) {
-  latest_of(room).frame.reset();
+// Of those to the same recipients the last one stays, where it is.
+void Outlet::sort_out(Lane& lane) {
+  std::vector<Snapshot>& waiting = lane.waiting;
+  const auto key = [](const Recipients& to) {
+    return std::pair(to.kind(), std::to_underlying(to.member()));
+  };
+  std::vector<std::size_t> order(waiting.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return key(waiting[at].mail.to); });
+  for (std::size_t at = 0; at + 1 < order.size(); ++at) {
+    if (waiting[order[at]].mail.to == waiting[order[at + 1]].mail.to) {
+      waiting[order[at]].frame.reset();
+    }
+  }
+  const std::size_t replaced =
+      std::erase_if(waiting, [](const Snapshot& snapshot) { return !snapshot.frame; });
+  context_.metrics[Count::snapshots_replaced_between_cores].add(replaced);
+  lane.sorted_out = waiting.size();
 }
 
 void Outlet::forget(room::RoomId room) {
-  std::erase_if(latest_, [&](const Latest& latest) { return latest.mail.room == room; });
+  std::erase_if(lanes_, [&](const Lane& lane) { return lane.room == room; });
 }
 
 bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
@@ -114,18 +130,20 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
     return false;
   }
   std::ranges::copy(payload, buffer->bytes().begin());
-  FrameRef frame = FrameSeal::seal(std::move(*buffer));
-  RINGCAST_PROBE(frame_made, frame.identity(), frame.bytes().size());
-  mail.payload = frame.bytes();
-  PeerMail its_mail(mail);
-  return push(its_mail, frame);
+  RINGCAST_PROBE(frame_made, buffer->identity(), buffer->bytes().size());
+  mail.payload = buffer->bytes();
+  const std::size_t index = queue_.pushed();
+  if (!queue_.push(PeerMail(mail))) return false;
+  put_since_flush_ = true;
+  lend(index, std::move(*buffer));
+  return true;
 }
 
-void Outlet::droppable(PeerMail mail) {
-  if (ended_ || !waiting_.empty()) return;
-  if (queue_.pushed() - queue_.consumed() >= queue_.capacity() / 2) return;
+bool Outlet::droppable(PeerMail mail) {
+  if (ended_ || !waiting_.empty()) return false;
+  if (queue_.pushed() - queue_.consumed() >= queue_.capacity() / 2) return false;
   FrameRef none;
-  static_cast<void>(push(mail, none));
+  return push(mail, none);
 }
 
 bool Outlet::flush() {
@@ -137,18 +155,27 @@ bool Outlet::flush() {
     waiting_.pop_front();
   }
   if (waiting_.empty()) {
-    for (Latest& latest : latest_) {
-      if (!latest.frame || queue_.consumed() < latest.in_mailbox) continue;
-      PeerMail mail(latest.mail);
-      if (!push(mail, latest.frame)) {
-        context_.metrics[Count::mailbox_full].add();
-        RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
-        break;
-      }
-      latest.in_mailbox = queue_.pushed();
-    }
+    for (Lane& lane : lanes_) flush(lane);
   }
   return std::exchange(put_since_flush_, false);
+}
+
+void Outlet::flush(Lane& lane) {
+  if (lane.waiting.empty() || queue_.consumed() < lane.in_mailbox) return;
+  std::size_t gone = 0;
+  for (Snapshot& snapshot : lane.waiting) {
+    PeerMail mail(snapshot.mail);
+    if (!push(mail, snapshot.frame)) {
+      context_.metrics[Count::mailbox_full].add();
+      RINGCAST_PROBE(mailbox_full, 1, waiting_.size());
+      break;
+    }
+    ++gone;
+  }
+  lane.waiting.erase(lane.waiting.begin(),
+                     lane.waiting.begin() + static_cast<std::ptrdiff_t>(gone));
+  lane.sorted_out = 0;
+  if (lane.waiting.empty()) lane.in_mailbox = queue_.pushed();
 }
 
 void Outlet::take_back() {

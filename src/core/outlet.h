@@ -1,14 +1,16 @@
 // What a core has for one other core: the mailbox, and what waits while the mailbox is full. Each
 // class of mail has its own answer to that (design decision 6):
-// - a snapshot to everyone is replaced by the next one. At most one of a room is in the mailbox and
-//   one waits, so a core that lags is never more than that behind;
+// - a snapshot is replaced by the next one of its stream to the same recipients, and one to
+// everyone
+//   replaces all of its stream. Of a stream at most one round is in the mailbox and one waits, so a
+//   core that lags is never more than that behind;
 // - events, welcomes and goodbyes wait in order. When too many do, the room's are given up and a
 //   CutOffMail takes their place: nobody sees a gap;
 // - joins, leaves and moved connections wait in order, always: who makes one asks has_room() first,
 //   and each session's leave is reserved by its join;
 // - inputs are refused, and the sender is told;
 // - that an input was dropped at the room's home is not told.
-// Frames stay held until the reader has let go of the mail that lends them.
+// What a mail lends stays held until the reader has let go of the mail.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/frame.h"
@@ -37,10 +40,12 @@ class Outlet {
   /// Joins, leaves and moved connections may come.
   [[nodiscard]] bool has_room() const { return waiting_.size() < controls_max_ / 2; }
   /// A join, leave, moved connection, or the end: never refused.
-  void control(PeerMail mail) { put(std::move(mail), {}, {}, {}); }
+  void control(PeerMail mail, FrameRef frame = {}) {
+    put(std::move(mail), std::move(frame), {}, {});
+  }
   /// The last: what waits still goes, snapshots don't, and what comes afterwards means nothing.
   void end() {
-    latest_.clear();
+    lanes_.clear();
     control(EndingMail{});
     ended_ = true;
   }
@@ -48,12 +53,10 @@ class Outlet {
   /// alone. `newest` is the member of that core who asked to join last.
   void reliable(room::RoomId room, MemberId newest, PeerMail mail, FrameRef frame);
   void snapshot(const SnapshotMail& mail, FrameRef frame);
-  /// A snapshot that waits is older than what newcomers are about to get.
-  void drop_snapshot(room::RoomId room);
   /// The room is gone: the place of its snapshots is free again.
   void forget(room::RoomId room);
-  /// Goes while the mailbox is at most half full, and is lost otherwise.
-  void droppable(PeerMail mail);
+  /// Goes while the mailbox is at most half full, and is lost otherwise: then it says false.
+  bool droppable(PeerMail mail);
   /// False when the mailbox is full.
   [[nodiscard]] bool input(InputMail mail, std::span<const std::byte> payload);
 
@@ -66,6 +69,8 @@ class Outlet {
   [[nodiscard]] bool is_quiet();
 
  private:
+  /// The memory that a mail lends: a frame's, or that of bytes which are none.
+  using Lending = std::variant<FrameRef, FrameBuffer>;
   struct Waiting {
     PeerMail mail;
     FrameRef frame;
@@ -74,20 +79,30 @@ class Outlet {
   };
   struct Lent {
     std::size_t index;  ///< of its mail: back once the queue has consumed more
-    FrameRef frame;
+    Lending memory;
   };
-  struct Latest {
+  struct Snapshot {
     SnapshotMail mail;
     FrameRef frame;
+  };
+  /// A room's stream.
+  struct Lane {
+    room::RoomId room{};
+    std::uint8_t stream = 0;
+    std::vector<Snapshot> waiting;  ///< in the order in which they were sent
+    std::size_t sorted_out = 0;  ///< so many were left when the replaced ones were last taken out
     std::size_t in_mailbox = 0;  ///< the queue's count behind the last one put
   };
 
   void put(PeerMail&& mail, FrameRef&& frame, room::RoomId room, std::optional<MemberId> newest);
   /// Moves from both when there is room, and from neither when there is not.
   [[nodiscard]] bool push(PeerMail& mail, FrameRef& frame);
+  void lend(std::size_t index, Lending memory);
   void cut_off(room::RoomId room, MemberId newest);
   void take_back();
-  [[nodiscard]] Latest& latest_of(room::RoomId room);
+  [[nodiscard]] Lane& lane_of(room::RoomId room, std::uint8_t stream);
+  void sort_out(Lane& lane);
+  void flush(Lane& lane);
 
   CoreContext& context_;
   PeerQueue& queue_;
@@ -95,7 +110,7 @@ class Outlet {
   std::deque<Waiting> waiting_;
   std::size_t reliable_waiting_ = 0;
   FixedQueue<Lent> lent_;
-  std::vector<Latest> latest_;  ///< one a room
+  std::vector<Lane> lanes_;
   bool put_since_flush_ = false;
   bool ended_ = false;
 };

@@ -16,6 +16,8 @@
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
 #include "room/branch.h"
+#include "room/groups.h"
+#include "room/join_request.h"
 #include "room/room_directory.h"
 #include "session/address_limits.h"
 #include "session/resume_token.h"
@@ -40,18 +42,23 @@ struct ConnectionMoved {
 // From a room's home core to a core that members of it are on, which makes one copy of each frame
 // and hands it to its own members. Between cores a member goes by its seat (room::Member).
 
-/// `to`: a member, or everyone.
 struct SnapshotMail {
   room::RoomId room{};
-  MemberId to{};
+  Recipients to;
   std::uint64_t tick = 0;
   Instant made{};
+  std::uint8_t stream = 0;
   Loan frame;
 };
 struct EventMail {
   room::RoomId room{};
-  MemberId to{};
+  Recipients to;
   Loan frame;
+};
+/// Who is in a group from here on.
+struct GroupMail {
+  room::RoomId room{};
+  room::GroupChange change;
 };
 /// The member's first message: from here on it is reached by what is said to everyone.
 struct WelcomeMail {
@@ -68,7 +75,7 @@ struct FullStateMail {
 /// leaves for `reason`.
 struct GoodbyeMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
   ws::CloseCode code{};
   LeaveReason reason{};
   Loan frame;
@@ -76,12 +83,12 @@ struct GoodbyeMail {
 /// The member's input could not be read.
 struct MalformedMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
 };
 /// The member's input found the inbox full: it was dropped. Lost itself when the mailbox is busy.
 struct InputDroppedMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
 };
 /// The reader has fallen behind and events were given up: every member up to `newest`, who may miss
 /// one, is disconnected with 1013. Ids of one core rise in the order of joining.
@@ -89,36 +96,47 @@ struct CutOffMail {
   room::RoomId room{};
   MemberId newest{};
 };
-/// The room is no more: its sessions end behind what was sent to them.
-/// Its sessions end with `code`.
+/// What members acknowledge is to be told from here on.
+struct AcknowledgementsWantedMail {
+  room::RoomId room{};
+};
+/// The room is no more: its sessions end behind what was sent to them. `frame` is the close frame.
 struct RoomClosedMail {
   room::RoomId room{};
   ws::CloseCode code{};
+  Loan frame;
 };
 
 // From a member's core to the room's home.
 
 struct JoinMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
+  std::unique_ptr<room::JoinRequest> request;
   std::optional<ResumeClaim> claim;
 };
 /// The member's client has shown that it has its welcome. Lost when the mailbox is busy: the ticket
 /// before the newest then stays good.
 struct WelcomeSeenMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
 };
 struct LeaveMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
   LeaveReason reason{};
 };
 struct InputMail {
   room::RoomId room{};
-  MemberId member{};
+  MemberId seat{};
   MessageType type{};
   Loan payload;
+};
+/// The member's client has seen the tick.
+struct AcknowledgedMail {
+  room::RoomId room{};
+  MemberId seat{};
+  std::uint64_t tick = 0;
 };
 
 /// The writer's last: it writes no more.
@@ -126,8 +144,9 @@ struct EndingMail {};
 
 using PeerMail =
     std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail, FullStateMail,
-                 GoodbyeMail, MalformedMail, InputDroppedMail, CutOffMail, RoomClosedMail, JoinMail,
-                 WelcomeSeenMail, LeaveMail, InputMail>;
+                 GoodbyeMail, GroupMail, MalformedMail, InputDroppedMail, CutOffMail,
+                 AcknowledgementsWantedMail, RoomClosedMail, JoinMail, WelcomeSeenMail, LeaveMail,
+                 InputMail, AcknowledgedMail>;
 using PeerQueue = SpscQueue<PeerMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

@@ -110,7 +110,10 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   const bool ended = guarded(home, [&] { home.room.tick(began, broadcast_); });
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
   if (more != 0) note_overrun(home, due, more);
-  if (ended) sessions_.close_answered(home);
+  if (ended) {
+    sessions_.close_answered(home);
+    if (home.room.wants_to_close()) ended_.push_back(home.id());
+  }
   const Nanoseconds duration = context_.clock.now() - began;
   RINGCAST_PROBE(tick_end, home.name(), home.room.tick_number(), home.room.members(), duration);
   metrics.tick_duration.record(duration);

@@ -68,6 +68,8 @@ class Ticks {
   [[nodiscard]] std::optional<SavedRoom> checkpoint(HomeRoom& room, std::uint32_t ids_until_next);
   /// The rooms that have failed since this was last asked.
   [[nodiscard]] std::vector<FailedRoom> take_failed() { return std::exchange(failed_, {}); }
+  /// Likewise those whose simulations want them closed.
+  [[nodiscard]] std::vector<room::RoomId> take_ended() { return std::exchange(ended_, {}); }
 
  private:
   /// The tick that has lately held up others.
@@ -92,6 +94,7 @@ class Ticks {
   std::vector<HomeRoom*>
       handing_over_;  ///< sends of their newest tick have not all been handed over
   std::vector<FailedRoom> failed_;
+  std::vector<room::RoomId> ended_;
   LongTick longest_lately_;
 };
 

@@ -144,7 +144,14 @@ std::string_view Client::take_message(const wire::ServerView& message, ClientEve
 
 std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, ClientEvents& events) {
   const std::uint64_t tick = snapshot.header.tick;
-  const bool rises = !newest_tick_ || tick > *newest_tick_;
+  if (snapshot.header.stream >= wire::streams) return "a stream that there is not";
+  std::optional<std::uint64_t>& newest = newest_of_stream_[snapshot.header.stream];
+  const bool rises = !newest || tick > *newest;
+  if (snapshot.header.full) {
+    newest_of_stream_.fill(tick);
+  } else {
+    newest = tick;
+  }
   newest_tick_ = std::max(newest_tick_.value_or(0), tick);
   if (!has_state_) has_state();
   events.on_snapshot(snapshot);

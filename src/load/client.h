@@ -127,7 +127,8 @@ class Client {
   std::uint32_t member_id_ = 0;
   std::uint32_t acknowledge_every_ticks_ = 1;
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
-  std::uint64_t acknowledged_tick_ = 0;       ///< 0: none yet
+  std::array<std::optional<std::uint64_t>, wire::streams> newest_of_stream_;
+  std::uint64_t acknowledged_tick_ = 0;  ///< 0: none yet
   Instant acknowledged_at_{};
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
   std::string close_reason_;

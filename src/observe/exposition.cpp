@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -171,6 +172,8 @@ constexpr auto room_cells = std::to_array<RoomCellRow>({
      R"(reason="spent")"},
     {"room_resumes_refused_total", "", "counter", &RoomMetrics::resumes_refused_gone,
      R"(reason="gone")"},
+    {"room_joins_refused_total", "Sessions that the simulation did not let join.", "counter",
+     &RoomMetrics::joins_refused},
     {"room_backlog_frames", "Frames waiting for the room's members on its home core.", "gauge",
      &RoomMetrics::backlog_frames},
     {"room_backlog_bytes", "Bytes waiting for the room's members on its home core.", "gauge",
@@ -248,6 +251,22 @@ std::vector<RoomGroup> grouped(std::span<const NamedRoom> rooms, std::size_t nam
   return groups;
 }
 
+void write_simulation_counters(Writer& writer, std::span<const RoomGroup> groups) {
+  constexpr std::string_view name = "room_simulation_total";
+  writer.family(name, "What the room's simulation counts, by names of its own.", "counter");
+  for (const RoomGroup& group : groups) {
+    std::map<std::string_view, std::uint64_t> sums;
+    for (const RoomMetrics* room : group.rooms) {
+      for (std::size_t at = 0; at < room->counter_names.size(); ++at) {
+        sums[room->counter_names[at]] += room->counters[at].value();
+      }
+    }
+    for (const auto& [counter, sum] : sums) {
+      writer.sample(name, fmt::format("{},counter=\"{}\"", group.label, escaped(counter)), sum);
+    }
+  }
+}
+
 void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
   for (const RoomCellRow& row : room_cells) {
     if (!row.help.empty()) writer.family(row.name, row.help, row.type);
@@ -266,6 +285,7 @@ void write_rooms(Writer& writer, std::span<const RoomGroup> groups) {
     for (const RoomMetrics* room : group.rooms) sum += room->checkpoint_ns.value();
     writer.sample(saving, group.label, seconds(sum));
   }
+  write_simulation_counters(writer, groups);
   std::vector<const Histogram*> histograms;
   for (const RoomHistogramRow& row : room_histograms) {
     writer.family(row.name, row.help, "histogram");

@@ -3,11 +3,15 @@
 // Counters are a table (as aeron's system counters are): a row each, in observe/metrics.cpp.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "observe/cell.h"
@@ -176,13 +180,28 @@ struct CoreMetrics {
 
 /// What a room's home core records of it.
 struct RoomMetrics {
+  static constexpr std::size_t counters_max = 16;
+
+  /// Of the simulation's own, before the room's first tick. What is over `counters_max` has none.
+  void name_counters(std::span<const std::string_view> names) {
+    for (const std::string_view name : names.first(std::min(names.size(), counters_max))) {
+      counter_names.emplace_back(name);
+    }
+  }
+  void count(std::size_t counter, std::uint64_t by) {
+    if (counter < counter_names.size()) counters[counter].add(by);
+  }
+
   Cell members;
   Cell away;                     ///< members whose place is kept for them
   Cell resumed;                  ///< members who came back
   Cell resumes_refused_invalid;  ///< tokens that are none of this room's
   Cell resumes_refused_spent;    ///< tokens that were older than the newest
   Cell resumes_refused_gone;     ///< tokens of members who have left
-  Cell backlog_frames;           ///< waiting for its members on the home core, likewise the next
+  Cell joins_refused;            ///< by the simulation
+  std::vector<std::string> counter_names;
+  std::array<Cell, counters_max> counters;
+  Cell backlog_frames;  ///< waiting for its members on the home core, likewise the next
   Cell backlog_bytes;
   Cell tick;
   Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for

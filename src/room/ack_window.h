@@ -46,8 +46,13 @@ class AckWindow {
            tick - acknowledged_ >= bound.acknowledge_every_ticks;
   }
 
+  /// A snapshot of an older tick than another that was sent, of another stream, is none the more.
   void sent(std::uint64_t tick) {
     credit_ = false;
+    if (tick <= sent_.tick) {
+      before_ = sent_;
+      return;
+    }
     if (unacknowledged() == 0) {
       alone_ = tick;
       drains_ = false;

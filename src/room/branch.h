@@ -3,6 +3,7 @@
 // who has been welcomed is among the members that a broadcast reaches.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "base/slab.h"
 #include "ringcast/simulation.h"
+#include "room/groups.h"
 
 namespace ringcast::room {
 
@@ -39,7 +41,7 @@ class Branch {
   [[nodiscard]] MemberId admit(Handle session) {
     const MemberId id{next_};
     next_ += stride_;
-    places_.emplace(id, Place{session, not_welcomed});
+    places_.emplace(id, Place{session});
     return id;
   }
   /// Ids below `end` were given out before a restart of the server: none of them is again.
@@ -55,6 +57,7 @@ class Branch {
     newcomers_tick_ = welcomed.tick;
     const auto place = places_.find(welcomed.seat);
     if (place == places_.end() || place->second.index != not_welcomed) return;
+    place->second.welcomed = welcomed.tick;
     place->second.index = static_cast<std::uint32_t>(members_.size());
     members_.push_back({welcomed.seat, place->second.session});
     if (welcomed.needs_state) newcomers_.push_back(welcomed.seat);
@@ -64,6 +67,7 @@ class Branch {
     assert(place != places_.end());
     const std::uint32_t index = place->second.index;
     places_.erase(place);
+    groups_.forget(id);
     if (index == not_welcomed) return;
     members_[index] = members_.back();
     members_.pop_back();
@@ -78,6 +82,63 @@ class Branch {
   /// Everyone who has been welcomed and has not left.
   [[nodiscard]] std::span<const Member> members() const { return members_; }
   [[nodiscard]] std::span<const MemberId> newcomers() const { return newcomers_; }
+  /// Visits the sessions of those of `to` who have been welcomed, or is one, and have not left.
+  template <class Visit>
+  void for_each(Recipients to, Visit&& visit) const {
+    switch (to.kind()) {
+      case Recipients::Kind::everyone:
+        for (const Member& member : members_) visit(member.session);
+        break;
+      case Recipients::Kind::member:
+        visit(find(to.member()));
+        break;
+      case Recipients::Kind::group:
+        for (const MemberId id : groups_.members(to.group())) visit(find(id));
+        break;
+      case Recipients::Kind::everyone_but:
+        for (const Member& member : members_) {
+          if (member.id != to.member()) visit(member.session);
+        }
+        break;
+    }
+  }
+  /// The same, but for those who were welcomed after `tick`, and so have newer.
+  template <class Visit>
+  void for_each_welcomed_by(std::uint64_t tick, Recipients to, Visit&& visit) const {
+    if (tick >= newcomers_tick_) {
+      for_each(to, visit);
+      return;
+    }
+    const auto visit_old = [&](MemberId id) {
+      const auto place = places_.find(id);
+      if (place != places_.end() && place->second.welcomed <= tick) visit(place->second.session);
+    };
+    switch (to.kind()) {
+      case Recipients::Kind::member:
+        visit_old(to.member());
+        break;
+      case Recipients::Kind::group:
+        std::ranges::for_each(groups_.members(to.group()), visit_old);
+        break;
+      case Recipients::Kind::everyone:
+      case Recipients::Kind::everyone_but:
+        for (const Member& member : members_) {
+          if (to == everyone || member.id != to.member()) visit_old(member.id);
+        }
+        break;
+    }
+  }
+  /// Whether anybody here may be among them.
+  [[nodiscard]] bool has_any_of(Recipients to) const {
+    return to.kind() == Recipients::Kind::group ? !groups_.members(to.group()).empty()
+                                                : !places_.empty();
+  }
+  /// Passed over for one who has left meanwhile.
+  void act_on(const GroupChange& change) {
+    if (change.what == GroupChange::What::empty || places_.contains(change.member)) {
+      groups_.act_on(change);
+    }
+  }
   /// With those who have not been welcomed yet.
   [[nodiscard]] std::size_t admitted() const { return places_.size(); }
   template <class Visit>
@@ -86,18 +147,19 @@ class Branch {
   }
 
  private:
+  static constexpr std::uint32_t not_welcomed = UINT32_MAX;
   struct Place {
     Handle session;
-    std::uint32_t index;  ///< into members_
+    std::uint32_t index = not_welcomed;   ///< into members_
+    std::uint64_t welcomed = UINT64_MAX;  ///< the tick
   };
-  static constexpr std::uint32_t not_welcomed = UINT32_MAX;
-
   std::uint32_t next_;
   std::uint32_t stride_;
   std::unordered_map<MemberId, Place> places_;
   std::vector<Member> members_;
   std::vector<MemberId> newcomers_;
   std::uint64_t newcomers_tick_ = 0;
+  GroupMembers groups_;
 };
 
 }  // namespace ringcast::room

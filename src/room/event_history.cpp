@@ -6,7 +6,16 @@
 
 namespace ringcast::room {
 
-void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, MemberId to,
+// The newer half is then empty.
+void EventHistory::forget_older() {
+  if (!older_.entries.empty()) before_ = std::max(before_, older_.entries.back().position);
+  // Whom events up to there were for can't be told without it.
+  if (!older_.changes.empty()) before_ = std::max(before_, older_.changes.back().position);
+  std::swap(older_, newer_);
+  newer_.clear();
+}
+
+void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
                         std::span<const std::byte> wire_bytes) {
   assert(position <= newest_);
   if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
@@ -17,15 +26,20 @@ void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, MemberId
   }
   if (newer_.entries.size() >= limits_.events_max / 2 ||
       newer_.bytes.size() + wire_bytes.size() > limits_.bytes_max / 2) {
-    if (!older_.entries.empty()) before_ = std::max(before_, older_.entries.back().position);
-    std::swap(older_, newer_);
-    newer_.clear();
+    forget_older();
   }
   const auto offset = static_cast<std::uint32_t>(newer_.bytes.size());
   newer_.entries.push_back(
       {position, sequence, to, offset, static_cast<std::uint32_t>(wire_bytes.size())});
   newer_.bytes.resize(offset + wire_bytes.size());
   std::ranges::copy(wire_bytes, newer_.bytes.begin() + offset);
+}
+
+void EventHistory::keep_change(GroupId group, MemberId member, bool added) {
+  ++changes_;
+  if (limits_.events_max < 2) return;
+  if (newer_.changes.size() >= limits_.events_max / 2) forget_older();
+  newer_.changes.push_back({changes_, newest_, group, member, added});
 }
 
 void EventHistory::forget() {

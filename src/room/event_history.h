@@ -1,7 +1,8 @@
 // The newest events of a room, for members who come back: the bytes of each as they went on the
-// wire, its position among all events of the room, and whom it was for. Bounded in events and
-// bytes. Two halves: when the newer one is full it becomes the older one, and what that held is
-// forgotten; so between half and all of the bounds is there, and nothing is ever moved.
+// wire, its position among all events of the room, and whom it was for; and who went into groups
+// and out of them, so that an event to a group is told to those who were in it then. Bounded in
+// events and bytes. Two halves: when the newer one is full it becomes the older one, and what that
+// held is forgotten; so between half and all of the bounds is there, and nothing is ever moved.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,7 @@ namespace ringcast::room {
 
 struct EventHistoryLimits {
   /// Half of them are there at any time: those of 10 s, the default of session.resume_ms, at 200 a
-  /// second.
+  /// second. As many changes of groups are kept.
   std::uint32_t events_max = 4'096;
   /// So many events of 64 bytes. Whoever has missed more than half of what may wait for a member
   /// (session.reliable_bytes_max) is given the full state instead, so more is of no use.
@@ -34,9 +35,11 @@ class EventHistory {
   std::uint64_t advance() { return ++newest_; }
 
   /// The event at `position`, which is above those of all before. `sequence`: among those to
-  /// everyone; 0 when it is to `to` alone.
-  void keep(std::uint64_t position, std::uint64_t sequence, MemberId to,
+  /// everyone; 0 when it is to others.
+  void keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
             std::span<const std::byte> wire_bytes);
+  /// The member goes into the group, or out of it, behind the event at newest().
+  void keep_change(GroupId group, MemberId member, bool added);
   /// What happened up to newest() can't be told again.
   void forget();
 
@@ -45,19 +48,28 @@ class EventHistory {
     return position >= before_ && position <= newest_;
   }
 
+  /// How many changes of groups there have been.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
+  /// Whether the member was in the group when there had been `changes` of them; `is`: whether it is
+  /// now. What is forgotten is taken not to have been.
+  [[nodiscard]] bool was_in(GroupId group, MemberId member, std::uint64_t changes, bool is) const {
+    return before_first_change(group, member, is,
+                               [&](const Change& change) { return change.number > changes; });
+  }
+
   struct Event {
     std::uint64_t position;
     std::uint64_t sequence;
-    MemberId to;
     std::span<const std::byte> wire_bytes;  ///< valid until the next keep() or forget()
   };
   /// Calls `visit(event)` for those behind `position` that are for `member`, in their order.
-  template <class Visit>
-  void for_each_missed(MemberId member, std::uint64_t position, Visit&& visit) const {
+  /// `is_in(group)`: whether the member is in the group now.
+  template <class IsIn, class Visit>
+  void for_each_missed(MemberId member, std::uint64_t position, IsIn&& is_in, Visit&& visit) const {
     for (const Half* half : {&older_, &newer_}) {
       for (const Entry& entry : half->entries) {
-        if (entry.position <= position || (entry.to != everyone && entry.to != member)) continue;
-        visit(Event{entry.position, entry.sequence, entry.to,
+        if (entry.position <= position || !is_for(entry, member, is_in)) continue;
+        visit(Event{entry.position, entry.sequence,
                     std::span(half->bytes).subspan(entry.offset, entry.size)});
       }
     }
@@ -67,23 +79,64 @@ class EventHistory {
   struct Entry {
     std::uint64_t position;
     std::uint64_t sequence;
-    MemberId to;
+    Recipients to;
     std::uint32_t offset;
     std::uint32_t size;
   };
+  struct Change {
+    std::uint64_t number;    ///< 1 for the first
+    std::uint64_t position;  ///< of the event that it is behind
+    GroupId group;
+    MemberId member;
+    bool added;
+  };
   struct Half {
     std::vector<Entry> entries;
+    std::vector<Change> changes;
     std::vector<std::byte> bytes;
     void clear() {
       entries.clear();
+      changes.clear();
       bytes.clear();
     }
   };
+
+  template <class IsIn>
+  [[nodiscard]] bool is_for(const Entry& entry, MemberId member, IsIn&& is_in) const {
+    switch (entry.to.kind()) {
+      case Recipients::Kind::everyone:
+        return true;
+      case Recipients::Kind::member:
+        return entry.to.member() == member;
+      case Recipients::Kind::everyone_but:
+        return entry.to.member() != member;
+      case Recipients::Kind::group:
+        return before_first_change(
+            entry.to.group(), member, is_in(entry.to.group()),
+            [&](const Change& change) { return change.position >= entry.position; });
+    }
+    return false;
+  }
+  /// A change says what was before it: who goes in was not in, and the other way about.
+  template <class IsLater>
+  [[nodiscard]] bool before_first_change(GroupId group, MemberId member, bool is,
+                                         IsLater&& is_later) const {
+    for (const Half* half : {&older_, &newer_}) {
+      for (const Change& change : half->changes) {
+        if (change.group == group && change.member == member && is_later(change)) {
+          return !change.added;
+        }
+      }
+    }
+    return is;
+  }
+  void forget_older();
 
   EventHistoryLimits limits_;
   Half older_;
   Half newer_;
   std::uint64_t newest_ = 0;
+  std::uint64_t changes_ = 0;
   std::uint64_t before_ = 0;  ///< the position of the newest event that is forgotten
 };
 

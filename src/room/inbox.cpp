@@ -1,11 +1,14 @@
 #include "room/inbox.h"
 
 #include <cstring>
+#include <utility>
 
 namespace ringcast::room {
 
-void Inbox::join(MemberId member) {
-  commands_.push_back({Command::Kind::join, {}, {}, member, 0, {}});
+void Inbox::join(MemberId member, JoinRequest request) {
+  const auto place = static_cast<std::uint32_t>(requests_.size());
+  requests_.push_back(std::move(request));
+  commands_.push_back({Command::Kind::join, {}, {}, member, place, {}});
 }
 
 void Inbox::leave(MemberId member, LeaveReason reason) {
@@ -17,27 +20,20 @@ void Inbox::away(MemberId member) {
 }
 
 bool Inbox::input(MemberId member, std::span<const std::byte> payload, MessageType type) {
-  return append({Command::Kind::input, {}, type, member, 0, {}}, payload);
-}
-
-bool Inbox::internal_event(std::uint32_t kind, std::span<const std::byte> payload) {
-  return append({Command::Kind::internal_event, {}, {}, {}, kind, {}}, payload);
-}
-
-bool Inbox::append(Command command, std::span<const std::byte> payload) {
   if (inputs_ == inputs_max_ || !bytes_.has_room(payload.size())) return false;
+  std::span<std::byte> copy;
   if (!payload.empty()) {
-    const std::span<std::byte> copy = bytes_.take(payload.size());
+    copy = bytes_.take(payload.size());
     std::memcpy(copy.data(), payload.data(), payload.size());
-    command.payload = copy;
   }
   ++inputs_;
-  commands_.push_back(command);
+  commands_.push_back({Command::Kind::input, {}, type, member, 0, copy});
   return true;
 }
 
 void Inbox::clear() {
   commands_.clear();
+  requests_.clear();
   bytes_.clear();
   inputs_ = 0;
 }

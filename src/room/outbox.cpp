@@ -2,7 +2,9 @@
 #include "room/outbox.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <exception>
 #include <utility>
 
 namespace ringcast::room {
@@ -35,17 +37,25 @@ FrameRef ReliableNodes::release(std::uint32_t index) {
 }
 
 Outbox::~Outbox() {
-  assert(reliable_count_ == 0);
+  assert(reliable_count_ == 0 || std::uncaught_exceptions() != 0);
 }
 
 Outbox::Put Outbox::put_latest(FrameRef frame, LatestPolicy policy) {
-  if (!latest_) {
-    latest_ = std::move(frame);
+  const std::uint8_t stream = frame.stream();
+  FrameRef& waiting = latest_[stream];
+  if (!waiting) {
+    waiting = std::move(frame);
+    latest_waiting_ = static_cast<std::uint8_t>(latest_waiting_ | 1U << stream);
     return Put::queued;
   }
   if (policy == LatestPolicy::keep_waiting) return Put::dropped;
-  latest_ = std::move(frame);
+  waiting = std::move(frame);
   return Put::replaced;
+}
+
+void Outbox::drop_latest() {
+  for (FrameRef& frame : latest_) frame.reset();
+  latest_waiting_ = 0;
 }
 
 Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits) {
@@ -93,12 +103,18 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
     batch[count++] = {std::move(frame), Lane::reliable};
   }
   if (reliable_count_ != 0) return count;
-  if (latest_ && latest_allowed && count < batch.size()) {
-    batch[count++] = {std::move(latest_), Lane::latest};
+  if (has_latest() && latest_allowed) {
+    if (count + static_cast<std::size_t>(std::popcount(latest_waiting_)) > batch.size()) {
+      return count;
+    }
+    for (FrameRef& frame : latest_) {
+      if (frame) batch[count++] = {std::move(frame), Lane::latest};
+    }
+    latest_waiting_ = 0;
   }
   if (goodbye_ && count < batch.size()) {
     batch[count++] = {std::move(goodbye_), Lane::goodbye};
-    latest_.reset();  // it came back when the goodbye waited already, and may not leave now
+    drop_latest();  // what came back when the goodbye waited already may not leave now
   }
   return count;
 }
@@ -129,7 +145,7 @@ bool Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
         all_came_back = push_front(std::move(piece.frame), nodes) && all_came_back;
         break;
       case Lane::latest:
-        if (!latest_) latest_ = std::move(piece.frame);
+        static_cast<void>(put_latest(std::move(piece.frame), LatestPolicy::keep_waiting));
         break;
       case Lane::goodbye:
         goodbye_ = std::move(piece.frame);
@@ -147,7 +163,7 @@ Outbox::Backlog Outbox::backlog() const {
     ++backlog.frames;
     backlog.bytes += frame.bytes().size();
   };
-  add(latest_);
+  for (const FrameRef& frame : latest_) add(frame);
   add(pong_);
   add(goodbye_);
   add(begun_);
@@ -156,7 +172,7 @@ Outbox::Backlog Outbox::backlog() const {
 }
 
 void Outbox::drop_waiting(ReliableNodes& nodes) {
-  latest_.reset();
+  drop_latest();
   pong_.reset();
   goodbye_.reset();
   while (reliable_count_ != 0) {

@@ -1,12 +1,12 @@
 // What a session has yet to be sent. Four lanes, in the order in which they leave: a pong, the
-// reliable frames, the latest snapshot, the goodbye. The reliable lane is bounded and never drops;
-// the latest lane holds one frame; pong and goodbye have a reserved place each, so that a session
-// always has room to answer a ping and to say goodbye.
-// Invariant: a frame of which some bytes have left is `begun`, and nothing else leaves before the
-// rest of it has.
-// No sockets: take() says what to send, settle() is told how much of it left.
+// reliable frames, the latest snapshots, the goodbye. The reliable lane is bounded and never drops;
+// the latest lane holds one frame of each stream; pong and goodbye have a reserved place each, so
+// that a session always has room to answer a ping and to say goodbye. Invariant: a frame of which
+// some bytes have left is `begun`, and nothing else leaves before the rest of it has. No sockets:
+// take() says what to send, settle() is told how much of it left.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/frame.h"
+#include "ringcast/simulation.h"
 #include "room/outbox_limits.h"
 
 namespace ringcast::room {
@@ -86,6 +87,7 @@ class Outbox {
   /// clear() must have been called: the reliable lane's nodes are the core's.
   ~Outbox();
 
+  /// What waits of the frame's stream is replaced, and of others is not.
   Put put_latest(FrameRef frame, LatestPolicy policy);
   Put put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits);
   /// A newer pong replaces one that waits (RFC 6455 section 5.5.3 allows answering only the
@@ -95,7 +97,8 @@ class Outbox {
   void put_goodbye(FrameRef frame) { goodbye_ = std::move(frame); }
 
   /// Moves what should leave next into `batch` and returns the count. `latest_allowed`: the
-  /// acknowledgement bound lets a snapshot go. Not while a frame is begun.
+  /// acknowledgement bound lets snapshots go; then all go that wait, or none where a batch has no
+  /// room for all. Not while a frame is begun.
   [[nodiscard]] std::size_t take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
                                  bool latest_allowed);
   /// `batch` was sent and `bytes_left` of its bytes have left: what did not leave comes back to the
@@ -119,15 +122,20 @@ class Outbox {
 
   /// Something could be sent now; a latest frame only counts when `latest_allowed`.
   [[nodiscard]] bool has_work(bool latest_allowed) const {
-    return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && latest_);
+    return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && has_latest());
   }
-  [[nodiscard]] bool has_latest() const { return static_cast<bool>(latest_); }
-  /// Of the snapshot that waits; 0: none does.
-  [[nodiscard]] std::uint64_t latest_tick() const { return latest_ ? latest_.tick() : 0; }
+  [[nodiscard]] bool has_latest() const { return latest_waiting_ != 0; }
+  /// Of the newest snapshot that waits; 0: none does.
+  [[nodiscard]] std::uint64_t latest_tick() const {
+    if (latest_waiting_ == 1) return latest_[0].tick();
+    std::uint64_t newest = 0;
+    for (const FrameRef& frame : latest_) newest = std::max(newest, frame ? frame.tick() : 0);
+    return newest;
+  }
   [[nodiscard]] bool has_reliable() const { return reliable_count_ != 0; }
   [[nodiscard]] Backlog backlog() const;
 
-  void drop_latest() { latest_.reset(); }
+  void drop_latest();
   /// Lets go of every frame, except one that is begun, of which the rest must follow.
   void drop_waiting(ReliableNodes& nodes);
   /// Lets go of everything.
@@ -136,7 +144,7 @@ class Outbox {
  private:
   [[nodiscard]] bool push_front(FrameRef frame, ReliableNodes& nodes);
 
-  FrameRef latest_;
+  std::array<FrameRef, streams> latest_;
   FrameRef begun_;
   FrameRef pong_;
   FrameRef goodbye_;
@@ -146,6 +154,7 @@ class Outbox {
   std::uint32_t reliable_count_ = 0;
   std::size_t reliable_bytes_ = 0;
   Lane begun_lane_ = Lane::reliable;
+  std::uint8_t latest_waiting_ = 0;  ///< bit i: latest_[i] is there
 };
 
 }  // namespace ringcast::room

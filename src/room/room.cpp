@@ -10,9 +10,9 @@ namespace ringcast::room {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> simulation_calls{
-    "no call",   "join()", "leave()", "input()", "internal_event()", "full_state()", "step()",
-    "closing()", "save()", "away()",  "back()"};
+constexpr std::array<std::string_view, 13> simulation_calls{
+    "no call",      "opened()", "join()",    "leave()", "input()", "posted()", "timer()",
+    "full_state()", "step()",   "closing()", "save()",  "away()",  "back()"};
 
 }  // namespace
 
@@ -51,7 +51,99 @@ Room::Room(std::string name, std::unique_ptr<Simulation> simulation, std::uint32
       next_tick_(scheduled(1)),
       by_core_(limits.cores),
       inbox_(limits.inbox_inputs_max, limits.inbox_bytes_max),
-      metrics_(metrics) {}
+      groups_max_(limits.groups_max),
+      group_members_max_(limits.group_members_max),
+      metrics_(metrics) {
+  metrics_.name_counters(simulation_->counters());
+}
+
+/// The way out of the simulation during one tick: what is the room's it does, the rest is for the
+/// audience.
+class Room::Door final : public Outbound {
+ public:
+  Door(Room& room, Audience& audience) : room_(room), audience_(audience) {}
+  [[nodiscard]] Audience& audience() { return audience_; }
+
+  SendResult send(Delivery delivery, Recipients to, const Payload& payload,
+                  MessageOptions options) override {
+    switch (to.kind()) {
+      case Recipients::Kind::everyone:
+        break;
+      case Recipients::Kind::member:
+      case Recipients::Kind::everyone_but:
+        if (!has(to.member())) return SendResult::no_such_member;
+        break;
+      case Recipients::Kind::group:
+        if (!has(to.group())) return SendResult::no_such_group;
+        break;
+    }
+    if (options.stream >= streams) return SendResult::no_such_stream;
+    return audience_.send(delivery, to, payload, options);
+  }
+  void end_session(MemberId member, std::string_view reason) override {
+    if (!room_.give_up(member)) audience_.end_session(member, reason);
+  }
+  void close_room(std::string_view reason) override {
+    if (!room_.close_reason_) room_.close_reason_ = reason;
+  }
+
+  std::optional<GroupId> create_group() override {
+    if (room_.group_ids_.size() == room_.groups_max_) return std::nullopt;
+    return room_.group_ids_.emplace_back(GroupId{++room_.last_group_});
+  }
+  GroupResult add_to_group(GroupId group, MemberId member) override {
+    if (!has(group)) return GroupResult::no_such_group;
+    if (!has(member)) return GroupResult::no_such_member;
+    if (room_.is_in(group, member)) return GroupResult::done;
+    if (room_.groups_.memberships() >= room_.group_members_max_) return GroupResult::full;
+    audience_.group_changed({GroupChange::What::add, group, member});
+    room_.groups_.add(group, member);
+    return GroupResult::done;
+  }
+  GroupResult remove_from_group(GroupId group, MemberId member) override {
+    if (!has(group)) return GroupResult::no_such_group;
+    if (!has(member)) return GroupResult::no_such_member;
+    if (!room_.is_in(group, member)) return GroupResult::done;
+    audience_.group_changed({GroupChange::What::remove, group, member});
+    room_.groups_.remove(group, member);
+    return GroupResult::done;
+  }
+  GroupResult empty_group(GroupId group) override {
+    if (!has(group)) return GroupResult::no_such_group;
+    audience_.group_changed({GroupChange::What::empty, group, {}});
+    room_.groups_.empty(group);
+    return GroupResult::done;
+  }
+  GroupResult destroy_group(GroupId group) override {
+    const GroupResult result = empty_group(group);
+    if (result == GroupResult::done) std::erase(room_.group_ids_, group);
+    return result;
+  }
+
+  std::optional<TimerId> start_timer(std::uint64_t ticks) override {
+    return room_.timers_.start(room_.tick_ + std::max<std::uint64_t>(1, ticks));
+  }
+  bool cancel_timer(TimerId timer) override { return room_.timers_.cancel(timer); }
+
+  std::optional<std::uint64_t> acknowledged_tick(MemberId member) override {
+    const auto its = room_.find(member);
+    return its ? audience_.acknowledged_tick(*its) : std::nullopt;
+  }
+  RoomHandle room_handle() override { return room_.posts_.handle(); }
+  void log(LogLevel level, std::string_view text) override { audience_.log(level, text); }
+  void count(std::size_t counter, std::uint64_t by) override { room_.metrics_.count(counter, by); }
+
+ private:
+  [[nodiscard]] bool has(GroupId group) const {
+    return std::ranges::binary_search(room_.group_ids_, group);
+  }
+  [[nodiscard]] bool has(MemberId member) const {
+    return room_.find(member).has_value() || room_.awaits(member);
+  }
+
+  Room& room_;
+  Audience& audience_;
+};
 
 // From the count of turns rather than by adding periods: 60 periods of 16,666,666 ns are not 1 s.
 Instant Room::scheduled(std::uint64_t turn) const {
@@ -70,21 +162,23 @@ Room::Places::iterator Room::place_of(MemberId seat) {
   return place != places_.end() && place->second.seat == seat ? place : places_.end();
 }
 
-void Room::admit(MemberId id, std::uint32_t core) {
+void Room::admit(MemberId id, std::uint32_t core, JoinRequest request) {
   assert(core < by_core_.size());
   assert(has_place());
   places_.emplace(id, Place{.core = core, .seat = id, .run = run_});
-  inbox_.join(id);
+  inbox_.join(id, std::move(request));
 }
 
 Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
-                         std::optional<std::uint64_t> seen_event) {
+                         std::optional<std::uint64_t> seen_event, JoinRequest request) {
   const auto found = places_.find(ticket.member);
   if (failed_ || found == places_.end() || found->second.run != ticket.run) {
     return Resumption::gone;
   }
   Place& place = found->second;
-  if (place.standing == Standing::never_joins) return Resumption::gone;
+  if (place.standing == Standing::never_joins || place.standing == Standing::refused) {
+    return Resumption::gone;
+  }
   if (ticket.generation < place.generation) return Resumption::spent;
   // Who comes back while its session seems alive is believed: connections die in silence.
   if (place.standing == Standing::joined || place.standing == Standing::admitted) {
@@ -101,7 +195,7 @@ Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core
   // It has this one: older ones are spent, and the one that it will be given is the next.
   place.generation = ticket.generation;
   place.seen_event = place.restored ? std::nullopt : seen_event;
-  inbox_.join(ticket.member);
+  inbox_.join(ticket.member, std::move(request));
   return Resumption::resumed;
 }
 
@@ -126,7 +220,9 @@ void Room::depart(MemberId seat, LeaveReason reason) {
   const auto place = place_of(seat);
   if (place == places_.end()) return;
   Place& its = place->second;
-  if (its.standing == Standing::admitted && !its.known) {
+  const bool is_refused = its.standing == Standing::refused;
+  if (is_refused || (its.standing == Standing::admitted && !its.known)) {
+    if (is_refused) --refused_;
     its.standing = Standing::never_joins;
     never_entered_.push_back(place->first);
     return;
@@ -165,7 +261,17 @@ void Room::await(Places::iterator place, Instant until) {
   away_members_.push_back(place->first);
 }
 
+/// Who is away has no session to end: it leaves. False for anybody else.
+bool Room::give_up(MemberId member) {
+  const auto place = places_.find(member);
+  if (place == places_.end() || place->second.standing != Standing::away) return false;
+  metrics_.away.set(--away_);
+  part_with(place, LeaveReason::ended);
+  return true;
+}
+
 void Room::part_with(Places::iterator place, LeaveReason reason) {
+  groups_.forget(place->first);
   inbox_.leave(place->first, reason);
   places_.erase(place);
 }
@@ -202,19 +308,29 @@ void Room::begin_shutdown(bool keep) {
 namespace {
 
 /// Nobody is left who could be told anything.
-class Nowhere final : public Outbound {
+class Nobody final : public Audience {
  public:
-  SendResult send(Delivery, MemberId to, const Payload&, MessageType) override {
-    return to == everyone ? SendResult::accepted : SendResult::no_such_member;
+  SendResult send(Delivery, Recipients, const Payload&, MessageOptions) override {
+    return SendResult::accepted;
   }
   void end_session(MemberId, std::string_view) override {}
+  void group_changed(const GroupChange&) override {}
+  bool welcome(const Member&, const Admission&) override { return false; }
+  void superseded(const Member&) override {}
+  void refuse(const Member&, const JoinRefusal&) override {}
+  void full_state(std::span<const Member>, const Payload&) override {}
+  void release() override {}
+  void malformed_input(const Member&) override {}
+  std::optional<std::uint64_t> acknowledged_tick(const Member&) override { return std::nullopt; }
+  void log(LogLevel, std::string_view) override {}
 };
 
 }  // namespace
 
 std::optional<KeptRoom> Room::keep(std::uint32_t member_ids_end) {
   if (failed_) return std::nullopt;
-  Nowhere nowhere;
+  Nobody nobody;
+  Door nowhere(*this, nobody);
   // Who left since the last tick is not to be found in the saved state.
   for (const Command& command : inbox_.commands()) {
     if (command.kind == Command::Kind::leave) {
@@ -310,14 +426,17 @@ bool Room::awaits(MemberId member) const {
          place->second.standing != Standing::joined;
 }
 
-bool Room::never_entered(MemberId id) const {
-  if (never_entered_.empty()) return false;
+/// Whether it never became a member, and never will.
+bool Room::is_left_out(MemberId id) const {
+  if (never_entered_.empty() && refused_ == 0) return false;
   const auto place = places_.find(id);
-  return place != places_.end() && place->second.standing == Standing::never_joins;
+  return place != places_.end() && (place->second.standing == Standing::never_joins ||
+                                    place->second.standing == Standing::refused);
 }
 
-void Room::enter(MemberId id, Audience& audience) {
-  const auto found = places_.find(id);
+// Who joins is a member while it is asked for, so that it can be sent to and put into groups.
+void Room::enter(const Command& join, Door& door) {
+  const auto found = places_.find(join.member);
   // It has left again, or this is the second of two returns.
   if (found == places_.end() || found->second.standing != Standing::admitted) return;
   Place& place = found->second;
@@ -325,21 +444,50 @@ void Room::enter(MemberId id, Audience& audience) {
   place.unproven = true;
   const bool returns = std::exchange(place.known, true);
   const bool joins = !returns || std::exchange(place.rejoins, false);
-  const Member member{id, place.core, place.seat};
+  const Member member{join.member, place.core, place.seat};
   ++by_core_[member.core];
   metrics_.members.set(++members_);
-  const Admission admission{{id, place.run, place.generation + 1}, returns, place.seen_event};
-  if (audience.welcome(member, admission)) newcomers_.push_back(member);
   if (joins) {
-    begin_call(SimulationCall::join, id);
-    simulation_->join(id, audience);
-  } else {
-    begin_call(SimulationCall::back, id);
-    simulation_->back(id, audience);
+    begin_call(SimulationCall::join, member.id);
+    const JoinResult answer =
+        simulation_->join(inbox_.request(join).joining(member.id, name_, returns), door);
+    if (!answer) return turn_away(found, member, answer.error(), door.audience());
+  }
+  const Admission admission{{member.id, place.run, place.generation + 1}, returns,
+                            place.seen_event};
+  if (door.audience().welcome(member, admission)) newcomers_.push_back(member);
+  if (joins) return;
+  begin_call(SimulationCall::back, member.id);
+  simulation_->back(member.id, door);
+}
+
+void Room::turn_away(Places::iterator place, const Member& member, const JoinRefusal& refusal,
+                     Audience& audience) {
+  place->second.standing = Standing::refused;
+  place->second.known = false;
+  ++refused_;
+  --by_core_[member.core];
+  metrics_.members.set(--members_);
+  groups_.forget(member.id);
+  metrics_.joins_refused.add();
+  audience.refuse(member, refusal);
+}
+
+void Room::open(Door& door) {
+  if (std::exchange(opened_, true)) return;
+  begin_call(SimulationCall::opened);
+  simulation_->opened(door);
+}
+
+void Room::hear_posts(Door& door) {
+  for (const RoomMailbox::Post& post : posts_.take()) {
+    begin_call(SimulationCall::posted);
+    simulation_->posted({post.kind, post.payload}, door);
   }
 }
 
-void Room::drain(Audience& audience) {
+void Room::drain(Door& door) {
+  Audience& audience = door.audience();
   newcomers_.clear();
   for (const Member& session : superseded_) audience.superseded(session);
   superseded_.clear();
@@ -348,39 +496,40 @@ void Room::drain(Audience& audience) {
     const Command command = inbox_.commands()[index];
     switch (command.kind) {
       case Command::Kind::join:
-        enter(command.member, audience);
+        enter(command, door);
         break;
       case Command::Kind::away:
         begin_call(SimulationCall::away, command.member);
-        simulation_->away(command.member, audience);
+        simulation_->away(command.member, door);
         break;
       case Command::Kind::leave:
         begin_call(SimulationCall::leave, command.member);
-        simulation_->leave(command.member, command.leave_reason, audience);
+        simulation_->leave(command.member, command.leave_reason, door);
         break;
       case Command::Kind::input:
         // Inputs of members who have left since are still theirs: they came before the leave.
-        if (never_entered(command.member)) break;
+        if (is_left_out(command.member)) break;
         begin_call(SimulationCall::input, command.member);
-        if (simulation_->input(command.member, command.payload, command.type, audience) ==
+        if (simulation_->input(command.member, command.payload, command.type, door) ==
             InputResult::malformed) {
           if (const auto member = find(command.member)) audience.malformed_input(*member);
         }
-        break;
-      case Command::Kind::internal_event:
-        begin_call(SimulationCall::internal_event);
-        simulation_->internal_event({command.event_kind, command.payload}, audience);
         break;
     }
   }
   inbox_.clear();
   for (const MemberId id : never_entered_) places_.erase(id);
   never_entered_.clear();
+  hear_posts(door);
+  while (const auto timer = timers_.next_due(tick_)) {
+    begin_call(SimulationCall::timer);
+    simulation_->timer(*timer, door);
+  }
   if (!newcomers_.empty()) {
     begin_call(SimulationCall::full_state);
     if (const Payload* state = simulation_->full_state()) audience.full_state(newcomers_, *state);
   }
-  audience.release_events();
+  audience.release();
 }
 
 void Room::tick(Instant now, Audience& audience) {
@@ -394,19 +543,24 @@ void Room::tick(Instant now, Audience& audience) {
   }
   next_tick_ = scheduled(turn_);
   give_up_away(now);
-  drain(audience);
+  Door door(*this, audience);
+  open(door);
+  drain(door);
   begin_call(SimulationCall::step);
-  simulation_->step({tick_, period_}, audience);
-  audience.release_events();
+  simulation_->step({tick_, period_}, door);
+  audience.release();
 }
 
 void Room::close(Audience& audience) {
   ++tick_;
   metrics_.tick.set(tick_);
-  drain(audience);
+  Door door(*this, audience);
+  open(door);
+  drain(door);
   begin_call(SimulationCall::closing);
-  simulation_->closing(audience);
-  audience.release_events();
+  simulation_->closing(door);
+  audience.release();
+  posts_.close();
 }
 
 }  // namespace ringcast::room

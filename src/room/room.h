@@ -4,6 +4,7 @@
 // Branch knows the session.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,9 +18,13 @@
 #include "base/clock.h"
 #include "observe/metrics.h"
 #include "ringcast/simulation.h"
+#include "room/groups.h"
 #include "room/inbox.h"
+#include "room/join_request.h"
 #include "room/kept_room.h"
+#include "room/room_mailbox.h"
 #include "room/ticket.h"
+#include "room/timers.h"
 
 namespace ringcast::room {
 
@@ -53,10 +58,12 @@ enum class Resumption : std::uint8_t {
 /// room.cpp.
 enum class SimulationCall : std::uint8_t {
   none,
+  opened,
   join,
   leave,
   input,
-  internal_event,
+  posted,
+  timer,
   full_state,
   step,
   closing,
@@ -67,21 +74,40 @@ enum class SimulationCall : std::uint8_t {
 /// As a sentence names it: "step()".
 [[nodiscard]] std::string_view name_of(SimulationCall call);
 
-/// What a tick says beyond what a Simulation can: to newcomers, and about members.
-class Audience : public Outbound {
+/// Whom a room says things to, in the order in which it says them. What it names is there: the room
+/// has looked.
+class Audience {
  public:
+  Audience() = default;
+  Audience(const Audience&) = delete;
+  Audience& operator=(const Audience&) = delete;
+  virtual ~Audience() = default;
+
+  /// See Outbound::send. Kept until release().
+  virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
+                          MessageOptions options) = 0;
+  /// See Outbound::end_session. Kept likewise.
+  virtual void end_session(MemberId member, std::string_view reason) = 0;
+  /// Called before the room's own groups change. A member's core hears of it before what is sent
+  /// afterwards. Kept likewise.
+  virtual void group_changed(const GroupChange& change) = 0;
   /// The member's first message. False when it is given the events that it missed, and so needs no
-  /// full state.
+  /// full state. Its core learns of the groups that a member who is back is in.
   [[nodiscard]] virtual bool welcome(const Member& member, const Admission& admission) = 0;
   /// Another session has taken the member's place: this one ends.
   virtual void superseded(const Member& session) = 0;
+  /// The simulation does not let it in. It was never in the room, or is not any more.
+  virtual void refuse(const Member& member, const JoinRefusal& refusal) = 0;
   /// The full state for those who joined in this tick, after their welcome. Marshaled once.
   virtual void full_state(std::span<const Member> newcomers, const Payload& payload) = 0;
-  /// Events are kept until here, so that newcomers get them after their full state and one tick's
-  /// events can share a frame. Called after the full state and again after the step.
-  virtual void release_events() = 0;
+  /// What was sent is kept until here, so that newcomers get it after their full state and one
+  /// tick's events can share a frame. Called after the full state and again after the step.
+  virtual void release() = 0;
   /// The simulation could not read the member's input.
   virtual void malformed_input(const Member& member) = 0;
+  /// See Outbound.
+  [[nodiscard]] virtual std::optional<std::uint64_t> acknowledged_tick(const Member& member) = 0;
+  virtual void log(LogLevel level, std::string_view text) = 0;
 };
 
 struct RoomLimits {
@@ -89,6 +115,8 @@ struct RoomLimits {
   std::uint32_t members_max;
   std::uint32_t inbox_inputs_max;
   std::size_t inbox_bytes_max;
+  std::uint32_t groups_max;
+  std::uint32_t group_members_max;  ///< in all groups together
 };
 
 class Room {
@@ -111,16 +139,16 @@ class Room {
 
   /// Whether admit() may be called. Members who are away have their place.
   [[nodiscard]] bool has_place() const {
-    return !failed_ && places_.size() - never_entered_.size() < members_max_;
+    return !failed_ && places_.size() - never_entered_.size() - refused_ < members_max_;
   }
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch and is its seat as well.
-  void admit(MemberId id, std::uint32_t core);
+  void admit(MemberId id, std::uint32_t core, JoinRequest request);
   /// The ticket's member, whose new session is on `core`, will be back in the next tick; a session
   /// that it still has ends then. Nothing is done unless the ticket is good. `seat` comes from that
   /// core's Branch; `seen_event` is what its client says.
   [[nodiscard]] Resumption readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
-                                   std::optional<std::uint64_t> seen_event);
+                                   std::optional<std::uint64_t> seen_event, JoinRequest request);
   /// Whether a session with this seat has been admitted and has not departed.
   [[nodiscard]] bool has(MemberId seat) const;
   /// The session is gone: the member is addressed no more, and is away or leaves from the next tick
@@ -130,9 +158,6 @@ class Room {
   void welcome_seen(MemberId seat);
   /// False when the inbox is full.
   [[nodiscard]] bool input(MemberId seat, std::span<const std::byte> payload, MessageType type);
-  [[nodiscard]] bool post(std::uint32_t kind, std::span<const std::byte> payload) {
-    return inbox_.internal_event(kind, payload);
-  }
 
   /// The server shuts down. With `keep`, members who depart for LeaveReason::shutdown do not leave:
   /// they are away, with all that the simulation has of them, for keep(); so is who is away
@@ -160,16 +185,19 @@ class Room {
   /// Leaves out the ticks that are due before `until`, and says how many these are.
   std::uint64_t rest_until(Instant until);
 
-  /// When the next tick is due: an absolute schedule that never drifts.
-  [[nodiscard]] Instant next_tick() const { return next_tick_; }
+  /// When the next tick is due: an absolute schedule that never drifts. Never, once the simulation
+  /// wants the room to be closed.
+  [[nodiscard]] Instant next_tick() const { return close_reason_ ? never : next_tick_; }
   /// The newest tick begun; 0 before the first.
   [[nodiscard]] std::uint64_t tick_number() const { return tick_; }
-  /// Runs one tick: inbox, full state for newcomers, step. Ticks whose time has passed altogether
-  /// are counted and skipped, never made up for.
+  /// Runs one tick: inbox, posts, timers, full state for newcomers, step. Ticks whose time has
+  /// passed altogether are counted and skipped, never made up for.
   void tick(Instant now, Audience& audience);
   /// The last of it: what is in the inbox, as in a tick, then the simulation's last word. Who is a
   /// member is the caller's to end. Nothing but members(), find() and depart() may follow.
   void close(Audience& audience);
+  /// Why the simulation wants the room to be closed, if it does: no tick comes any more.
+  [[nodiscard]] const std::optional<std::string>& wants_to_close() const { return close_reason_; }
 
   /// How many of each core, by its index, have joined and not departed.
   [[nodiscard]] std::span<const std::uint32_t> members_by_core() const { return by_core_; }
@@ -179,12 +207,22 @@ class Room {
   [[nodiscard]] std::optional<Member> find(MemberId member) const;
   /// Whether the member is away, or back from the next tick on.
   [[nodiscard]] bool awaits(MemberId member) const;
+  [[nodiscard]] std::span<const GroupId> groups() const { return group_ids_; }
+  /// Members of a group, wherever they are; those who are away, too.
+  [[nodiscard]] std::span<const MemberId> group(GroupId group) const {
+    return groups_.members(group);
+  }
+  [[nodiscard]] bool is_in(GroupId group, MemberId member) const {
+    return std::ranges::binary_search(groups_.members(group), member);
+  }
 
  private:
+  class Door;
   enum class Standing : std::uint8_t {
     admitted,  ///< its join is in the inbox
     joined,
     away,        ///< its session is gone, or it was restored: it may be readmitted
+    refused,     ///< by the simulation; its session has yet to end
     never_joins  ///< left before its join was drained: what is in the inbox of it is passed over
   };
   struct Place {
@@ -208,15 +246,20 @@ class Room {
   }
   [[nodiscard]] MemberId member_on(MemberId seat) const;
   [[nodiscard]] Places::iterator place_of(MemberId seat);
-  void drain(Audience& audience);
-  void enter(MemberId id, Audience& audience);
+  void open(Door& door);
+  void drain(Door& door);
+  void enter(const Command& join, Door& door);
+  void turn_away(Places::iterator place, const Member& member, const JoinRefusal& refusal,
+                 Audience& audience);
+  void hear_posts(Door& door);
   void leave_session(Places::iterator place);
+  bool give_up(MemberId member);
   void part_with(Places::iterator place, LeaveReason reason);
   void await(Places::iterator place, Instant until);
   void give_up_away(Instant now);
   [[nodiscard]] std::vector<MemberId> all_away() const;
   [[nodiscard]] std::vector<Ticket> known_members() const;
-  [[nodiscard]] bool never_entered(MemberId id) const;
+  [[nodiscard]] bool is_left_out(MemberId id) const;
   [[nodiscard]] Instant scheduled(std::uint64_t turn) const;
 
   std::string name_;
@@ -238,6 +281,7 @@ class Room {
   std::vector<Member> newcomers_;
   std::vector<Member> superseded_;
   std::vector<MemberId> never_entered_;
+  std::uint32_t refused_ = 0;  ///< of the places
   enum class Keeping : std::uint8_t { undecided, yes, no };
   Keeping keeping_ = Keeping::undecided;
   std::uint32_t run_ = 0;
@@ -245,6 +289,15 @@ class Room {
   std::vector<MemberId> away_members_;  ///< and some who are back already
   Instant away_until_ = never;          ///< none of them leaves before
   Inbox inbox_;
+  bool opened_ = false;
+  std::uint32_t groups_max_;
+  std::uint32_t group_members_max_;
+  std::uint32_t last_group_ = 0;
+  std::vector<GroupId> group_ids_;  ///< in order; also of those with no members
+  GroupMembers groups_;
+  Timers timers_;
+  RoomPosts posts_;
+  std::optional<std::string> close_reason_;
   observe::RoomMetrics& metrics_;
 };
 

@@ -11,10 +11,9 @@ Answers::Answers(CoreContext& context, Sessions& sessions, SendQueue& queue)
     : context_(context), sessions_(sessions), queue_(queue) {}
 
 bool Answers::say(Handle handle, Session& session, const wire::ServerMessage& message) {
-  auto buffer = wire::encode(context_.frames, FrameUse::reliable, message);
-  FrameRef frame;
-  if (buffer) frame = context_.encoder.seal(std::move(*buffer), ws::Opcode::binary);
-  if (queue_.put_reliable(handle, session, frame)) return true;
+  if (queue_.put_reliable(handle, session, context_.frame_of(FrameUse::reliable, message))) {
+    return true;
+  }
   sessions_.overflowed(handle, "answers were not read fast enough");
   return false;
 }

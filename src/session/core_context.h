@@ -1,6 +1,8 @@
 // What the parts of a core share: its Io, its time, its memory, its counts.
 #pragma once
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/frame.h"
 #include "base/prng.h"
@@ -11,6 +13,7 @@
 #include "session/notices.h"
 #include "session/options.h"
 #include "session/session.h"
+#include "wire/envelope.h"
 #include "ws/frame_encoder.h"
 
 namespace ringcast::server {
@@ -39,6 +42,12 @@ struct CoreContext {
   Prng prng;  ///< for jitter only
   Notices notices;
   Instant now;  ///< the turn's time: what decisions use
+
+  /// A message of the server's own as a frame; an empty reference when frame memory has run out.
+  [[nodiscard]] FrameRef frame_of(FrameUse use, const wire::ServerMessage& message) {
+    auto buffer = wire::encode(frames, use, message);
+    return buffer ? encoder.seal(std::move(*buffer), ws::Opcode::binary) : FrameRef{};
+  }
 
   [[nodiscard]] static io::Token token(Operation operation, Handle session = {}) {
     return {static_cast<std::uint8_t>(operation), session.slot, session.generation};

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -35,6 +36,7 @@ struct Notice {
     socket_table_full,       ///< no place for another direct socket
     proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
     address_over_limit,      ///< a connection of the client at `address`; `reason` is the limit
+    simulation,              ///< the room's has something to say: `text`, at `level`
     end
   };
   static constexpr std::size_t reason_bytes_max = 48;
@@ -51,6 +53,8 @@ struct Notice {
   std::uint64_t more = 0;
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};
+  LogLevel level = LogLevel::info;
+  std::string text = {};
 
   void set_reason(std::string_view reason) {
     std::ranges::copy(reason.substr(0, reason_bytes_max - 1), reason_text.begin());
@@ -80,6 +84,32 @@ class Notices {
       return;
     }
     kind.suppressed = 0;
+    if (doorbell_ != nullptr) doorbell_->ring();
+  }
+  /// What a simulation says is bounded by its room, so that none takes another's place.
+  class OfRoom {
+   public:
+    static constexpr std::uint32_t per_second = 10;
+    static constexpr std::uint32_t burst = 50;
+    static constexpr std::size_t text_bytes_max = 1'024;
+
+   private:
+    friend class Notices;
+    room::TokenBucket bucket_;
+    std::uint64_t suppressed_ = 0;
+  };
+  void say(OfRoom& room, room::RoomId id, LogLevel level, std::string_view text, Instant now) {
+    if (queue_ == nullptr) return;
+    if (!room.bucket_.take(1, OfRoom::per_second, OfRoom::burst, now) ||
+        !queue_->push({.kind = Notice::Kind::simulation,
+                       .room = id,
+                       .suppressed = room.suppressed_,
+                       .level = level,
+                       .text = std::string(text.substr(0, OfRoom::text_bytes_max))})) {
+      ++room.suppressed_;
+      return;
+    }
+    room.suppressed_ = 0;
     if (doorbell_ != nullptr) doorbell_->ring();
   }
 

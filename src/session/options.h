@@ -19,6 +19,14 @@
 
 namespace ringcast::server {
 
+/// What a simulation is told of a client's request, beside its path.
+struct RequestFields {
+  std::vector<std::string> query;    ///< names of parameters
+  std::vector<std::string> headers;  ///< names of header fields, in small letters
+
+  friend bool operator==(const RequestFields&, const RequestFields&) = default;
+};
+
 struct RoomOptions {
   std::string name;
   std::string simulation;
@@ -30,6 +38,9 @@ struct RoomOptions {
   std::uint32_t inbox_inputs_max = 8'192;  ///< inputs between two ticks
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
   room::EventHistoryLimits event_history;
+  std::uint32_t groups_max = 256;
+  std::uint32_t group_members_max = 65'536;  ///< in all groups together
+  RequestFields request;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;

@@ -1,5 +1,6 @@
 #include "session/sender.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -26,7 +27,7 @@ std::size_t zero_copy_from(const SendOptions& options, io::ZeroCopy possible) {
   return wanted ? options.zero_copy_min_bytes : 0;
 }
 
-/// Whether the snapshot among the pieces, if there is one, has left none of its bytes.
+/// Whether the snapshots among the pieces, if there are any, have left none of their bytes.
 bool latest_stayed(std::span<const room::Piece> pieces, std::size_t taken) {
   std::size_t ahead = 0;
   for (const room::Piece& piece : pieces) {
@@ -147,6 +148,7 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   }
 
   std::uint32_t bytes = 0;
+  std::uint64_t newest_tick = 0;
   bool has_latest = false;
   std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
   for (std::uint32_t index = 0; index < count; ++index) {
@@ -155,8 +157,9 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
     bytes += static_cast<std::uint32_t>(spans[index].size());
     if (piece.lane != Lane::latest) continue;
     has_latest = true;
-    session.acknowledgement.sent(piece.frame.tick());
+    newest_tick = std::max(newest_tick, piece.frame.tick());
   }
+  if (has_latest) session.acknowledgement.sent(newest_tick);
   spend(has_latest, bytes);
   if (count == 1 && goes_without_copy(session, batch[0].frame)) {
     const Handle pin = pins_.emplace(handle, batch[0].frame);

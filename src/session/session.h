@@ -95,6 +95,7 @@ enum class SendState : std::uint8_t {
 struct Handshake {
   explicit Handshake(std::size_t header_bytes_max) : parser(header_bytes_max) {}
   std::optional<proxy::HeaderParser> proxy_header;  ///< until it is read; then the request follows
+  std::optional<IpAddress> client;                  ///< whose connection it is, where that is known
   ws::UpgradeParser parser;
   std::string answer;
   room::RoomId room{};

@@ -179,6 +179,10 @@ bool read_field(Reader& in, std::uint32_t tag, SnapshotView& snapshot) {
       return in.varint(snapshot.header.tick);
     case fixed64_tag(v1::Snapshot::kServerTimeUnixNsFieldNumber):
       return in.fixed64(snapshot.header.server_time);
+    case varint_tag(v1::Snapshot::kStreamFieldNumber):
+      return in.varint(snapshot.header.stream);
+    case varint_tag(v1::Snapshot::kFullFieldNumber):
+      return in.varint(snapshot.header.full);
     case bytes_tag(v1::Snapshot::kPayloadFieldNumber):
       return in.bytes(snapshot.payload);
     default:

@@ -75,6 +75,8 @@ void write_fields(Writer& out, const SnapshotHeader& header) {
   out.varint(v1::Snapshot::kTickFieldNumber, header.tick);
   out.fixed64(v1::Snapshot::kServerTimeUnixNsFieldNumber,
               static_cast<std::uint64_t>(header.server_time));
+  out.varint(v1::Snapshot::kStreamFieldNumber, header.stream);
+  out.varint(v1::Snapshot::kFullFieldNumber, header.full ? 1 : 0);
 }
 
 void write_fields(Writer& out, const EventHeader& header) {

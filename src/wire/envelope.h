@@ -16,13 +16,18 @@
 
 namespace ringcast::wire {
 
+/// Of snapshots: 0 to streams - 1.
+inline constexpr std::uint32_t streams = 4;
+
 struct SnapshotHeader {
   std::uint64_t tick;
   UnixNanoseconds server_time;
+  std::uint32_t stream = 0;  ///< it replaces older ones of the same
+  bool full = false;         ///< the full state: of all streams
 };
 
 struct EventHeader {
-  std::uint64_t sequence;  ///< of the room; 0 for an event to one member
+  std::uint64_t sequence;  ///< of the room; 0 for an event that is not to everyone
   std::uint64_t tick;
   std::uint64_t position = 0;  ///< among all events of the room
 };

@@ -96,13 +96,13 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab,
 
 // The largest frame fills its block, prefixes included: so does its copy.
 FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
-                            std::uint64_t tick, Instant made) {
+                            std::uint64_t tick, Instant made, std::uint8_t stream) {
   const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
   std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
   if (!buffer) return {};
   static_cast<void>(buffer->prepend(head));
   std::ranges::copy(wire_bytes, buffer->bytes().begin());
-  buffer->set_tick(tick, made);
+  buffer->set_tick(tick, made, stream);
   return sealed(std::move(*buffer));
 }
 

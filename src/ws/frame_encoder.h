@@ -48,11 +48,10 @@ class FrameEncoder {
   [[nodiscard]] FrameRef bundle(FrameSlab& slab,
                                 std::span<const std::span<const std::byte>> wire_bytes);
 
-  /// A Frame of the same bytes as one of another core's memory. `tick` and `made` are a
-  /// snapshot's. An empty
-  /// reference when frame memory has run out.
+  /// A Frame of the same bytes as one of another core's memory. `tick`, `made` and `stream` are a
+  /// snapshot's. An empty reference when frame memory has run out.
   [[nodiscard]] FrameRef copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
-                              std::uint64_t tick = 0, Instant made = {});
+                              std::uint64_t tick = 0, Instant made = {}, std::uint8_t stream = 0);
 
   /// A ping or pong with this payload (at most 125 bytes), or an empty reference when frame memory
   /// has run out.

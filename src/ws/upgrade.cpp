@@ -112,6 +112,7 @@ Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::st
     return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Key is not 16 bytes in base64."};
   }
   UpgradeRequest upgrade{.room = std::string(name),
+                         .path = std::string(rooms_prefix).append(name),
                          .query = std::move(query),
                          .origin = std::string(request.value("Origin")),
                          .key = std::string(key)};
@@ -262,6 +263,9 @@ struct UpgradeParser::Impl {
   Verdict verdict;
 
   void scan(std::size_t from);
+  [[nodiscard]] std::string_view head() const {
+    return std::string_view(received).substr(request_start, head_bytes - request_start);
+  }
 };
 
 /// Watches for the blank line, from `from` on. Everything is judged at its place in the stream.
@@ -303,6 +307,15 @@ UpgradeParser::State UpgradeParser::feed(std::span<const std::byte> bytes) {
 
 const UpgradeRequest& UpgradeParser::upgrade() const {
   return std::get<UpgradeRequest>(impl_->verdict);
+}
+std::vector<std::string_view> UpgradeParser::fields(std::string_view name) const {
+  std::vector<std::string_view> values;
+  const auto request = parse_head(impl_->head());
+  if (!request) return values;
+  for (const RequestHead::Field& field : request->fields) {
+    if (equal_ignoring_case(field.name, name)) values.push_back(field.value);
+  }
+  return values;
 }
 const PageRequest& UpgradeParser::page() const {
   return std::get<PageRequest>(impl_->verdict);

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -42,6 +43,7 @@ struct PageRequest {
 /// A well-formed upgrade request. Whether the room exists and the Origin may come is the caller's.
 struct UpgradeRequest {
   std::string room;    ///< NAME of /rooms/NAME
+  std::string path;    ///< as normalized_path() makes it, without the query
   std::string query;   ///< what follows '?', undecoded; empty when nothing does
   std::string origin;  ///< empty when the header is missing
   std::string key;     ///< Sec-WebSocket-Key
@@ -90,6 +92,9 @@ class UpgradeParser {
   State feed(std::span<const std::byte> bytes);
 
   [[nodiscard]] const UpgradeRequest& upgrade() const;
+  /// Of an upgrade: the values of the header fields that are called so, in any case and in their
+  /// order. Valid until the parser is destroyed.
+  [[nodiscard]] std::vector<std::string_view> fields(std::string_view name) const;
   [[nodiscard]] const PageRequest& page() const;
   [[nodiscard]] const Refusal& refusal() const;
   /// Whether it is a HEAD, as far as it has come in: its answer, whichever, has no body (RFC 9110

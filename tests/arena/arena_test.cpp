@@ -55,7 +55,7 @@ class Stage {
  public:
   explicit Stage(const SimulationOptions& options = {}) : simulation_(arena(options)) {}
 
-  void join(std::uint32_t member) { simulation_->join(MemberId{member}, out_); }
+  void join(std::uint32_t member) { REQUIRE(ringcast::join(*simulation_, MemberId{member}, out_)); }
   void leave(std::uint32_t member) {
     simulation_->leave(MemberId{member}, LeaveReason::left, out_);
   }
@@ -81,7 +81,7 @@ class Stage {
     std::vector<ArenaEvent> events;
     for (const Sent& sent : out_.sent) {
       const bool last = &sent == &out_.sent.back();
-      if (sent.to != everyone || sent.type != MessageType::binary ||
+      if (sent.to != everyone || sent.options.type != MessageType::binary ||
           sent.delivery != (last ? Delivery::latest : Delivery::reliable)) {
         FAIL("a tick sends events to everyone and then one snapshot");
       }
@@ -242,7 +242,7 @@ TEST_CASE("a member's object comes when it joins and goes when it leaves") {
 TEST_CASE("a member that comes back to a restored arena alone is told which object is its own") {
   const std::unique_ptr<Simulation> saved = arena();
   RecordingOutbound out;
-  saved->join(MemberId{7}, out);
+  REQUIRE(join(*saved, MemberId{7}, out));
   saved->step({1, Nanoseconds(16'666'667)}, out);
   std::uint32_t own = 0;
   for (const Sent& sent : out.sent) {
@@ -257,7 +257,7 @@ TEST_CASE("a member that comes back to a restored arena alone is told which obje
   const std::unique_ptr<Simulation> restored = arena({.seed = 2, .rate_hz = 60, .parameters = {}});
   REQUIRE(restored->restore(*state));
   RecordingOutbound again;
-  restored->join(MemberId{7}, again);
+  REQUIRE(join(*restored, MemberId{7}, again, true));
   REQUIRE(again.sent.size() == 1);
   CHECK(again.sent[0].to == MemberId{7});
   CHECK(again.sent[0].delivery == Delivery::reliable);
@@ -392,14 +392,13 @@ TEST_CASE("the arena grows with its bots unless its size is given") {
 }
 
 /// Marshals into memory that it has, as the server does.
-class FixedOutbound final : public Outbound {
+class FixedOutbound final : public RecordingOutbound {
  public:
-  SendResult send(Delivery delivery, MemberId, const Payload& payload, MessageType) override {
+  SendResult send(Delivery delivery, Recipients, const Payload& payload, MessageOptions) override {
     if (delivery == Delivery::reliable) ++events;
     payload.write(std::span(frame_).first(payload.size()));
     return SendResult::accepted;
   }
-  void end_session(MemberId, std::string_view) override {}
   int events = 0;
 
  private:
@@ -411,7 +410,7 @@ TEST_CASE("a tick asks the heap for nothing") {
   FixedOutbound out;
   constexpr std::uint32_t members = 200;
   for (std::uint32_t member = 1; member <= members; ++member) {
-    simulation->join(MemberId{member}, out);
+    REQUIRE(join(*simulation, MemberId{member}, out));
   }
   ArenaInput input;
   input.set_dx(1);

@@ -14,8 +14,8 @@ TEST_CASE("echo sends each message back to its sender, unchanged, with its type"
   Simulation& simulation = **made;
   REQUIRE(simulation.encoding() == Encoding::raw);
   RecordingOutbound out;
-  simulation.join(MemberId{1}, out);
-  simulation.join(MemberId{2}, out);
+  REQUIRE(join(simulation, MemberId{1}, out));
+  REQUIRE(join(simulation, MemberId{2}, out));
   REQUIRE(simulation.full_state() == nullptr);
 
   const std::string binary("\0\xff", 2);
@@ -28,11 +28,11 @@ TEST_CASE("echo sends each message back to its sender, unchanged, with its type"
   REQUIRE(out.sent.size() == 2);
   CHECK(out.sent[0].to == MemberId{2});
   CHECK(out.sent[0].bytes == binary);
-  CHECK(out.sent[0].type == MessageType::binary);
+  CHECK(out.sent[0].options.type == MessageType::binary);
   CHECK(out.sent[0].delivery == Delivery::reliable);
   CHECK(out.sent[1].to == MemberId{1});
   CHECK(out.sent[1].bytes.empty());
-  CHECK(out.sent[1].type == MessageType::text);
+  CHECK(out.sent[1].options.type == MessageType::text);
   CHECK(out.sent[1].delivery == Delivery::reliable);
 }
 

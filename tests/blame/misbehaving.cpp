@@ -15,7 +15,7 @@ using namespace ringcast;
 
 class Misbehaving final : public Simulation {
  public:
-  void join(MemberId, Outbound&) override {}
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   /// The first byte says what to do: 't' to throw, 'h' to hang.
   InputResult input(MemberId, std::span<const std::byte> payload, MessageType, Outbound&) override {

@@ -29,7 +29,7 @@ struct Fixture {
     outlets.emplace_back();
     outlets.push_back(std::make_unique<Outlet>(w.context, mailbox));
     peers[1].ring = {77, -1};
-    auto away = std::make_unique<AwayRoom>(room::RoomId{1}, "spread", Encoding::envelope, 0, 2,
+    auto away = std::make_unique<AwayRoom>(room::RoomId{1}, "spread", Encoding::envelope, 60, 0, 2,
                                            *outlets[1]);
     REQUIRE(rooms.add_away(std::move(away), {room::RoomId{1}, 1, true}));
     REQUIRE(rooms.add_elsewhere("elsewhere", {room::RoomId{2}, 1, false}));

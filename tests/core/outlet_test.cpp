@@ -33,9 +33,9 @@ struct Fixture {
     const FrameRef its_frame = frame(content);
     outlet.reliable(of, MemberId{9}, EventMail{of, everyone, its_frame.bytes()}, its_frame);
   }
-  void snapshot(std::uint64_t tick) {
+  void snapshot(std::uint64_t tick, Recipients to = everyone, std::uint8_t stream = 0) {
     const FrameRef its_frame = frame(std::byte{1});
-    outlet.snapshot({room, everyone, tick, {}, its_frame.bytes()}, its_frame);
+    outlet.snapshot({room, to, tick, {}, stream, its_frame.bytes()}, its_frame);
   }
   /// What the reader finds, in a word each; it lets go of all of it.
   std::vector<std::string> read() {
@@ -45,6 +45,13 @@ struct Fixture {
         found.push_back("event " + std::to_string(static_cast<int>(event_mail->frame[0])));
       } else if (const auto* snapshot_mail = std::get_if<SnapshotMail>(mail)) {
         found.push_back("snapshot " + std::to_string(snapshot_mail->tick));
+        const Recipients to = snapshot_mail->to;
+        if (to.kind() == Recipients::Kind::member) {
+          found.back() += " to " + std::to_string(std::to_underlying(to.member()));
+        }
+        if (snapshot_mail->stream != 0) {
+          found.back() += " in " + std::to_string(snapshot_mail->stream);
+        }
       } else if (const auto* cut = std::get_if<CutOffMail>(mail)) {
         found.push_back("cut off " + std::to_string(static_cast<std::uint32_t>(cut->newest)));
       } else if (std::holds_alternative<LeaveMail>(*mail)) {
@@ -102,15 +109,49 @@ TEST_CASE("of a room's snapshots one is in the mailbox and the newest waits") {
   REQUIRE(f.read() == std::vector<std::string>{"snapshot 5"});
 }
 
-TEST_CASE("what is older than a newcomer's full state does not follow it") {
+TEST_CASE("what is said to everyone and then to one member arrives in that order") {
+  Fixture f;
+  f.snapshot(1);
+  f.snapshot(1, MemberId{3});
+  REQUIRE(f.outlet.flush());
+  REQUIRE(f.read() == std::vector<std::string>{"snapshot 1", "snapshot 1 to 3"});
+  f.snapshot(2, MemberId{3});
+  f.snapshot(2);  // replaces it
+  REQUIRE(f.outlet.flush());
+  REQUIRE(f.read() == std::vector<std::string>{"snapshot 2"});
+}
+
+TEST_CASE("streams wait beside each other") {
   Fixture f;
   f.snapshot(1);
   static_cast<void>(f.outlet.flush());
   f.snapshot(2);
-  f.outlet.drop_snapshot(room);
-  REQUIRE(f.read() == std::vector<std::string>{"snapshot 1"});
+  f.snapshot(2, everyone, 1);
+  f.snapshot(3);
   static_cast<void>(f.outlet.flush());
-  REQUIRE(f.read().empty());
+  REQUIRE(f.read() == std::vector<std::string>{"snapshot 1", "snapshot 2 in 1"});
+  static_cast<void>(f.outlet.flush());
+  REQUIRE(f.read() == std::vector<std::string>{"snapshot 3"});
+}
+
+TEST_CASE("of snapshots to each member the newest wait, however long the reader takes") {
+  Fixture f;
+  f.snapshot(1);
+  static_cast<void>(f.outlet.flush());
+  constexpr std::uint64_t ticks = 100;
+  for (std::uint64_t tick = 2; tick <= ticks; ++tick) {
+    for (std::uint32_t member = 1; member <= 3; ++member) f.snapshot(tick, MemberId{member});
+    REQUIRE_FALSE(f.outlet.flush());
+    REQUIRE(f.context.frames.blocks_outstanding() <= 1 + 65);
+  }
+  std::vector<std::string> found = f.read();
+  while (f.outlet.flush()) {
+    for (std::string& word : f.read()) found.push_back(std::move(word));
+  }
+  REQUIRE(found.size() >= 4);
+  CHECK(std::vector(found.end() - 3, found.end()) ==
+        std::vector<std::string>{"snapshot 100 to 1", "snapshot 100 to 2", "snapshot 100 to 3"});
+  CHECK(f.context.frames.blocks_outstanding() == 0);
 }
 
 TEST_CASE("an input finds a full mailbox and is refused, its memory free again") {

@@ -30,7 +30,7 @@ class Scripted final : public Simulation {
  public:
   Scripted(sim::SimClock& clock, Script& script) : clock_(clock), script_(script) {}
 
-  void join(MemberId, Outbound&) override {}
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
     return InputResult::ok;

@@ -1,10 +1,12 @@
 #include "observe/exposition.h"
 
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "catch.h"
 
@@ -33,6 +35,9 @@ TEST_CASE("two cores and a room are written as in the golden file") {
   room->members.set(500);
   room->tick.set(3'600);
   room->snapshot_bytes.set(1'226);
+  room->joins_refused.add(2);
+  room->name_counters(std::array<std::string_view, 2>{"goals", "fragments"});
+  room->count(0, 7);
   room->tick_duration.record(std::chrono::microseconds(700));
   room->tick_duration.record(std::chrono::microseconds(2'400));
   const std::vector<NamedCore> cores = {{"0", first.get()}, {"1", second.get()}};

@@ -1,7 +1,9 @@
 #include "room/event_history.h"
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catch.h"
@@ -9,18 +11,23 @@
 namespace ringcast::room {
 namespace {
 
-void keep(EventHistory& history, std::string_view text, MemberId to = everyone) {
+void keep(EventHistory& history, std::string_view text, Recipients to = everyone) {
   const std::uint64_t position = history.advance();
   history.keep(position, to == everyone ? position : 0, to, std::as_bytes(std::span(text)));
 }
 
+/// Who is in which group now.
+using Groups = std::set<std::pair<GroupId, MemberId>>;
+
 std::vector<std::string> missed(const EventHistory& history, MemberId member,
-                                std::uint64_t position) {
+                                std::uint64_t position, const Groups& groups = {}) {
   std::vector<std::string> texts;
-  history.for_each_missed(member, position, [&](const EventHistory::Event& event) {
-    texts.emplace_back(reinterpret_cast<const char*>(event.wire_bytes.data()),
-                       event.wire_bytes.size());
-  });
+  history.for_each_missed(
+      member, position, [&](GroupId group) { return groups.contains({group, member}); },
+      [&](const EventHistory::Event& event) {
+        texts.emplace_back(reinterpret_cast<const char*>(event.wire_bytes.data()),
+                           event.wire_bytes.size());
+      });
   return texts;
 }
 
@@ -38,6 +45,40 @@ TEST_CASE("what a member has missed is what came behind its position and is for 
   CHECK(missed(history, MemberId{9}, 4).empty());
   CHECK(history.reaches(4));
   CHECK_FALSE(history.reaches(5));  // nobody has seen what has not happened
+}
+
+TEST_CASE("an event to a group is for those who were in it when it was sent") {
+  constexpr GroupId red{1};
+  constexpr MemberId stays{7};
+  constexpr MemberId goes{8};
+  constexpr MemberId comes{9};
+  EventHistory history({.events_max = 100, .bytes_max = 1'000});
+  history.keep_change(red, stays, true);
+  history.keep_change(red, goes, true);
+  keep(history, "one", red);
+  const std::uint64_t changes_before = history.changes();
+  history.keep_change(red, goes, false);
+  history.keep_change(red, comes, true);
+  keep(history, "two", red);
+  keep(history, "three", everyone_but(comes));
+  const Groups now{{red, stays}, {red, comes}};
+  CHECK(missed(history, stays, 0, now) == Texts{"one", "two", "three"});
+  CHECK(missed(history, goes, 0, now) == Texts{"one", "three"});
+  CHECK(missed(history, comes, 0, now) == Texts{"two"});
+  CHECK(history.was_in(red, goes, changes_before, false));
+  CHECK_FALSE(history.was_in(red, comes, changes_before, true));
+  CHECK(history.was_in(red, comes, history.changes(), true));
+}
+
+TEST_CASE("with a change of groups that is forgotten go the events that it decided") {
+  constexpr GroupId red{1};
+  EventHistory history({.events_max = 10, .bytes_max = 1'000});
+  keep(history, "one", red);
+  for (int count = 0; count < 6; ++count) history.keep_change(red, MemberId{7}, count % 2 == 0);
+  CHECK(history.reaches(0));
+  for (int count = 0; count < 6; ++count) history.keep_change(red, MemberId{7}, count % 2 == 0);
+  CHECK_FALSE(history.reaches(0));
+  CHECK(history.reaches(1));
 }
 
 TEST_CASE("of too many events the oldest are forgotten, and it is known from where on") {

@@ -12,17 +12,16 @@ constexpr std::array payload{std::byte{1}, std::byte{2}, std::byte{3}};
 
 TEST_CASE("commands come out in the order in which they came in, with their payloads") {
   Inbox inbox(10, 100);
-  inbox.join(MemberId{1});
+  inbox.join(MemberId{1}, {.path = "/rooms/one"});
   REQUIRE(inbox.input(MemberId{1}, payload, MessageType::binary));
-  REQUIRE(inbox.internal_event(7, std::span(payload).first(1)));
   inbox.leave(MemberId{1}, LeaveReason::left);
   const auto commands = inbox.commands();
-  REQUIRE(commands.size() == 4);
+  REQUIRE(commands.size() == 3);
   REQUIRE(commands[0].kind == Command::Kind::join);
+  REQUIRE(inbox.request(commands[0]).path == "/rooms/one");
   REQUIRE(commands[1].payload.size() == 3);
   REQUIRE(commands[1].payload[2] == std::byte{3});
-  REQUIRE(commands[2].event_kind == 7);
-  REQUIRE(commands[3].leave_reason == LeaveReason::left);
+  REQUIRE(commands[2].leave_reason == LeaveReason::left);
 }
 
 TEST_CASE("inputs are refused over the count and over the bytes; joins and leaves never") {
@@ -33,7 +32,7 @@ TEST_CASE("inputs are refused over the count and over the bytes; joins and leave
   Inbox by_bytes(10, 5);
   REQUIRE(by_bytes.input(MemberId{1}, payload, MessageType::binary));
   REQUIRE_FALSE(by_bytes.input(MemberId{1}, payload, MessageType::binary));
-  for (std::uint32_t member = 0; member < 100; ++member) by_bytes.join(MemberId{member});
+  for (std::uint32_t member = 0; member < 100; ++member) by_bytes.join(MemberId{member}, {});
   REQUIRE(by_bytes.commands().size() == 101);
   by_bytes.clear();
   REQUIRE(by_bytes.input(MemberId{1}, payload, MessageType::binary));

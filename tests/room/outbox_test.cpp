@@ -57,6 +57,44 @@ TEST_CASE("a newer snapshot replaces the waiting one, or is dropped by the other
   REQUIRE(f.frames.slab().blocks_outstanding() == 0);
 }
 
+TEST_CASE("snapshots of different streams wait beside each other and leave together, in order") {
+  Fixture f;
+  constexpr auto policy = LatestPolicy::replace_waiting;
+  f.outbox.put_latest(f.frames.make(1, 1, 5, 3), policy);
+  f.outbox.put_latest(f.frames.make(1, 2, 6, 0), policy);
+  f.outbox.put_reliable(f.frames.make(1, 3), f.nodes, f.limits);
+  REQUIRE(f.outbox.put_latest(f.frames.make(1, 4, 7, 3), policy) == Outbox::Put::replaced);
+  REQUIRE(f.outbox.backlog().frames == 3);
+  REQUIRE(f.outbox.take(f.batch, f.nodes, false) == 1);
+  f.batch[0].frame.reset();
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 2);
+  REQUIRE(f.batch[0].frame.bytes()[0] == std::byte{2});
+  REQUIRE(f.batch[1].frame.bytes()[0] == std::byte{4});
+  // Back they come; what is newer by then stays.
+  f.outbox.put_latest(f.frames.make(1, 5, 8, 0), policy);
+  REQUIRE(f.outbox.settle(std::span(f.batch).first(2), 0, f.nodes));
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 2);
+  REQUIRE(f.batch[0].frame.bytes()[0] == std::byte{5});
+  REQUIRE(f.batch[1].frame.bytes()[0] == std::byte{4});
+  for (Piece& piece : f.batch) piece.frame.reset();
+  REQUIRE_FALSE(f.outbox.has_work(true));
+}
+
+TEST_CASE("snapshots go all together or not yet") {
+  Fixture f;
+  f.limits.reliable_frames_max = 40;
+  for (std::size_t count = 0; count + 1 < batch_pieces_max; ++count) {
+    f.outbox.put_reliable(f.frames.make(1, 1), f.nodes, f.limits);
+  }
+  for (std::uint8_t stream = 0; stream < 2; ++stream) {
+    f.outbox.put_latest(f.frames.make(1, 2, 1, stream), LatestPolicy::replace_waiting);
+  }
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == batch_pieces_max - 1);
+  for (Piece& piece : f.batch) piece.frame.reset();
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == 2);
+  for (Piece& piece : f.batch) piece.frame.reset();
+}
+
 TEST_CASE("a snapshot that the client has not acknowledged its way to stays where it is") {
   Fixture f;
   f.outbox.put_latest(f.frames.make(1, 1), LatestPolicy::replace_waiting);

@@ -31,7 +31,10 @@ struct Diary {
 
 struct Script final : Simulation {
   explicit Script(Diary& its_diary) : diary(its_diary) {}
-  void join(MemberId member, Outbound&) override { diary.note("join", member); }
+  JoinResult join(const Joining& joining, Outbound&) override {
+    diary.note(joining.resumed ? "rejoin" : "join", joining.member);
+    return {};
+  }
   void leave(MemberId member, LeaveReason, Outbound&) override { diary.note("leave", member); }
   void away(MemberId member, Outbound&) override { diary.note("away", member); }
   void back(MemberId member, Outbound&) override { diary.note("back", member); }
@@ -40,8 +43,11 @@ struct Script final : Simulation {
     diary.note("input", member);
     return payload.empty() ? InputResult::malformed : InputResult::ok;
   }
-  void internal_event(const InternalEvent& event, Outbound&) override {
-    diary.note("internal " + std::to_string(event.kind));
+  void opened(Outbound& out) override {
+    if (on_opened) on_opened(out);
+  }
+  void posted(const Posted& what, Outbound&) override {
+    diary.note("posted " + std::to_string(what.kind));
   }
   const Payload* full_state() override {
     diary.note("full state");
@@ -57,12 +63,13 @@ struct Script final : Simulation {
   }
   Diary& diary;
   bool saves = true;
+  std::function<void(Outbound&)> on_opened;
   NoPayload nothing;
 };
 
 struct Listener final : Audience {
   explicit Listener(Diary& its_diary) : diary(its_diary) {}
-  SendResult send(Delivery, MemberId, const Payload&, MessageType) override {
+  SendResult send(Delivery, Recipients, const Payload&, MessageOptions) override {
     diary.note("send");
     return SendResult::accepted;
   }
@@ -73,10 +80,16 @@ struct Listener final : Audience {
     return !admission.seen_event.has_value();
   }
   void superseded(const Member& session) override { diary.note("superseded", session.seat); }
+  void group_changed(const GroupChange&) override {}
+  void refuse(const Member& member, const JoinRefusal&) override {
+    diary.note("refuse", member.id);
+  }
   void full_state(std::span<const Member> newcomers, const Payload&) override {
     diary.note("to " + std::to_string(newcomers.size()) + " newcomers");
   }
-  void release_events() override { diary.note("release"); }
+  void release() override { diary.note("release"); }
+  std::optional<std::uint64_t> acknowledged_tick(const Member&) override { return std::nullopt; }
+  void log(LogLevel, std::string_view) override {}
   void malformed_input(const Member& member) override {
     diary.note("malformed", member.id);
     if (on_malformed) on_malformed(member);
@@ -91,13 +104,21 @@ struct Fixture {
   observe::RoomMetrics metrics;
   Listener listener{diary};
   Instant start{100s};
-  Room room{"room", std::make_unique<Script>(diary),
-            60,     {.cores = 2, .members_max = 3, .inbox_inputs_max = 10, .inbox_bytes_max = 100},
-            start,  metrics};
+  Room room{"room",
+            std::make_unique<Script>(diary),
+            60,
+            {.cores = 2,
+             .members_max = 3,
+             .inbox_inputs_max = 10,
+             .inbox_bytes_max = 100,
+             .groups_max = 2,
+             .group_members_max = 4},
+            start,
+            metrics};
   const std::array<std::byte, 1> byte{std::byte{1}};
 
   MemberId admit(std::uint32_t id, std::uint32_t core = 0) {
-    room.admit(MemberId{id}, core);
+    room.admit(MemberId{id}, core, {});
     return MemberId{id};
   }
   void tick() { room.tick(room.next_tick(), listener); }
@@ -112,7 +133,7 @@ struct Fixture {
   }
   Resumption readmit(const Ticket& ticket, std::uint32_t seat, std::uint32_t core = 0,
                      std::optional<std::uint64_t> seen_event = std::nullopt) {
-    return room.readmit(ticket, MemberId{seat}, core, seen_event);
+    return room.readmit(ticket, MemberId{seat}, core, seen_event, {});
   }
 };
 
@@ -122,11 +143,10 @@ TEST_CASE("a tick drains the inbox in order, gives newcomers the full state, the
   Fixture f;
   const MemberId first = f.admit(1);
   REQUIRE(f.room.input(first, f.byte, MessageType::binary));
-  REQUIRE(f.room.post(9, {}));
   f.room.tick(f.room.next_tick(), f.listener);
-  REQUIRE(f.diary.lines == std::vector<std::string>{"welcome 1", "join 1", "input 1", "internal 9",
-                                                    "full state", "to 1 newcomers", "release",
-                                                    "step 1", "send", "release"});
+  REQUIRE(f.diary.lines == std::vector<std::string>{"join 1", "welcome 1", "input 1", "full state",
+                                                    "to 1 newcomers", "release", "step 1", "send",
+                                                    "release"});
   f.diary.lines.clear();
   f.room.tick(f.room.next_tick(), f.listener);
   REQUIRE(f.diary.lines == std::vector<std::string>{"release", "step 2", "send", "release"});
@@ -179,7 +199,7 @@ TEST_CASE("a member whose malformed input ends its session leaves within the sam
   };
   REQUIRE(f.room.input(member, {}, MessageType::binary));
   f.room.tick(f.room.next_tick(), f.listener);
-  REQUIRE(f.diary.lines == std::vector<std::string>{"welcome 1", "join 1", "input 1", "malformed 1",
+  REQUIRE(f.diary.lines == std::vector<std::string>{"join 1", "welcome 1", "input 1", "malformed 1",
                                                     "leave 1", "full state", "to 1 newcomers",
                                                     "release", "step 1", "send", "release"});
 }
@@ -420,7 +440,7 @@ TEST_CASE("a restored room goes on with its next tick, and who is back in time j
   f.tick();
   CHECK(f.room.tick_number() == 101);
   // What it has seen was another server's.
-  CHECK(f.diary.lines == Lines{"welcome 5", "join 5", "full state", "to 1 newcomers", "release",
+  CHECK(f.diary.lines == Lines{"rejoin 5", "welcome 5", "full state", "to 1 newcomers", "release",
                                "step 101", "send", "release"});
   CHECK(f.listener.newest.resumed);
   f.room.welcome_seen(MemberId{8});

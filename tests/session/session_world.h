@@ -26,7 +26,7 @@ class RoomForTests final : public LocalRoom {
   explicit RoomForTests(Encoding encoding) : LocalRoom(room::RoomId{1}, "test", encoding, 0, 1) {}
 
   [[nodiscard]] std::uint64_t tick_number() const override { return 100; }
-  [[nodiscard]] std::optional<MemberId> admit(Handle session,
+  [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest,
                                               const std::optional<ResumeClaim>&) override {
     return branch().admit(session);
   }
@@ -70,7 +70,7 @@ struct SessionWorld {
     session.enter(Phase::open);
     session.last_heard = context.now;
     session.room = &room;
-    session.seat = session.member = *room.admit(handle, std::nullopt);
+    session.seat = session.member = *room.admit(handle, {}, std::nullopt);
     session.welcome();
     sessions.set_deadline(handle, session, context.now + options.session.heartbeat_interval);
     sessions.receive(handle, session, io::ReceiveMode::many);

@@ -102,7 +102,7 @@ TEST_CASE("who never acknowledges gets some snapshots at first and all in the en
   SimClient& mute = world.add_client(Temper::mute);
   world.run(5s);
   CHECK(mute.snapshots() > 2);
-  CHECK(mute.snapshots() < 10);
+  CHECK(mute.snapshots() - mute.slow_snapshots() < 10);
   world.run(7s);
   const std::uint64_t before = mute.snapshots();
   world.run(3s);

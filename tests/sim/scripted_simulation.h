@@ -1,6 +1,7 @@
 // A simulation whose output its clients can check by arithmetic: a snapshot is a pattern made from
-// its tick, events to everyone count from 1, events to one member count that member's, and inputs
-// must come in the order in which they were sent.
+// its tick and stream, events to everyone count from 1, events to one member count that member's,
+// those to a group the group's; members are in the group of their number's parity; and inputs must
+// come in the order in which they were sent.
 #pragma once
 
 #include <array>
@@ -14,6 +15,7 @@
 #include <set>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "base/prng.h"
@@ -34,6 +36,26 @@ inline std::vector<std::byte> pattern(std::uint64_t tick, std::size_t size) {
 inline std::size_t pattern_size(std::uint64_t tick) {
   return tick % 37 == 0 ? 30'000 : 600;
 }
+
+/// Every so many ticks there is a snapshot in stream 1, and one in stream 2 to everyone and then to
+/// one member.
+inline constexpr std::uint64_t ticks_per_slow_snapshot = 10;
+inline constexpr std::size_t slow_snapshot_size = 40;
+
+/// Who is not let in is told so with this.
+inline constexpr std::uint16_t refusal_code = 4'200;
+
+/// What an event that is to some of the room says of itself; `count` is below.
+struct ToSome {
+  enum class Kind : std::uint64_t {
+    group = std::uint64_t{1} << 63,    ///< the next of the group's: to its members
+    nobody = std::uint64_t{1} << 62,   ///< to an empty group
+    all_but = std::uint64_t{1} << 61,  ///< to everyone but the member `count`
+    one = std::uint64_t{1} << 60       ///< a snapshot: to the member `count`
+  };
+  static constexpr std::uint64_t odd = std::uint64_t{1} << 59;  ///< of the odd members' group
+  static constexpr std::uint64_t count_mask = odd - 1;
+};
 
 class Bytes final : public Payload {
  public:
@@ -65,15 +87,31 @@ struct Tally {
   std::uint64_t backs = 0;
   std::uint64_t inputs = 0;
   std::uint64_t closings = 0;
+  std::uint64_t refusals = 0;
 };
 
 class ScriptedSimulation final : public Simulation {
  public:
-  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally) : prng_(seed), tally_(tally) {}
+  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, bool refuses = false)
+      : prng_(seed), tally_(tally), refuses_(refuses) {}
 
-  void join(MemberId member, Outbound&) override {
-    if (!members_.insert(member).second) throw std::runtime_error("a member joined twice");
+  void opened(Outbound& out) override {
+    for (GroupId& group : groups_) group = *out.create_group();
+    nobody_ = *out.create_group();
+  }
+  JoinResult join(const Joining& joining, Outbound& out) override {
+    if (joining.path != "/rooms/sim") throw std::runtime_error("another path was asked for");
+    if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
+      throw std::runtime_error("who joins could not be put into a group");
+    }
+    if (refuses_ && prng_.chance(0.05)) {
+      out.send(Delivery::reliable, joining.member, Bytes(1));
+      ++tally_.refusals;
+      return refuse_join("not today", refusal_code);
+    }
+    if (!members_.insert(joining.member).second) throw std::runtime_error("a member joined twice");
     ++tally_.joins;
+    return {};
   }
   void leave(MemberId member, LeaveReason, Outbound&) override {
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
@@ -135,16 +173,59 @@ class ScriptedSimulation final : public Simulation {
         out.send(Delivery::reliable, one, Bytes(++to_member_[one]));
       }
     }
+    speak_to_some(out);
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
+    if (tick_ % ticks_per_slow_snapshot != 0) return;
+    out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 1});
+    if (members_.empty()) return;
+    const MemberId one = *members_.rbegin();
+    out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 2});
+    out.send(Delivery::latest, one,
+             Bytes(std::to_underlying(ToSome::Kind::one) | std::to_underlying(one)), {.stream = 2});
   }
 
  private:
+  [[nodiscard]] GroupId group_of(MemberId member) const {
+    return groups_[std::to_underlying(member) % 2];
+  }
+  void speak_to_some(Outbound& out) {
+    if (prng_.chance(0.1)) {  // who is taken out and put back misses nothing
+      const std::size_t side = prng_.below(2);
+      out.empty_group(groups_[side]);
+      for (const MemberId member : members_) {
+        // One that is gone already is still here until it leaves.
+        if (group_of(member) == groups_[side]) out.add_to_group(groups_[side], member);
+      }
+    }
+    for (std::uint64_t side = 0; side < 2; ++side) {
+      if (!prng_.chance(0.3)) continue;
+      out.send(Delivery::reliable, groups_[side],
+               Bytes(std::to_underlying(ToSome::Kind::group) | (side == 0 ? 0 : ToSome::odd) |
+                     ++to_group_[side]));
+    }
+    if (members_.empty()) return;
+    const MemberId one = *members_.begin();
+    if (prng_.chance(0.1)) {
+      out.add_to_group(nobody_, one);
+      out.remove_from_group(nobody_, one);
+      out.send(Delivery::reliable, nobody_, Bytes(std::to_underlying(ToSome::Kind::nobody)));
+    }
+    if (prng_.chance(0.1)) {
+      out.send(Delivery::reliable, everyone_but(one),
+               Bytes(std::to_underlying(ToSome::Kind::all_but) | std::to_underlying(one)));
+    }
+  }
+
   Prng prng_;
   Tally& tally_;
+  bool refuses_;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;
   std::set<MemberId> away_;
+  std::array<GroupId, 2> groups_{};
+  std::array<std::uint64_t, 2> to_group_{};
+  GroupId nobody_{};
   std::map<MemberId, std::uint64_t> to_member_;
   std::map<MemberId, std::uint64_t> last_input_;
   std::unique_ptr<Bytes> full_state_;

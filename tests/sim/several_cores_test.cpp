@@ -32,6 +32,7 @@ WorldShape shape_from(Prng& prng) {
   Prng choice(static_cast<std::uint64_t>(shape.lag_max.count()));
   if (choice.chance(0.3)) shape.inbox_inputs_max = static_cast<std::uint32_t>(1 + choice.below(3));
   if (shape.cores != 3) shape.keep_rooms = true;
+  shape.refuses = true;
   return shape;
 }
 
@@ -47,6 +48,9 @@ struct Life {
   std::uint64_t checkpoints = 0;
   std::uint64_t held_for_link = 0;
   std::uint64_t inbox_full = 0;
+  std::uint64_t group_events = 0;
+  std::uint64_t slow_snapshots = 0;
+  std::uint64_t refused = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -79,6 +83,9 @@ Life live(std::uint64_t seed) {
   for (const auto& client : world.clients()) {
     life.snapshots += client->snapshots();
     life.events += client->events();
+    life.group_events += client->group_events();
+    life.slow_snapshots += client->slow_snapshots();
+    life.refused += client->refused_by_room() ? 1U : 0U;
   }
   life.inputs = world.tally().inputs;
   life.moved = world.count(Count::connections_moved);
@@ -109,6 +116,9 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.checkpoints += life.checkpoints;
       total.held_for_link += life.held_for_link;
       total.inbox_full += life.inbox_full;
+      total.group_events += life.group_events;
+      total.slow_snapshots += life.slow_snapshots;
+      total.refused += life.refused;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -127,6 +137,9 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.checkpoints > seeds.last);
   CHECK(total.held_for_link > 10 * seeds.last);
   CHECK(total.inbox_full > seeds.last);
+  CHECK(total.group_events > 10 * seeds.last);
+  CHECK(total.slow_snapshots > 10 * seeds.last);
+  CHECK(total.refused > seeds.last / 10);
 }
 
 TEST_CASE("an address has as many sessions as it may, whatever cores they come to") {

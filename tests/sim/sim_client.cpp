@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 #include <variant>
 
 #include "base/base64url.h"
@@ -218,6 +219,7 @@ void SimClient::on_welcome(const wire::Welcome& welcome) {
     full_state_seen_ = true;
   } else {
     has_state_ = false;
+    newest_of_group_ = 0;
     if (welcome.resumed) own_event_known_ = false;
   }
   next_event_ = welcome.event_sequence + 1;
@@ -227,16 +229,50 @@ void SimClient::on_welcome(const wire::Welcome& welcome) {
 
 void SimClient::on_snapshot(const wire::SnapshotView& view) {
   const std::uint64_t tick = view.header.tick;
-  if (full_state_seen_ && tick <= newest_tick_) broken("ticks do not rise");
-  if (!std::ranges::equal(view.payload, pattern(tick, pattern_size(tick)))) {
-    broken("a snapshot's bytes are not what its tick wrote");
+  if (view.header.full == full_state_seen_) broken("one full state, and it comes first");
+  if (view.header.stream >= streams) broken("a stream that there is not");
+  std::uint64_t& newest = newest_of_stream_[view.header.stream];
+  // To everyone, and then to one in the same tick: both come when the second is late.
+  const bool may_come_twice = view.header.stream == 2;
+  if (full_state_seen_ && (may_come_twice ? tick < newest : tick <= newest)) {
+    broken("ticks of a stream do not rise");
   }
+  check_payload(view);
   if (full_state_seen_) {
     oldest_ = std::max(oldest_, Nanoseconds(clock_.unix_now() - view.header.server_time));
   }
+  if (view.header.full) newest_of_stream_.fill(tick);
   full_state_seen_ = has_state_ = true;
-  newest_tick_ = tick;
+  newest = tick;
+  newest_tick_ = std::max(newest_tick_, tick);
   ++snapshots_;
+  slow_snapshots_ += view.header.stream == 0 ? 0 : 1;
+}
+
+void SimClient::check_payload(const wire::SnapshotView& view) const {
+  if (view.payload.size() == sizeof(std::uint64_t)) {
+    if (number_in(view.payload) != (std::to_underlying(ToSome::Kind::one) | member_)) {
+      broken("a snapshot for another member");
+    }
+    return;
+  }
+  const std::uint64_t tick = view.header.tick;
+  const std::size_t size = view.header.stream == 0 ? pattern_size(tick) : slow_snapshot_size;
+  if (!std::ranges::equal(view.payload, pattern(tick, size))) {
+    broken("a snapshot's bytes are not what its tick wrote");
+  }
+}
+
+void SimClient::on_event_to_some(std::uint64_t number) {
+  const std::uint64_t count = number & ToSome::count_mask;
+  const auto is = [number](ToSome::Kind kind) { return (number & std::to_underlying(kind)) != 0; };
+  if (is(ToSome::Kind::nobody)) broken("an event to a group without members");
+  if (is(ToSome::Kind::all_but) && count == member_) broken("an event to everyone else");
+  if (!is(ToSome::Kind::group)) return;
+  if (((number & ToSome::odd) != 0) != (member_ % 2 == 1)) broken("an event to another group");
+  if (newest_of_group_ != 0 && count != newest_of_group_ + 1) broken("a gap in a group's events");
+  newest_of_group_ = count;
+  ++group_events_;
 }
 
 void SimClient::on_event(const wire::EventView& view) {
@@ -248,6 +284,8 @@ void SimClient::on_event(const wire::EventView& view) {
     if (view.header.sequence != next_event_) broken("a gap in the events to everyone");
     if (number != next_event_) broken("an event's bytes are another's");
     ++next_event_;
+  } else if (number > ToSome::count_mask) {
+    on_event_to_some(number);
   } else {
     if (!own_event_known_) next_own_event_ = number;
     own_event_known_ = true;
@@ -271,6 +309,8 @@ bool SimClient::on_pong(std::span<const std::byte> payload) {
 
 void SimClient::on_close(ws::CloseCode code, std::string_view /*reason*/) {
   closed_with_ = code;
+  refused_by_room_ = std::to_underlying(code) == refusal_code;
+  if (refused_by_room_ && welcomed_) broken("a member is refused");
   if (close_sent_) return;
   close_sent_ = true;
   const auto number = static_cast<std::uint16_t>(code);

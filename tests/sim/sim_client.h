@@ -3,6 +3,7 @@
 // promise is an exception.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "base/ip_address.h"
 #include "base/prng.h"
+#include "ringcast/simulation.h"
 #include "sim/sim_network.h"
 #include "wire/envelope.h"
 #include "ws/frame_decoder.h"
@@ -74,6 +76,11 @@ class SimClient final : private ws::DecoderEvents {
   /// state is none.
   [[nodiscard]] Nanoseconds oldest() { return std::exchange(oldest_, Nanoseconds::zero()); }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// Of them, those to its group.
+  [[nodiscard]] std::uint64_t group_events() const { return group_events_; }
+  /// Of the snapshots, those that are not in stream 0.
+  [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
+  [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
   /// An error message said that the room's inbox was full.
   [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
   /// As the server's going_away said.
@@ -101,6 +108,8 @@ class SimClient final : private ws::DecoderEvents {
   void take_answer(std::span<const std::byte> bytes);
   void on_snapshot(const wire::SnapshotView& view);
   void on_event(const wire::EventView& view);
+  void check_payload(const wire::SnapshotView& view) const;
+  void on_event_to_some(std::uint64_t number);
   void misbehave();
   void talk();
   void send_message(const wire::ClientMessage& message);
@@ -132,6 +141,11 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t mischief_at_;
   std::uint64_t next_input_ = 1;
   std::uint64_t newest_tick_ = 0;
+  std::array<std::uint64_t, streams> newest_of_stream_{};
+  std::uint64_t newest_of_group_ = 0;
+  std::uint64_t group_events_ = 0;
+  std::uint64_t slow_snapshots_ = 0;
+  bool refused_by_room_ = false;
   std::uint64_t acknowledged_ = 0;
   Instant acknowledged_at_{};
   std::optional<std::uint64_t> bytes_per_s_;

@@ -26,6 +26,7 @@ struct WorldShape {
   std::uint32_t members_max = 1'000;
   std::uint32_t inbox_inputs_max = 64;
   bool keep_rooms = false;  ///< at the end
+  bool refuses = false;     ///< the simulation does not let everybody join
   room::EventHistoryLimits event_history = {};
 };
 

@@ -35,7 +35,9 @@ std::string text_of(const Pong& pong) {
 }
 std::string text_of(const SnapshotView& snapshot) {
   return "snapshot " + std::to_string(snapshot.header.tick) + ' ' +
-         std::to_string(snapshot.header.server_time) + ' ' + to_hex(snapshot.payload);
+         std::to_string(snapshot.header.server_time) + ' ' +
+         std::to_string(snapshot.header.stream) + (snapshot.header.full ? " full " : " ") +
+         to_hex(snapshot.payload);
 }
 std::string text_of(const EventView& event) {
   return "event " + std::to_string(event.header.sequence) + ' ' +
@@ -114,7 +116,9 @@ std::string reference_server(ByteView bytes) {
     case v1::ServerEnvelope::kSnapshot:
       return text_of(SnapshotView{
           {.tick = envelope.snapshot().tick(),
-           .server_time = static_cast<UnixNanoseconds>(envelope.snapshot().server_time_unix_ns())},
+           .server_time = static_cast<UnixNanoseconds>(envelope.snapshot().server_time_unix_ns()),
+           .stream = envelope.snapshot().stream(),
+           .full = envelope.snapshot().full()},
           bytes_of(envelope.snapshot().payload())});
     case v1::ServerEnvelope::kEvent:
       return text_of(EventView{{.sequence = envelope.event().sequence(),

@@ -119,12 +119,16 @@ TEST_CASE("the generated serializer writes the same bytes") {
     v1::ServerEnvelope snapshot;
     snapshot.mutable_snapshot()->set_tick(number());
     snapshot.mutable_snapshot()->set_server_time_unix_ns(number());
+    snapshot.mutable_snapshot()->set_stream(static_cast<std::uint32_t>(prng.below(4)));
+    snapshot.mutable_snapshot()->set_full(prng.chance(0.5));
     snapshot.mutable_snapshot()->set_payload(payload);
     FrameBuffer buffer = memory.payload(std::as_bytes(std::span(payload)));
     prefix_snapshot(
         buffer,
         {.tick = snapshot.snapshot().tick(),
-         .server_time = static_cast<UnixNanoseconds>(snapshot.snapshot().server_time_unix_ns())});
+         .server_time = static_cast<UnixNanoseconds>(snapshot.snapshot().server_time_unix_ns()),
+         .stream = snapshot.snapshot().stream(),
+         .full = snapshot.snapshot().full()});
     REQUIRE(to_hex(buffer.bytes()) == to_hex(snapshot.SerializeAsString()));
 
     v1::ServerEnvelope envelope;

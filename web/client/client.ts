@@ -32,12 +32,14 @@ export interface Snapshot {
   readonly receivedAtMs: number;
   /** From the tick's start to its arrival here; undefined until the clocks are compared. */
   readonly ageMs: number | undefined;
+  /** What it is of: a newer one replaces an older one of the same stream. 0 for a full state. */
+  readonly stream: number;
   /**
-   * The full state, whatever others leave out: the first of a session, unless it goes on from where
-   * the one before was lost.
+   * The full state, of all streams: whatever others leave out. Comes first, if the simulation has
+   * one, unless the session goes on from where the one before was lost.
    */
   readonly full: boolean;
-  /** Ticks between the snapshot before and this one of which none arrived. */
+  /** Ticks between the snapshot of its stream before and this one of which none arrived. */
   readonly ticksSkipped: number;
   /** The simulation's own. */
   readonly payload: Uint8Array;
@@ -107,6 +109,9 @@ export const clientCloseCode = {
 
 // The server ended the session on purpose (1000), or would again for what we are or do.
 const finalCodes: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009]);
+// The room's simulation has codes of its own for those whom it does not let in.
+const firstCodeOfSimulations = 4000;
+const streams = 4;
 
 const defaultReconnect: ReconnectLimits = { firstMs: 500, maxMs: 15_000 };
 const defaultSilenceMaxMs = 10_000;
@@ -152,6 +157,7 @@ export class Client {
   #clock = new ClockSync();
   #acknowledgement = new AcknowledgementPolicy(1, 0);
   #newestTick = noTick;
+  #newestTicks: number[] = noTicks(); // by stream
   #pingsSent = 0;
   #delayHintMs: number | undefined;
   #openedAtMs = 0;
@@ -217,6 +223,7 @@ export class Client {
     this.#clock = new ClockSync();
     this.#newestTick = noTick;
     this.#connected = false;
+    this.#newestTicks = noTicks();
     this.#pingsSent = 0;
     this.#delayHintMs = undefined;
     this.#receivedAtMs = this.#environment.now();
@@ -314,13 +321,14 @@ export class Client {
   }
 
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {
-    const { tick, serverTimeMs, payload } = message;
-    const first = this.#newestTick === noTick;
-    // The full state is of the tick that the first of the stream may be of, too.
-    if (tick < this.#newestTick) return;
-    const full = first && !this.#hasState;
-    const ticksSkipped = first ? 0 : Math.max(0, tick - this.#newestTick - 1);
-    this.#newestTick = tick;
+    const { tick, serverTimeMs, stream, full, payload } = message;
+    const before = this.#newestTicks[stream] ?? noTick;
+    // Two of one tick: what was said to this member replaces what was said to everyone.
+    if (tick < before && !full) return;
+    const ticksSkipped = full || before === noTick ? 0 : Math.max(0, tick - before - 1);
+    if (full) this.#newestTicks.fill(tick);
+    else this.#newestTicks[stream] = tick;
+    this.#newestTick = Math.max(this.#newestTick, tick);
     this.#hasState = true;
     const receivedAtMs = this.#receivedAtMs;
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
@@ -330,6 +338,7 @@ export class Client {
       serverTimeMs,
       receivedAtMs,
       ageMs: serverNowMs === undefined ? undefined : serverNowMs - serverTimeMs,
+      stream,
       full,
       ticksSkipped,
       payload,
@@ -396,7 +405,7 @@ export class Client {
 
   #lost({ code, reason }: CloseEventLike): void {
     this.#socket = undefined;
-    if (finalCodes.has(code)) {
+    if (finalCodes.has(code) || code >= firstCodeOfSimulations) {
       this.#end({ code, reason });
     } else {
       this.#retry({ code, reason });
@@ -465,6 +474,10 @@ export class Client {
     this.#state = state;
     this.#options.handlers.onState?.(state);
   }
+}
+
+function noTicks(): number[] {
+  return new Array<number>(streams).fill(noTick);
 }
 
 const base64urlDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

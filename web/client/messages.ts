@@ -40,6 +40,8 @@ export type ServerMessage =
       readonly kind: "snapshot";
       readonly tick: number;
       readonly serverTimeMs: number;
+      readonly stream: number;
+      readonly full: boolean;
       readonly payload: Uint8Array;
     }
   | {
@@ -93,6 +95,8 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         kind: "snapshot",
         tick: Number(message.value.tick),
         serverTimeMs: toMilliseconds(message.value.serverTimeUnixNs),
+        stream: message.value.stream,
+        full: message.value.full,
         payload: message.value.payload,
       };
     case "event":

@@ -124,19 +124,48 @@ test("refuses inputs while it is not open", () => {
   assert.equal(client.sendInput(Uint8Array.of(1)), false);
 });
 
-test("marks the first snapshot of a session as the full state", () => {
+test("a full state is what the server says is one, not what comes first", () => {
   const { environment, snapshots } = setUpOpen();
   environment.socket.snapshot(40);
-  environment.socket.snapshot(40);
-  environment.socket.snapshot(41);
+  environment.socket.snapshot(43, 0, { full: true });
+  environment.socket.snapshot(44);
   assert.deepEqual(
     snapshots.map(({ tick, full, ticksSkipped }) => [tick, full, ticksSkipped]),
     [
-      [40, true, 0],
       [40, false, 0],
-      [41, false, 0],
+      [43, true, 0],
+      [44, false, 0],
     ],
   );
+});
+
+test("streams go on beside each other, and a full state is of all of them", () => {
+  const { client, environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(10, 0, { full: true });
+  environment.socket.snapshot(9, 0, { stream: 1 }); // older than the full state
+  environment.socket.snapshot(12);
+  environment.socket.snapshot(11, 0, { stream: 1 });
+  environment.socket.snapshot(14, 0, { stream: 3 });
+  environment.socket.snapshot(13, 0, { stream: 3 });
+  assert.deepEqual(
+    snapshots.map(({ tick, stream, ticksSkipped }) => [tick, stream, ticksSkipped]),
+    [
+      [10, 0, 0],
+      [12, 0, 1],
+      [11, 1, 0],
+      [14, 3, 3],
+    ],
+  );
+  assert.equal(client.newestTick, 14); // what is acknowledged
+});
+
+test("whom the simulation does not let in stays out", () => {
+  const { client, environment } = setUpOpen();
+  environment.socket.drop({ code: 4100, reason: "this game has begun" });
+  assert.deepEqual(client.state, {
+    phase: "closed",
+    closure: { code: 4100, reason: "this game has begun" },
+  });
 });
 
 test("never shows a snapshot older than one before", () => {

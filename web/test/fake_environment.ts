@@ -53,13 +53,14 @@ export class FakeSocket implements SocketLike {
     });
   }
 
-  snapshot(tick: number, serverTimeMs = 0): void {
+  snapshot(tick: number, serverTimeMs = 0, kind: { stream?: number; full?: boolean } = {}): void {
     this.deliver({
       case: "snapshot",
       value: {
         tick: BigInt(tick),
         serverTimeUnixNs: BigInt(serverTimeMs) * 1_000_000n,
         payload: Uint8Array.of(tick % 256),
+        ...kind,
       },
     });
   }

@@ -143,7 +143,7 @@ export class MockServer {
         eventSequence: BigInt(this.#eventSequence),
       },
     });
-    send(socket, this.#snapshot());
+    send(socket, this.#snapshot(true));
     this.#arena.join(member.id);
     socket.on("message", (data, isBinary) => this.#input(member, data, isBinary));
     socket.on("close", () => {
@@ -192,12 +192,13 @@ export class MockServer {
     }
   }
 
-  #snapshot(): ServerMessage {
+  #snapshot(full = false): ServerMessage {
     return {
       case: "snapshot",
       value: {
         tick: BigInt(this.#tick),
         serverTimeUnixNs: unixNanoseconds(),
+        full,
         payload: this.#arena.state(this.#members.size),
       },
     };

@@ -1,0 +1,64 @@
+#include "core/other_core.h"
+
+#include <utility>
+
+namespace ringcast::server {
+
+namespace {
+
+Loan loan_of(const FrameRef& frame) {
+  return frame ? frame.bytes() : Loan{};
+}
+
+}  // namespace
+
+void OtherCore::reliable(LocalRoom& room, PeerMail mail, const FrameRef& frame) {
+  outlet_.reliable(room.id(), room.newest_of(core_), std::move(mail), frame);
+}
+
+void OtherCore::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  outlet_.snapshot({room.id(), to, frame.tick(), frame.made(), frame.stream(), frame.bytes()},
+                   frame);
+}
+
+void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
+  reliable(room, EventMail{room.id(), to, loan_of(frame)}, frame);
+}
+
+void OtherCore::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {
+  reliable(room, WelcomeMail{room.id(), welcomed, loan_of(frame)}, frame);
+}
+
+void OtherCore::full_state(LocalRoom& room, const FrameRef& frame) {
+  reliable(room, FullStateMail{room.id(), loan_of(frame)}, frame);
+}
+
+void OtherCore::goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame,
+                        ws::CloseCode code, LeaveReason reason) {
+  reliable(room, GoodbyeMail{room.id(), seat, code, reason, loan_of(close_frame)}, close_frame);
+}
+
+void OtherCore::group_changed(LocalRoom& room, const room::GroupChange& change) {
+  reliable(room, GroupMail{room.id(), change}, {});
+}
+
+void OtherCore::malformed_input(LocalRoom& room, MemberId seat) {
+  reliable(room, MalformedMail{room.id(), seat}, {});
+}
+
+void OtherCore::dropped_input(LocalRoom& room, MemberId seat) {
+  static_cast<void>(outlet_.droppable(InputDroppedMail{room.id(), seat}));
+}
+
+// It says so only where somebody wants to know.
+std::optional<std::uint64_t> OtherCore::acknowledged_tick(LocalRoom& room, MemberId seat) {
+  if (room.begin_to_ask(core_)) outlet_.control(AcknowledgementsWantedMail{room.id()});
+  return room.heard_acknowledged(seat);
+}
+
+void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
+  outlet_.forget(room.id());
+  outlet_.control(RoomClosedMail{room.id(), code, loan_of(close_frame)}, close_frame);
+}
+
+}  // namespace ringcast::server

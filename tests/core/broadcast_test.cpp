@@ -1,0 +1,236 @@
+// Broadcast alone: what it marshals, and what it says to which core in which order.
+#include "core/broadcast.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch.h"
+#include "sim/sim_io.h"
+
+namespace ringcast::server {
+namespace {
+
+using room::GroupChange;
+
+std::string words(Recipients to) {
+  switch (to.kind()) {
+    case Recipients::Kind::everyone:
+      return "everyone";
+    case Recipients::Kind::member:
+      return "member " + std::to_string(std::to_underlying(to.member()));
+    case Recipients::Kind::group:
+      return "group " + std::to_string(std::to_underlying(to.group()));
+    case Recipients::Kind::everyone_but:
+      return "all but " + std::to_string(std::to_underlying(to.member()));
+  }
+  return {};
+}
+
+/// Writes down what it is told, and which frame came with it.
+struct Diary final : Destination {
+  void note(std::string line, const FrameRef& frame = {}) {
+    lines.push_back(std::move(line));
+    frames.push_back(frame);
+  }
+  void snapshot(LocalRoom&, Recipients to, const FrameRef& frame) override {
+    note("snapshot " + std::to_string(frame.stream()) + " to " + words(to), frame);
+  }
+  void event(LocalRoom&, Recipients to, const FrameRef& frame) override {
+    note("event to " + words(to), frame);
+  }
+  void welcome(LocalRoom&, const room::Welcomed& welcomed, const FrameRef& frame) override {
+    note("welcome " + words(welcomed.member) + " on " + words(welcomed.seat), frame);
+  }
+  void full_state(LocalRoom&, const FrameRef& frame) override { note("full state", frame); }
+  void goodbye(LocalRoom&, MemberId member, const FrameRef& frame, ws::CloseCode code,
+               LeaveReason) override {
+    note("goodbye " + words(member) + " " + std::to_string(std::to_underlying(code)), frame);
+  }
+  void group_changed(LocalRoom&, const GroupChange& change) override {
+    note("group " + std::to_string(std::to_underlying(change.group)) +
+         (change.what == GroupChange::What::add ? " has " : " has not ") + words(change.member));
+  }
+  void malformed_input(LocalRoom&, MemberId member) override { note("malformed " + words(member)); }
+  void dropped_input(LocalRoom&, MemberId) override {}
+  std::optional<std::uint64_t> acknowledged_tick(LocalRoom&, MemberId member) override {
+    return std::to_underlying(member) * 10;
+  }
+  void close_room(LocalRoom&, const FrameRef& frame, ws::CloseCode code) override {
+    note("closed " + std::to_string(std::to_underlying(code)), frame);
+  }
+
+  std::vector<std::string> lines;
+  std::vector<FrameRef> frames;
+};
+
+struct Script final : Simulation {
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
+  void leave(MemberId, LeaveReason, Outbound&) override {}
+  InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
+    return InputResult::ok;
+  }
+  void step(const Tick&, Outbound& out) override {
+    if (on_step) std::exchange(on_step, nullptr)(out);
+  }
+  std::function<void(Outbound&)> on_step;
+};
+
+/// A spread room of two cores: members 1 and 3 on its home core 0, 2 and 4 on core 1.
+struct Fixture {
+  sim::SimClock clock;
+  sim::SimNetwork network{clock, 1, {}};
+  sim::SimIo io{network};
+  CoreOptions options;
+  observe::CoreMetrics metrics;
+  observe::RoomMetrics room_metrics;
+  CoreContext context{io, clock, options, metrics};
+  Script* script = new Script;  // the room's
+  HomeRoom home{room::RoomId{7},
+                "room",
+                std::unique_ptr<Simulation>(script),
+                60,
+                0,
+                true,
+                {.cores = 2,
+                 .members_max = 10,
+                 .inbox_inputs_max = 10,
+                 .inbox_bytes_max = 100,
+                 .groups_max = 4,
+                 .group_members_max = 10},
+                {},
+                clock.now(),
+                room_metrics};
+  Diary here;
+  Diary there;
+  Destinations destinations{&here, &there};
+  Broadcast broadcast{context, destinations};
+  const BytesPayload payload{std::string_view("payload")};
+
+  Fixture() {
+    for (std::uint32_t id = 1; id <= 4; ++id) home.room.admit(MemberId{id}, 1 - id % 2, {});
+    tick();
+    clear();
+  }
+  void tick() {
+    broadcast.begin(home, clock.unix_now());
+    home.room.tick(home.room.next_tick(), broadcast);
+  }
+  void step(std::function<void(Outbound&)> what) {
+    script->on_step = std::move(what);
+    tick();
+  }
+  void clear() {
+    for (Diary* diary : {&here, &there}) {
+      diary->lines.clear();
+      diary->frames.clear();
+    }
+  }
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_CASE("what is said to many is marshaled and framed once, and each core gets the one frame") {
+  Fixture f;
+  const std::uint64_t before = f.room_metrics.marshals.value();
+  f.step([&](Outbound& out) {
+    out.send(Delivery::latest, everyone, f.payload, {.stream = 2});
+    out.send(Delivery::reliable, everyone_but(MemberId{2}), f.payload);
+  });
+  CHECK(f.here.lines == Lines{"snapshot 2 to everyone", "event to all but 2"});
+  CHECK(f.there.lines == f.here.lines);
+  CHECK(f.here.frames[0].identity() == f.there.frames[0].identity());
+  CHECK(f.here.frames[1].identity() == f.there.frames[1].identity());
+  CHECK(f.room_metrics.marshals.value() == before + 2);
+}
+
+TEST_CASE("what is said to one is said on its core alone") {
+  Fixture f;
+  f.step([&](Outbound& out) {
+    out.send(Delivery::latest, MemberId{2}, f.payload);
+    out.send(Delivery::reliable, MemberId{3}, f.payload);
+    out.end_session(MemberId{4}, "enough");
+  });
+  CHECK(f.here.lines == Lines{"event to member 3"});
+  CHECK(f.there.lines == Lines{"snapshot 0 to member 2", "goodbye member 4 1000"});
+}
+
+TEST_CASE("a group hears what is said between its changes, in the order of all of it") {
+  Fixture f;
+  f.step([&](Outbound& out) {
+    const GroupId group = *out.create_group();
+    out.add_to_group(group, MemberId{1});
+    out.add_to_group(group, MemberId{2});
+    out.send(Delivery::reliable, group, f.payload);
+    out.send(Delivery::latest, group, f.payload);
+    out.remove_from_group(group, MemberId{2});
+    out.send(Delivery::reliable, group, f.payload);
+  });
+  CHECK(f.here.lines == Lines{"group 1 has member 1", "event to group 1", "snapshot 0 to group 1",
+                              "event to group 1"});
+  CHECK(f.there.lines == Lines{"group 1 has member 2", "event to group 1", "snapshot 0 to group 1",
+                               "group 1 has not member 2", "event to group 1"});
+  CHECK(f.here.frames[1].identity() == f.there.frames[1].identity());
+}
+
+TEST_CASE("events to everyone that follow one another share a frame; only they are numbered") {
+  Fixture f;
+  const std::uint64_t before = f.home.event_sequence;
+  f.step([&](Outbound& out) {
+    for (int count = 0; count < 3; ++count) out.send(Delivery::reliable, everyone, f.payload);
+    out.send(Delivery::reliable, MemberId{1}, f.payload);
+    out.send(Delivery::reliable, everyone, f.payload);
+  });
+  CHECK(f.here.lines == Lines{"event to everyone", "event to member 1", "event to everyone"});
+  CHECK(f.here.frames[0].bytes().size() > 2 * f.here.frames[2].bytes().size());
+  CHECK(f.home.event_sequence == before + 4);
+}
+
+TEST_CASE("a newcomer's welcome goes to its core before what the tick says") {
+  Fixture f;
+  f.home.room.admit(MemberId{6}, 1, {});
+  f.step([&](Outbound& out) { out.send(Delivery::reliable, everyone, f.payload); });
+  CHECK(f.here.lines == Lines{"event to everyone"});
+  CHECK(f.there.lines == Lines{"welcome member 6 on member 6", "event to everyone"});
+}
+
+TEST_CASE("a room's end is said on every core that it is spread over") {
+  Fixture f;
+  f.broadcast.close_room(f.home, ws::CloseCode::normal, "over");
+  CHECK(f.here.lines == Lines{"closed 1000"});
+  CHECK(f.there.lines == Lines{"closed 1000"});
+}
+
+TEST_CASE("what a member has acknowledged is asked of its core") {
+  Fixture f;
+  std::optional<std::uint64_t> tick;
+  f.step([&](Outbound& out) { tick = out.acknowledged_tick(MemberId{4}); });
+  CHECK(tick == 40);
+}
+
+TEST_CASE(
+    "what is too big is not sent, and an event without memory reaches whom it is for, empty") {
+  Fixture f;
+  struct Huge final : Payload {
+    explicit Huge(std::size_t bytes) : bytes_(bytes) {}
+    std::size_t size() const override { return bytes_; }
+    void write(std::span<std::byte>) const override {}
+    std::size_t bytes_;
+  };
+  f.step([&](Outbound& out) {
+    CHECK(out.send(Delivery::latest, everyone, Huge(FrameSlab::payload_bytes_max + 1)) ==
+          SendResult::too_big);
+    const Huge largest(FrameSlab::payload_bytes_max);
+    while (out.send(Delivery::latest, everyone, largest) == SendResult::accepted) {
+    }
+    while (out.send(Delivery::reliable, MemberId{2}, largest) == SendResult::accepted) {
+    }
+  });
+  CHECK(f.there.lines.back() == "event to member 2");
+  CHECK_FALSE(f.there.frames.back());
+  f.clear();
+}
+
+}  // namespace
+}  // namespace ringcast::server
