@@ -89,7 +89,9 @@ class Payload {
   Payload(const Payload&) = delete;
   Payload& operator=(const Payload&) = delete;
   virtual ~Payload() = default;
-  /// Bytes that write() will fill. At most 1,048,000 (a frame's block is 1 MiB).
+  /// Bytes that write() will fill. Of a snapshot at most 1,048,000 (a frame's block is 1 MiB); of an
+  /// event or a full state at most session.payload_bytes_max: what is larger than a block is copied
+  /// once more and leaves as the fragments of one message.
   [[nodiscard]] virtual std::size_t size() const = 0;
   /// Fills all of `out`, whose size is what size() just returned. The memory is the frame that
   /// goes on the wire: do not keep a pointer to it.
@@ -115,7 +117,7 @@ enum class SendResult : std::uint8_t {
   no_such_member,  ///< the member has left; nothing was done
   no_such_group,   ///< the group has been destroyed; nothing was done
   no_such_stream,  ///< there are `streams`, from 0; nothing was done
-  too_big,         ///< the payload is larger than a frame can be; nothing was sent (counted)
+  too_big,         ///< the payload is larger than it may be; nothing was sent (counted)
   no_memory        ///< frame memory has run out (counted). A snapshot is skipped; for an event, its
                    ///< addressees are disconnected with 1013, since they would miss it
 };

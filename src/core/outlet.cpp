@@ -16,6 +16,9 @@ namespace {
 /// mailboxes, some seconds of a busy room.
 constexpr std::size_t reliable_waiting_max = 4 * core_mails_max;
 
+/// Bytes of large inputs that may be on their way to one core, behind the first.
+constexpr std::size_t large_inputs_bytes_max = std::size_t{32} << 20;
+
 }  // namespace
 
 // A session waits at most twice, with its join and its leave; a moved connection once. Joins and
@@ -124,19 +127,41 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
     RINGCAST_PROBE(mailbox_full, 2, waiting_.size());
     return false;
   }
-  auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
-  if (!buffer) {
-    context_.metrics[Count::frame_memory_exhausted].add();
-    return false;
-  }
-  std::ranges::copy(payload, buffer->bytes().begin());
-  RINGCAST_PROBE(frame_made, buffer->identity(), buffer->bytes().size());
-  mail.payload = buffer->bytes();
+  auto memory = copy_of(payload);
+  if (!memory) return false;
+  mail.payload = std::visit(
+      [](auto& its) -> std::span<const std::byte> {
+        if constexpr (requires { its.bytes(); }) {
+          return its.bytes();
+        } else {
+          return its;
+        }
+      },
+      *memory);
   const std::size_t index = queue_.pushed();
   if (!queue_.push(PeerMail(mail))) return false;
   put_since_flush_ = true;
-  lend(index, std::move(*buffer));
+  if (const auto* large = std::get_if<Large>(&*memory)) large_inputs_bytes_ += large->size();
+  lend(index, std::move(*memory));
   return true;
+}
+
+std::optional<Outlet::Lending> Outlet::copy_of(std::span<const std::byte> payload) {
+  if (payload.size() > FrameSlab::payload_bytes_max) {
+    if (large_inputs_bytes_ != 0 && large_inputs_bytes_ + payload.size() > large_inputs_bytes_max) {
+      context_.metrics[Count::mailbox_full].add();
+      return std::nullopt;
+    }
+    return Large(payload.begin(), payload.end());
+  }
+  auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
+  if (!buffer) {
+    context_.metrics[Count::frame_memory_exhausted].add();
+    return std::nullopt;
+  }
+  std::ranges::copy(payload, buffer->bytes().begin());
+  RINGCAST_PROBE(frame_made, buffer->identity(), buffer->bytes().size());
+  return std::move(*buffer);
 }
 
 bool Outlet::droppable(PeerMail mail) {
@@ -182,7 +207,8 @@ void Outlet::take_back() {
   const std::size_t consumed = queue_.consumed();
   while (const Lent* oldest = lent_.front()) {
     if (oldest->index >= consumed) return;
-    static_cast<void>(lent_.pop());
+    const auto back = lent_.pop();
+    if (const auto* large = std::get_if<Large>(&back->memory)) large_inputs_bytes_ -= large->size();
   }
 }
 

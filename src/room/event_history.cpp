@@ -19,10 +19,7 @@ void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipien
                         std::span<const std::byte> wire_bytes) {
   assert(position <= newest_);
   if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
-    older_.clear();
-    newer_.clear();
-    before_ = std::max(before_, position);
-    return;
+    return leave_out(position);
   }
   if (newer_.entries.size() >= limits_.events_max / 2 ||
       newer_.bytes.size() + wire_bytes.size() > limits_.bytes_max / 2) {
@@ -33,6 +30,17 @@ void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipien
       {position, sequence, to, offset, static_cast<std::uint32_t>(wire_bytes.size())});
   newer_.bytes.resize(offset + wire_bytes.size());
   std::ranges::copy(wire_bytes, newer_.bytes.begin() + offset);
+}
+
+// Changes that came behind it still decide whom the next events are for.
+void EventHistory::leave_out(std::uint64_t position) {
+  for (Half* half : {&older_, &newer_}) {
+    half->entries.clear();
+    half->bytes.clear();
+    std::erase_if(half->changes,
+                  [position](const Change& change) { return change.position < position; });
+  }
+  before_ = std::max(before_, position);
 }
 
 void EventHistory::keep_change(GroupId group, MemberId member, bool added) {

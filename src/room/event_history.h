@@ -38,6 +38,8 @@ class EventHistory {
   /// everyone; 0 when it is to others.
   void keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
             std::span<const std::byte> wire_bytes);
+  /// The event at `position` is too large to be kept: what was before can't be told again.
+  void leave_out(std::uint64_t position);
   /// The member goes into the group, or out of it, behind the event at newest().
   void keep_change(GroupId group, MemberId member, bool added);
   /// What happened up to newest() can't be told again.

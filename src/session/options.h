@@ -74,6 +74,8 @@ struct SessionOptions {
   /// How long a close handshake may take.
   Nanoseconds close_timeout = std::chrono::seconds(5);
   std::size_t message_bytes_max = 65'536;
+  /// Of reliable payloads; one that is larger than a block is sent in fragments.
+  std::size_t payload_bytes_max = std::size_t{16} << 20;
   RateLimit messages{.per_second = 120, .burst = 240};
   RateLimit bytes{.per_second = 65'536, .burst = 262'144};
   /// Dropped messages within `dropped_messages_window` that end in 1008.

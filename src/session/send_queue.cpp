@@ -25,7 +25,7 @@ SendQueue::SendQueue(CoreContext& context)
 
 void SendQueue::note_due(const FrameRef& frame) {
   if (context_.options.link_bits_per_s == 0) return;
-  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.bytes().size()));
+  context_.metrics[Count::link_bytes_due].add(wire_bytes(frame.message_bytes()));
 }
 
 void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& frame) {

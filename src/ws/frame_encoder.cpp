@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "observe/probes.h"
 #include "ws/wslay_context.h"
@@ -16,11 +17,11 @@
 namespace ringcast::ws {
 namespace {
 
-/// Sends one final frame; the payload bytes that the callbacks took, or a negative wslay_error.
-ssize_t send(const WslayContext& context, Opcode opcode, std::span<const std::byte> payload,
-             bool masked) {
+/// Sends one frame; the payload bytes that the callbacks took, or a negative wslay_error.
+ssize_t send(const WslayContext& context, Opcode opcode, bool final,
+             std::span<const std::byte> payload, bool masked) {
   wslay_frame_iocb frame{};
-  frame.fin = 1;
+  frame.fin = final ? 1 : 0;
   frame.opcode = static_cast<std::uint8_t>(opcode);
   frame.mask = masked ? 1 : 0;
   frame.payload_length = payload.size();
@@ -43,6 +44,28 @@ FrameRef sealed(FrameBuffer&& buffer) {
   return frame;
 }
 
+/// From behind: each holds the next.
+FrameRef sealed(std::span<FrameBuffer> fragments) {
+  FrameRef next;
+  for (std::size_t index = fragments.size(); index > 0; --index) {
+    next = FrameSeal::seal_before(std::move(fragments[index - 1]), std::move(next));
+    RINGCAST_PROBE(frame_made, next.identity(), next.bytes().size());
+  }
+  return next;
+}
+
+/// A buffer with a copy of these bytes. The largest frame fills its block, prefixes included: so
+/// does its copy.
+std::optional<FrameBuffer> copied(FrameSlab& slab, std::span<const std::byte> wire_bytes,
+                                  FrameUse use) {
+  const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
+  std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
+  if (!buffer) return std::nullopt;
+  static_cast<void>(buffer->prepend(head));
+  std::ranges::copy(wire_bytes, buffer->bytes().begin());
+  return buffer;
+}
+
 }  // namespace
 
 struct FrameEncoder::Context {
@@ -63,14 +86,26 @@ struct FrameEncoder::Context {
 FrameEncoder::FrameEncoder() : context_(std::make_unique<Context>()) {}
 FrameEncoder::~FrameEncoder() = default;
 
-FrameRef FrameEncoder::seal(FrameBuffer&& buffer, Opcode opcode) {
+void FrameEncoder::prefix_header(FrameBuffer& buffer, Opcode opcode, bool final) {
   assert(buffer.headroom() >= server_header_bytes_max);
   const std::span<const std::byte> payload = buffer.bytes();
   context_->buffer = &buffer;
   context_->header_written = false;
-  [[maybe_unused]] const ssize_t sent = send(context_->wslay, opcode, payload, false);
+  [[maybe_unused]] const ssize_t sent = send(context_->wslay, opcode, final, payload, false);
   assert(sent == static_cast<ssize_t>(payload.size()));
+}
+
+FrameRef FrameEncoder::seal(FrameBuffer&& buffer, Opcode opcode) {
+  prefix_header(buffer, opcode, true);
   return sealed(std::move(buffer));
+}
+
+FrameRef FrameEncoder::seal(std::span<FrameBuffer> fragments, Opcode opcode) {
+  for (FrameBuffer& fragment : fragments) {
+    const bool first = &fragment == &fragments.front();
+    prefix_header(fragment, first ? opcode : Opcode::continuation, &fragment == &fragments.back());
+  }
+  return sealed(fragments);
 }
 
 FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames) {
@@ -94,16 +129,23 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab,
   return sealed(std::move(*buffer));
 }
 
-// The largest frame fills its block, prefixes included: so does its copy.
 FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
                             std::uint64_t tick, Instant made, std::uint8_t stream) {
-  const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
-  std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
+  std::optional<FrameBuffer> buffer = copied(slab, wire_bytes, use);
   if (!buffer) return {};
-  static_cast<void>(buffer->prepend(head));
-  std::ranges::copy(wire_bytes, buffer->bytes().begin());
   buffer->set_tick(tick, made, stream);
   return sealed(std::move(*buffer));
+}
+
+FrameRef FrameEncoder::copy(FrameSlab& slab, FrameLoan loan, FrameUse use) {
+  if (!loan.is_fragment()) return copy(slab, loan.bytes(), use);
+  std::vector<FrameBuffer> fragments;
+  for (; loan; loan = loan.next()) {
+    std::optional<FrameBuffer> buffer = copied(slab, loan.bytes(), use);
+    if (!buffer) return {};
+    fragments.push_back(std::move(*buffer));
+  }
+  return sealed(fragments);
 }
 
 FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const std::byte> payload) {
@@ -158,7 +200,7 @@ std::size_t encode_client_frame(Opcode opcode, std::span<const std::byte> payloa
                       .recv_callback = nullptr,
                       .genmask_callback = ClientFrame::write_mask},
                      &frame);
-  const ssize_t sent = send(wslay, opcode, payload, true);
+  const ssize_t sent = send(wslay, opcode, true, payload, true);
   return sent == static_cast<ssize_t>(payload.size()) ? frame.used : 0;
 }
 

@@ -104,7 +104,7 @@ struct Fixture {
                                    room::RoomLimits{.cores = 2,
                                                     .members_max = members_max,
                                                     .inbox_inputs_max = 2,
-                                                    .inbox_bytes_max = 100,
+                                                    .inbox_bytes_max = std::size_t{4} << 20,
                                                     .groups_max = 4,
                                                     .group_members_max = 10},
                                    room::EventHistoryLimits{}, clock.now(), room_metrics),
@@ -170,6 +170,38 @@ TEST_CASE("who joins on another core is asked for at home, with what its request
   CHECK(f.its_home().newest_of(1) == f.session(one).member);
   CHECK(f.session(one).is_welcomed());
   CHECK(f.room->branch().members().size() == 1);
+}
+
+TEST_CASE("an event that is larger than a block crosses as one, fragments and all") {
+  Fixture f;
+  const Handle one = f.join();
+  f.carry();
+  f.tick();
+  f.carry();
+  const room::Outbox::Backlog before = f.session(one).outbox.backlog();
+  const std::string large(std::size_t{3} << 20, 'a');
+  f.step([&](Outbound& out) {
+    CHECK(out.send(Delivery::reliable, everyone, BytesPayload(large)) == SendResult::accepted);
+    CHECK(out.send(Delivery::latest, everyone, BytesPayload(large)) == SendResult::too_big);
+  });
+  const room::Outbox::Backlog after = f.session(one).outbox.backlog();
+  CHECK(after.frames == before.frames + 1);
+  CHECK(after.bytes > before.bytes + large.size());
+  CHECK(after.bytes < before.bytes + large.size() + 100);
+}
+
+TEST_CASE("an input that is larger than a block comes home whole") {
+  Fixture f;
+  f.options.session.message_bytes_max = std::size_t{16} << 20;
+  const Handle one = f.join();
+  f.carry();
+  f.tick();
+  f.carry();
+  const std::vector<std::byte> large(std::size_t{3} << 20, std::byte{7});
+  REQUIRE(f.room->input(f.session(one).seat, large, MessageType::binary));
+  f.carry();
+  f.tick();
+  CHECK(f.script->inputs == std::vector<std::size_t>{large.size()});
 }
 
 TEST_CASE("one payload to a group crosses once, and only its members get it") {

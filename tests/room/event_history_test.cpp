@@ -70,6 +70,21 @@ TEST_CASE("an event to a group is for those who were in it when it was sent") {
   CHECK(history.was_in(red, comes, history.changes(), true));
 }
 
+TEST_CASE("an event that is too large to be kept leaves whom those behind it were for") {
+  constexpr GroupId red{1};
+  constexpr MemberId member{7};
+  EventHistory history({.events_max = 100, .bytes_max = 1'000});
+  history.keep_change(red, member, true);
+  const std::uint64_t large = history.advance();
+  const std::uint64_t small = history.advance();
+  history.keep_change(red, member, false);
+  history.leave_out(large);
+  history.keep(small, 0, red, std::as_bytes(std::span("small", 5)));
+  CHECK_FALSE(history.reaches(large - 1));
+  REQUIRE(history.reaches(large));
+  CHECK(missed(history, member, large) == Texts{"small"});
+}
+
 TEST_CASE("with a change of groups that is forgotten go the events that it decided") {
   constexpr GroupId red{1};
   EventHistory history({.events_max = 10, .bytes_max = 1'000});

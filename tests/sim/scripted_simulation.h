@@ -79,6 +79,14 @@ inline std::uint64_t number_in(std::span<const std::byte> bytes) {
   return number;
 }
 
+/// Event `number`, in two fragments or three.
+inline std::vector<std::byte> large_event(std::uint64_t number) {
+  const std::size_t size = (number % 2 == 0 ? 1'100'000 : 2'200'000) + number % 1'000;
+  std::vector<std::byte> bytes = pattern(number, size);
+  std::memcpy(bytes.data(), &number, sizeof(number));
+  return bytes;
+}
+
 /// What has happened to simulations; outlives them.
 struct Tally {
   std::uint64_t joins = 0;
@@ -92,8 +100,9 @@ struct Tally {
 
 class ScriptedSimulation final : public Simulation {
  public:
-  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, bool refuses = false)
-      : prng_(seed), tally_(tally), refuses_(refuses) {}
+  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, bool refuses = false,
+                              bool large_events = false)
+      : prng_(seed), tally_(tally), refuses_(refuses), large_events_(large_events) {}
 
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
@@ -167,7 +176,10 @@ class ScriptedSimulation final : public Simulation {
     tick_ = tick.number;
     const std::uint64_t events = prng_.chance(0.02) ? prng_.below(40) : prng_.below(3);
     for (std::uint64_t count = 0; count < events; ++count) {
-      out.send(Delivery::reliable, everyone, Bytes(++event_));
+      const bool large = large_events_ && prng_.chance(0.05);
+      out.send(Delivery::reliable, everyone,
+               large ? Bytes(large_event(event_ + 1)) : Bytes(event_ + 1));
+      ++event_;
       if (!members_.empty() && prng_.chance(0.2)) {
         const MemberId one = *members_.begin();
         out.send(Delivery::reliable, one, Bytes(++to_member_[one]));
@@ -219,6 +231,7 @@ class ScriptedSimulation final : public Simulation {
   Prng prng_;
   Tally& tally_;
   bool refuses_;
+  bool large_events_;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;

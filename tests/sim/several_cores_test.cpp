@@ -47,6 +47,7 @@ struct Life {
   std::uint64_t kept = 0;
   std::uint64_t checkpoints = 0;
   std::uint64_t held_for_link = 0;
+  std::uint64_t large_events = 0;
   std::uint64_t inbox_full = 0;
   std::uint64_t group_events = 0;
   std::uint64_t slow_snapshots = 0;
@@ -60,9 +61,13 @@ Life live(std::uint64_t seed) {
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
-  const WorldShape shape = shape_from(prng);
+  WorldShape shape = shape_from(prng);
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
+  if (seed % 8 == 0) {
+    shape.large_events = true;
+    io_options.frame_memory_bytes = 24 * FrameSlab::block_bytes_max;
+  }
   World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
@@ -83,6 +88,7 @@ Life live(std::uint64_t seed) {
   for (const auto& client : world.clients()) {
     life.snapshots += client->snapshots();
     life.events += client->events();
+    life.large_events += client->large_events();
     life.group_events += client->group_events();
     life.slow_snapshots += client->slow_snapshots();
     life.refused += client->refused_by_room() ? 1U : 0U;
@@ -115,6 +121,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.kept += life.kept;
       total.checkpoints += life.checkpoints;
       total.held_for_link += life.held_for_link;
+      total.large_events += life.large_events;
       total.inbox_full += life.inbox_full;
       total.group_events += life.group_events;
       total.slow_snapshots += life.slow_snapshots;
@@ -136,6 +143,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.kept > seeds.last / 2);
   CHECK(total.checkpoints > seeds.last);
   CHECK(total.held_for_link > 10 * seeds.last);
+  CHECK(total.large_events > seeds.last / 8);
   CHECK(total.inbox_full > seeds.last);
   CHECK(total.group_events > 10 * seeds.last);
   CHECK(total.slow_snapshots > 10 * seeds.last);

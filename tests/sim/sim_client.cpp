@@ -23,7 +23,7 @@ SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, st
       peer_(network.connect(listener, origin.from)),
       temper_(temper),
       prng_(seed),
-      decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
+      decoder_(ws::Role::client, {.message_bytes_max = std::size_t{16} << 20}),
       through_proxy_(!origin.ahead.empty()),
       mischief_at_(5 + prng_.below(100)) {
   connect();
@@ -275,11 +275,20 @@ void SimClient::on_event_to_some(std::uint64_t number) {
   ++group_events_;
 }
 
+/// Of an event, large or not.
+std::uint64_t SimClient::event_number(std::span<const std::byte> payload) {
+  if (payload.size() == sizeof(std::uint64_t)) return number_in(payload);
+  const std::uint64_t number = number_in(payload.first(sizeof(std::uint64_t)));
+  if (!std::ranges::equal(payload, large_event(number))) broken("a large event's bytes");
+  ++large_events_;
+  return number;
+}
+
 void SimClient::on_event(const wire::EventView& view) {
   if (!full_state_seen_) broken("an event before the full state");
   if (view.header.position <= seen_event_) broken("an event that came before");
   seen_event_ = view.header.position;
-  const std::uint64_t number = number_in(view.payload);
+  const std::uint64_t number = event_number(view.payload);
   if (view.header.sequence != 0) {
     if (view.header.sequence != next_event_) broken("a gap in the events to everyone");
     if (number != next_event_) broken("an event's bytes are another's");

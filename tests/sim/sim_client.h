@@ -78,6 +78,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::uint64_t events() const { return events_; }
   /// Of them, those to its group.
   [[nodiscard]] std::uint64_t group_events() const { return group_events_; }
+  /// Of them, those of several fragments.
+  [[nodiscard]] std::uint64_t large_events() const { return large_events_; }
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
@@ -110,6 +112,7 @@ class SimClient final : private ws::DecoderEvents {
   void on_event(const wire::EventView& view);
   void check_payload(const wire::SnapshotView& view) const;
   void on_event_to_some(std::uint64_t number);
+  [[nodiscard]] std::uint64_t event_number(std::span<const std::byte> payload);
   void misbehave();
   void talk();
   void send_message(const wire::ClientMessage& message);
@@ -144,6 +147,7 @@ class SimClient final : private ws::DecoderEvents {
   std::array<std::uint64_t, streams> newest_of_stream_{};
   std::uint64_t newest_of_group_ = 0;
   std::uint64_t group_events_ = 0;
+  std::uint64_t large_events_ = 0;
   std::uint64_t slow_snapshots_ = 0;
   bool refused_by_room_ = false;
   std::uint64_t acknowledged_ = 0;

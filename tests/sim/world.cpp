@@ -89,7 +89,7 @@ void World::make_room() {
   const server::RoomOptions room = room_options();
   const room::RoomId id{room_};
   bool made = core().add_room(
-      id, room, std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses), room_metrics_);
+      id, room, std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses, shape_.large_events), room_metrics_);
   for (std::uint32_t other = 1; other < shape_.cores; ++other) {
     made =
         made && core(other).add_elsewhere(
@@ -130,7 +130,7 @@ void World::open_room() {
   mail(*nodes_.front(),
        server::OpenRoom{std::make_unique<server::HomeRoom>(
                             address.room, room.name,
-                            std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses),
+                            std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses, shape_.large_events),
                             room.rate_hz, 0, room.spread,
                             room::RoomLimits{.cores = shape_.cores,
                                              .members_max = room.members_max,

@@ -25,8 +25,9 @@ struct WorldShape {
   Nanoseconds lag_max = std::chrono::milliseconds(100);
   std::uint32_t members_max = 1'000;
   std::uint32_t inbox_inputs_max = 64;
-  bool keep_rooms = false;  ///< at the end
-  bool refuses = false;     ///< the simulation does not let everybody join
+  bool keep_rooms = false;    ///< at the end
+  bool refuses = false;       ///< the simulation does not let everybody join
+  bool large_events = false;  ///< now and then it sends one of several fragments
   room::EventHistoryLimits event_history = {};
 };
 
