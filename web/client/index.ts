@@ -16,3 +16,4 @@ export { browserEnvironment, type Environment, type SocketLike } from "./environ
 export { InterpolationBuffer, type Blend } from "./interpolation";
 export type { ServerErrorCode, Welcome } from "./messages";
 export type { ReconnectLimits } from "./reconnect_delay";
+export * from "./replication";
