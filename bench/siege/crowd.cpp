@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 using Instant = Clock::time_point;
 
 enum class Does : std::uint8_t {
-  read,       ///< takes all that comes
+  read,       ///< takes all that comes, and acknowledges it
   nothing,    ///< never reads, but answers for itself with a pong every few seconds
   inputs,     ///< sends inputs
   pongs,      ///< sends pongs that nobody asked for
@@ -243,7 +243,6 @@ class Crowd {
   }
 
   void act() {
-    if (options_.does == Does::read) return;
     const bool waits = options_.does == Does::nothing;
     const auto period = std::chrono::duration_cast<Clock::duration>(
         std::chrono::duration<double>(waits ? 5.0 : 1 / options_.per_second));
@@ -275,8 +274,10 @@ class Crowd {
       case Does::nothing:
         client.unsent += sign_of_life(options_.acknowledges);
         break;
-      case Does::pongs:
       case Does::read:
+        client.unsent += sign_of_life(true);
+        break;
+      case Does::pongs:
         client.unsent += frame(0x8a, "");
         break;
     }
