@@ -20,7 +20,7 @@ constexpr std::uint64_t gibi = kibi * kibi * kibi;
 
 }  // namespace
 
-std::optional<RoomProblem> check_room(const server::RoomOptions& room,
+std::optional<RoomProblem> check_room(server::RoomOptions& room,
                                       const SimulationRegistry& simulations) {
   if (!is_room_name(room.name)) {
     return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
@@ -37,7 +37,8 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
       .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
   const auto made = found->second(options);
   if (!made) return RoomProblem{"parameters", made.error()};
-  if (room.spread && (*made)->encoding() == Encoding::raw) {
+  room.encoding = (*made)->encoding();
+  if (room.spread && room.encoding == Encoding::raw) {
     return RoomProblem{"spread",
                        fmt::format("simulation {} sends raw messages, and only rooms with "
                                    "the envelope can be spread; leave spread out",

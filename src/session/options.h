@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/ip_address.h"
+#include "ringcast/simulation.h"
 #include "room/ack_window.h"
 #include "room/event_history.h"
 #include "room/inbox.h"
@@ -31,6 +32,7 @@ struct RoomOptions {
   std::size_t inbox_bytes_max = std::size_t{1} << 20;
   room::EventHistoryLimits event_history;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+  Encoding encoding = Encoding::envelope;  ///< its simulation's, as it was when it was checked
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;
 

@@ -379,13 +379,14 @@ test("begins as a new member after close, and after a final code", () => {
   assert.equal(environment.socket.subprotocols.length, 1);
 });
 
-for (const [status, reason] of [
-  [404, "there is no such room"],
-  [403, "pages from here may not connect"],
+for (const [status, subprotocol, reason] of [
+  [404, undefined, "there is no such room"],
+  [403, undefined, "pages from here may not connect"],
+  [426, "none", "the room does not speak ringcast.v1"],
 ] as const) {
   test(`gives up where a plain request is answered with ${status}`, async () => {
     const { environment, states } = setUp();
-    environment.status = status;
+    environment.roomAnswer = { status, subprotocol };
     environment.socket.drop();
     await Promise.resolve();
     await Promise.resolve();
@@ -397,13 +398,20 @@ for (const [status, reason] of [
 
 test("goes on trying where the server says nothing final, or the connection was there", async () => {
   const { environment, states } = setUp();
-  environment.status = 503;
-  environment.socket.drop();
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.equal(states.at(-1)?.phase, "waiting");
-  environment.status = 404;
-  environment.advance(500);
+  const answers = [
+    { status: 503, subprotocol: undefined },
+    { status: 426, subprotocol: undefined },
+    { status: 426, subprotocol: "ringcast.v1" },
+  ];
+  for (const answer of answers) {
+    environment.roomAnswer = answer;
+    environment.socket.drop();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(states.at(-1)?.phase, "waiting");
+    environment.advance(2_000);
+  }
+  environment.roomAnswer = { status: 404, subprotocol: undefined };
   environment.socket.open();
   environment.socket.drop();
   await Promise.resolve();
