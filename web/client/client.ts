@@ -330,6 +330,7 @@ export class Client {
     this.#newestTick = tick;
     this.#hasState = true;
     const receivedAtMs = this.#receivedAtMs;
+    this.#acknowledgement.received(serverTimeMs, receivedAtMs);
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
     const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
     this.#options.handlers.onSnapshot?.({

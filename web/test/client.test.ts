@@ -90,6 +90,30 @@ test("acknowledges at once when a snapshot is late", () => {
   assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 3n);
 });
 
+test("acknowledges three times as often for half a minute after a snapshot was late", () => {
+  const { environment } = setUpOpen();
+  const startMs = environment.now();
+  let tick = 1;
+  /** How often, of so many ticks whose snapshots are on their way for `onItsWayMs`. */
+  const acknowledgedIn = (ticks: number, onItsWayMs: number): number => {
+    for (const end = tick + ticks; tick < end; tick++) {
+      const madeMs = Math.round((tick * 1000) / 60);
+      environment.advance(Math.max(0, startMs + madeMs + onItsWayMs - environment.now()));
+      environment.socket.snapshot(tick, madeMs);
+    }
+    return environment.socket.takeSent().filter((message) => message.message.case === undefined)
+      .length;
+  };
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+  assert.ok(acknowledgedIn(60, 90) <= 11); // as uneven paths are
+  acknowledgedIn(1, 150);
+  assert.ok(acknowledgedIn(60, 20) >= 28);
+  acknowledgedIn(28 * 60, 20);
+  assert.ok(acknowledgedIn(30, 20) >= 14);
+  acknowledgedIn(120, 20);
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+});
+
 test("acknowledges the first snapshot at once, whatever was said before it", () => {
   const { client, environment } = setUpOpen();
   client.sendInput(new Uint8Array([1]));
