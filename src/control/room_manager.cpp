@@ -134,8 +134,11 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                           .answers_due = 1,
                           .answered = std::move(answered),
                           .member_ids_begin = made.saved ? made.saved->room.member_ids_end : 0});
-  mail(view_.cores[home],
-       OpenRoom{std::move(room), {.room = id, .core = home, .spread = its_options.spread}});
+  mail(view_.cores[home], OpenRoom{std::move(room),
+                                   {.room = id,
+                                    .core = home,
+                                    .spread = its_options.spread,
+                                    .encoding = its_options.encoding}});
 }
 
 // Only when the room is there: a connection that another core moves to it must find it.
@@ -145,14 +148,14 @@ void RoomManager::tell_others(Change& change) {
   change.answers_due = static_cast<std::uint32_t>(view_.cores.size()) - 1;
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == room.core) continue;
-    mail(view_.cores[core],
-         LearnOfRoom{
-             {.name = room.options->name,
-              .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
-              .encoding = Encoding::envelope,
-              .rate_hz = room.options->rate_hz,
-              .member_ids_begin = change.member_ids_begin,
-              .request = room.options->request}});
+    mail(view_.cores[core], LearnOfRoom{{.name = room.options->name,
+                                         .address = {.room = room.id,
+                                                     .core = room.core,
+                                                     .spread = room.options->spread,
+                                                     .encoding = room.options->encoding},
+                                         .rate_hz = room.options->rate_hz,
+                                         .member_ids_begin = change.member_ids_begin,
+                                         .request = room.options->request}});
   }
 }
 

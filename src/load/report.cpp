@@ -105,6 +105,7 @@ std::string to_json(const LoadReport& report) {
   field("age_us", ages(report.age));
   field("slow_age_us", ages(report.slow_age));
   field("slow_onset_age_us", ages(report.slow_onset_age));
+  field("slow_again_age_us", ages(report.slow_again_age));
   field("verified", report.verified);
   field("verify_failed", report.verify_failed);
   field("verify_error", json_string(report.verify_error));
@@ -157,6 +158,9 @@ std::string to_text(const LoadReport& report) {
   if (report.slow > 0) {
     out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);
     out += age_line("of these in their first five seconds as such", report.slow_onset_age);
+    if (report.slow_again_age.count() > 0) {
+      out += age_line("and whenever they were so again", report.slow_again_age);
+    }
   }
   for (const auto& [ended, count] : report.close_reasons) {
     const auto& [code, reason] = ended;

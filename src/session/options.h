@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/ip_address.h"
+#include "ringcast/simulation.h"
 #include "room/ack_window.h"
 #include "room/event_history.h"
 #include "room/inbox.h"
@@ -42,6 +43,7 @@ struct RoomOptions {
   std::uint32_t group_members_max = 65'536;  ///< in all groups together
   RequestFields request;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+  Encoding encoding = Encoding::envelope;  ///< its simulation's, as it was when it was checked
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;
 

@@ -95,7 +95,8 @@ std::optional<Nanoseconds> SimClient::act() {
     head_.clear();
     upgraded_ = welcomed_ = full_state_seen_ = close_sent_ = false;
     closed_with_.reset();
-    newest_tick_ = acknowledged_ = pings_unanswered_ = 0;
+    newest_tick_ = pings_unanswered_ = 0;
+    acknowledgement_ = asked_for;
     mischief_at_ = acts_ + 5 + prng_.below(50);
     connect();
   }
@@ -245,6 +246,7 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
   full_state_seen_ = has_state_ = true;
   newest = tick;
   newest_tick_ = std::max(newest_tick_, tick);
+  acknowledgement_.received(view.header.server_time, clock_.now());
   ++snapshots_;
   slow_snapshots_ += view.header.stream == 0 ? 0 : 1;
 }
@@ -378,11 +380,8 @@ void SimClient::misbehave() {
 }
 
 void SimClient::talk() {
-  // The first one at once: from then on the server knows that this client acknowledges.
-  const bool later = clock_.now() - acknowledged_at_ >= 100ms && newest_tick_ > acknowledged_;
-  if (later || newest_tick_ - acknowledged_ >= (acknowledged_ == 0 ? 1 : 6)) {
-    acknowledged_ = newest_tick_;
-    acknowledged_at_ = clock_.now();
+  if (acknowledgement_.due(newest_tick_, clock_.now())) {
+    acknowledgement_.sent(newest_tick_, clock_.now());
     send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
   }
   if (!welcomed_ || temper_ == Temper::slow || temper_ == Temper::silent) return;

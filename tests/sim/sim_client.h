@@ -14,6 +14,7 @@
 
 #include "base/ip_address.h"
 #include "base/prng.h"
+#include "load/acknowledgement.h"
 #include "ringcast/simulation.h"
 #include "sim/sim_network.h"
 #include "wire/envelope.h"
@@ -150,8 +151,9 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t large_events_ = 0;
   std::uint64_t slow_snapshots_ = 0;
   bool refused_by_room_ = false;
-  std::uint64_t acknowledged_ = 0;
-  Instant acknowledged_at_{};
+  /// What the server asks for unless it is told otherwise, at 60 Hz.
+  static constexpr load::Acknowledgement asked_for{6, std::chrono::microseconds(16'667)};
+  load::Acknowledgement acknowledgement_ = asked_for;
   std::optional<std::uint64_t> bytes_per_s_;
   Instant paid_until_{};
   Nanoseconds oldest_{};

@@ -90,6 +90,30 @@ test("acknowledges at once when a snapshot is late", () => {
   assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 3n);
 });
 
+test("acknowledges three times as often for half a minute after a snapshot was late", () => {
+  const { environment } = setUpOpen();
+  const startMs = environment.now();
+  let tick = 1;
+  /** How often, of so many ticks whose snapshots are on their way for `onItsWayMs`. */
+  const acknowledgedIn = (ticks: number, onItsWayMs: number): number => {
+    for (const end = tick + ticks; tick < end; tick++) {
+      const madeMs = Math.round((tick * 1000) / 60);
+      environment.advance(Math.max(0, startMs + madeMs + onItsWayMs - environment.now()));
+      environment.socket.snapshot(tick, madeMs);
+    }
+    return environment.socket.takeSent().filter((message) => message.message.case === undefined)
+      .length;
+  };
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+  assert.ok(acknowledgedIn(60, 90) <= 11); // as uneven paths are
+  acknowledgedIn(1, 150);
+  assert.ok(acknowledgedIn(60, 20) >= 28);
+  acknowledgedIn(28 * 60, 20);
+  assert.ok(acknowledgedIn(30, 20) >= 14);
+  acknowledgedIn(120, 20);
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+});
+
 test("acknowledges the first snapshot at once, whatever was said before it", () => {
   const { client, environment } = setUpOpen();
   client.sendInput(new Uint8Array([1]));
@@ -408,13 +432,14 @@ test("begins as a new member after close, and after a final code", () => {
   assert.equal(environment.socket.subprotocols.length, 1);
 });
 
-for (const [status, reason] of [
-  [404, "there is no such room"],
-  [403, "pages from here may not connect"],
+for (const [status, subprotocol, reason] of [
+  [404, undefined, "there is no such room"],
+  [403, undefined, "pages from here may not connect"],
+  [426, "none", "the room does not speak ringcast.v1"],
 ] as const) {
   test(`gives up where a plain request is answered with ${status}`, async () => {
     const { environment, states } = setUp();
-    environment.status = status;
+    environment.roomAnswer = { status, subprotocol };
     environment.socket.drop();
     await Promise.resolve();
     await Promise.resolve();
@@ -426,13 +451,20 @@ for (const [status, reason] of [
 
 test("goes on trying where the server says nothing final, or the connection was there", async () => {
   const { environment, states } = setUp();
-  environment.status = 503;
-  environment.socket.drop();
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.equal(states.at(-1)?.phase, "waiting");
-  environment.status = 404;
-  environment.advance(500);
+  const answers = [
+    { status: 503, subprotocol: undefined },
+    { status: 426, subprotocol: undefined },
+    { status: 426, subprotocol: "ringcast.v1" },
+  ];
+  for (const answer of answers) {
+    environment.roomAnswer = answer;
+    environment.socket.drop();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(states.at(-1)?.phase, "waiting");
+    environment.advance(2_000);
+  }
+  environment.roomAnswer = { status: 404, subprotocol: undefined };
   environment.socket.open();
   environment.socket.drop();
   await Promise.resolve();
