@@ -16,6 +16,7 @@
 #include "replication/history.h"
 #include "replication/layout.h"
 #include "replication/predict.h"
+#include "replication/steps.h"
 #include "ringcast/replication.h"
 
 namespace ringcast::replication {
@@ -69,6 +70,8 @@ class QuantizedWorld final : public World {
   /// The last tick that was replicated.
   [[nodiscard]] TickNumber tick() const { return tick_; }
   [[nodiscard]] std::size_t objects() const { return by_id_.size(); }
+  /// What the object in the slot did in that tick, for who holds the three before it.
+  [[nodiscard]] Step step(Slot slot) const { return steps_.of(tick_, slot); }
   [[nodiscard]] const Member* member(MemberId id) const;
   /// The objects that the member gets by itself, by ascending id: owned, shown and allowed.
   /// Fills `slots`, no more than it has; the number of them.
@@ -202,6 +205,7 @@ class QuantizedWorld final : public World {
   TickNumber tick_;
   Cells cells_;
   History history_;
+  Steps steps_;
   FlatIndex slot_of_;             ///< by id, of the ended too until their slot is taken again
   std::vector<Slot> free_slots_;  ///< a ring: the longest free first
   std::size_t free_first_ = 0;
