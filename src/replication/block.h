@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "replication/bits.h"
+#include "replication/frame_bits.h"
 #include "replication/predict.h"
 #include "replication/quantized_world.h"
 
@@ -152,18 +153,5 @@ class BlockEncoder {
   std::uint32_t held_count_ = 0;  ///< objects before the block
   std::uint64_t objects_encoded_ = 0;
 };
-
-/// The orders of the Exp-Golomb codes (docs/replication.md#codes).
-namespace order {
-inline constexpr unsigned count = 0;
-inline constexpr unsigned gap = 2;       ///< between positions in a list
-inline constexpr unsigned id_gap = 8;    ///< between ids
-inline constexpr unsigned residual = 1;  ///< of an object that is known from another cell
-inline constexpr unsigned velocity = 4;
-inline constexpr unsigned bend = 1;
-inline constexpr unsigned change = 2;  ///< of a steady real
-}  // namespace order
-
-inline constexpr unsigned reason_bits = 8;
 
 }  // namespace ringcast::replication

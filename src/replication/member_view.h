@@ -3,6 +3,7 @@
 // has been handed over, and is forgotten when it has not.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -27,6 +28,8 @@ struct ViewCell {
   std::uint8_t every = 1;  ///< its ring's ticks
   bool fresh = true;       ///< nothing of it has been sent
   bool dead = false;       ///< split or merged, and kept until what takes its place is in the view
+
+  [[nodiscard]] Channel channel(unsigned layers) const { return cell * layers + layer; }
 
   friend bool operator==(const ViewCell&, const ViewCell&) = default;
 };
@@ -105,10 +108,7 @@ class MemberView {
   [[nodiscard]] std::size_t cells() const { return held_.cells.size(); }
   [[nodiscard]] unsigned every_ticks() const { return pace_.every_ticks(); }
 
- private:
-  friend class Composer;
-  static constexpr std::size_t usual_cells = 32;
-
+  /// What changes with every frame.
   struct Progress {
     bool begun = false;
     std::uint32_t epoch = 0;  ///< of the world
@@ -123,6 +123,13 @@ class MemberView {
     Place centre{};
     Place half{};
     bool complete = false;  ///< every cell that should be in it is
+    /// Seen from there, and from all around it as far as that along an axis, the view is the same;
+    /// nowhere below 0.
+    Place looked_from{};
+    std::int32_t safe_reach = -1;
+    /// Every cell is whole, comes in each frame and is held at the ticks of the last three frames:
+    /// what the cells say of that does not count, and need not be written again and again.
+    bool uniform = false;
     // Whether the cap lets it have what is due (Composer::choose).
     std::uint8_t slowed = 0;  ///< most cells come this often halved
     std::uint8_t pressed = 0;
@@ -133,7 +140,29 @@ class MemberView {
   struct State : Progress {
     std::vector<ViewCell> cells{};
     std::vector<PrivateObject> own{};
+
+    [[nodiscard]] Baseline frames() const { return {newest, before, third}; }
+    /// Has the cells say what `uniform` does.
+    void spell_out() {
+      if (!uniform) return;
+      for (ViewCell& cell : cells) {
+        cell.age = 0;
+        cell.before_back = static_cast<std::uint8_t>(newest - before);
+        cell.third_back = static_cast<std::uint8_t>(before - third);
+      }
+    }
+    [[nodiscard]] bool is_uniform() const {
+      return std::ranges::all_of(cells, [this](const ViewCell& cell) {
+        return !cell.fresh && !cell.dead && cell.up_to == holds_all && cell.every == 1 &&
+               cell.age == 0 && cell.before_back == newest - before &&
+               cell.third_back == before - third;
+      });
+    }
   };
+
+ private:
+  friend class Composer;
+  static constexpr std::size_t usual_cells = 32;
 
   State held_;
   State pending_;
