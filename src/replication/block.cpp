@@ -313,6 +313,27 @@ Block BlockEncoder::encode(const HeldCell& held, std::span<std::byte> memory,
   return block;
 }
 
+bool BlockEncoder::encode_only(const Baseline& baseline, const PrivateObject& object,
+                               BitWriter& out) {
+  if (!follows(baseline)) return false;
+  const Step step = world_.step(object.slot);
+  if (!step || step.changed) return false;
+  const Row& row = world_.history().row(world_.tick(), object.slot);
+  const ClassLayout& layout = world_.layout().classes[row.object_class];
+  residuals_.clear();
+  for (const std::uint8_t index : layout.selection(object.owned).moving) {
+    residuals_.push_back(step.residuals[index]);
+  }
+  const unsigned parameter = best_parameter();
+  out.exp_golomb(0, order::count);  // nothing leaves
+  out.exp_golomb(0, order::count);  // nor changes
+  out.unary(parameter);
+  out.residuals(residuals_, parameter);
+  out.exp_golomb(0, order::count);  // nor enters
+  ++objects_encoded_;
+  return true;
+}
+
 bool BlockEncoder::encode_private(const Baseline& baseline, std::span<const PrivateObject> before,
                                   std::vector<PrivateObject>& now, BitWriter& out,
                                   std::size_t bits_max) {

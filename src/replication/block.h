@@ -73,6 +73,11 @@ class BlockEncoder {
                                     std::vector<PrivateObject>& now, BitWriter& out,
                                     std::size_t bits_max);
 
+  /// The same of a member whose only object goes on to be that, as a rule. False, and nothing
+  /// written, where it takes more than that.
+  [[nodiscard]] bool encode_only(const Baseline& baseline, const PrivateObject& object,
+                                 BitWriter& out);
+
   /// Objects whose next values were written, for the statistics.
   [[nodiscard]] std::uint64_t objects_encoded() const { return objects_encoded_; }
 

@@ -14,6 +14,7 @@ Composer::Composer(const QuantizedWorld& world)
       finder_(world, marks_),
       chooser_(world, blocks_, marks_) {
   frame_memory_.resize(world.limits().frame_bytes + 64);
+  ready_.resize(world.limits().view_cells);
   own_slots_.resize(world.limits().private_objects);
   const Overview& overview = world.layout().overview;
   overview_counts_.resize(std::size_t{overview.columns} * overview.rows);
@@ -45,21 +46,21 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
                     tick_ - last.newest >= world_.layout().history_ticks;
   if (!anew && last.newest == tick_) return 0;
   std::size_t bytes = 0;
-  bool same_cells = false;
-  if (!anew && last.uniform) {
-    bytes = compose_from(last, *member, Kind::steady, out);
-    same_cells = bytes > 0;
-  }
-  if (!anew && bytes == 0) {
-    last.spell_out();
-    bytes = compose_from(last, *member, Kind::changing, out);
+  steady_ = last.uniform;
+  if (!anew) bytes = compose_from(last, *member, false, out);
+  if (!anew && bytes == 0 && steady_) {
+    steady_ = false;
+    bytes = compose_from(last, *member, false, out);
   }
   // Not even the changes of what is held fit: from nothing on, something always does.
-  if (bytes == 0) bytes = compose_from(nothing_, *member, Kind::anew, out);
+  if (bytes == 0) {
+    steady_ = false;
+    bytes = compose_from(nothing_, *member, true, out);
+  }
   if (bytes == 0) return 0;
-  const std::vector<ViewCell>& cells = same_cells ? last.cells : next_.cells;
+  const std::vector<ViewCell>& cells = steady_ ? last.cells : next_.cells;
   view.pending_has_lists_ =
-      follows || (!same_cells && cells != view.held_.cells) || next_.own != view.held_.own;
+      follows || (!steady_ && cells != view.held_.cells) || next_.own != view.held_.own;
   if (view.pending_has_lists_) {
     if (&cells != &view.pending_.cells) view.pending_.cells.assign(cells.begin(), cells.end());
     view.pending_.own.assign(next_.own.begin(), next_.own.end());
@@ -70,46 +71,50 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   return bytes;
 }
 
+/// The cells of next_, as of this tick, from those that are held; how they are to change is found.
+/// Whether they do. Of a view that is uniform, and stays as it is, they are not even copied.
+bool Composer::find_cells(MemberView::State& from, const Member& member, bool anew,
+                          std::size_t bits_all) {
+  Look need = Look::needed;
+  if (steady_) need = finder_.need_of_uniform(from, member);
+  if (!steady_ || need == Look::needed) {
+    from.spell_out();
+    // From here on ages count from this tick.
+    const TickNumber gap = anew ? 0 : tick_ - from.newest;
+    next_.cells.assign(from.cells.begin(), from.cells.end());
+    for (ViewCell& cell : next_.cells) {
+      cell.age = static_cast<std::uint8_t>(std::min<TickNumber>(cell.age + gap, UINT8_MAX));
+    }
+    if (!steady_) need = finder_.need(from, next_.cells, member);
+  }
+  next_.cells_version = world_.cells().version();
+  if (need == Look::unchanged) next_.centre = member.centre;
+  if (need != Look::needed) return false;
+  finder_.look(from, next_, member, bits_all);
+  steady_ = steady_ && !finder_.is_changed() &&
+            std::ranges::all_of(next_.cells, [](const ViewCell& cell) { return cell.every == 1; });
+  return finder_.is_changed();
+}
+
 /// The frame's bytes, and in next_ what is held after it. 0 where it can't be had this way.
-std::size_t Composer::compose_from(const MemberView::State& from, const Member& member, Kind kind,
+std::size_t Composer::compose_from(MemberView::State& from, const Member& member, bool anew,
                                    std::span<std::byte> out) {
   const std::size_t bits_all = 8 * std::min<std::size_t>(out.size(), world_.limits().frame_bytes);
   blocks_.begin_frame();
   marks_.forget();
   BitWriter frame(frame_memory_);
-  begin_frame(frame, from, member, kind);
-
-  const bool steady = kind == Kind::steady;
-  bool looked = false;
-  if (steady) {
-    const Look need = finder_.need_of_uniform(from, member);
-    if (need == Look::needed) return 0;
-    if (need == Look::unchanged) next_.centre = member.centre;
-  } else {
-    // From here on ages count from this tick.
-    const TickNumber gap = kind == Kind::anew ? 0 : tick_ - from.newest;
-    next_.cells.assign(from.cells.begin(), from.cells.end());
-    for (ViewCell& cell : next_.cells) {
-      cell.age = static_cast<std::uint8_t>(std::min<TickNumber>(cell.age + gap, UINT8_MAX));
-    }
-    const Look need = finder_.need(from, next_.cells, member);
-    looked = need == Look::needed;
-    if (looked) finder_.look(from, next_, member, bits_all);
-    if (need == Look::unchanged) next_.centre = member.centre;
-  }
-  next_.cells_version = world_.cells().version();
-
-  Extras extras = find_extras(from, member, kind, bits_all);
-  extras.view = looked && finder_.is_changed();
+  begin_frame(frame, from, member, anew);
+  Extras extras{.view = find_cells(from, member, anew, bits_all)};
+  find_extras(extras, from, member, anew, bits_all);
   write_extras(frame, from, extras);
 
   // What is the member's own, then what it shares.
-  const std::size_t cells = steady ? from.cells.size() : next_.cells.size();
+  const std::size_t cells = steady_ ? from.cells.size() : next_.cells.size();
   const std::size_t trailer = 1 + cells + (extras.digest ? digest_bits : 0);
   if (frame.bits() + trailer > bits_all) return 0;
   if (!write_own(frame, from, member, bits_all - trailer)) return 0;
   const std::size_t budget = bits_all - frame.bits() - trailer;
-  if (steady) {
+  if (steady_) {
     if (!write_steady_cells(frame, from, budget)) return 0;
     if (extras.digest) frame.put(digest(from.cells, true), digest_bits);
   } else {
@@ -122,13 +127,12 @@ std::size_t Composer::compose_from(const MemberView::State& from, const Member& 
   std::copy_n(frame_memory_.begin(), bytes, out.begin());
   ++counts_.frames;
   counts_.payload_bytes += bytes;
-  if (kind == Kind::anew) ++counts_.resets;
+  if (anew) ++counts_.resets;
   return bytes;
 }
 
 void Composer::begin_frame(BitWriter& out, const MemberView::State& from, const Member& member,
-                           Kind kind) {
-  const bool anew = kind == Kind::anew;
+                           bool anew) {
   const auto since = [](TickNumber tick, TickNumber by) { return tick > by ? tick - by : 0; };
   frame_ = anew ? Baseline{since(tick_, 1), since(tick_, 2), since(tick_, 3)} : from.frames();
   static_cast<MemberView::Progress&>(next_) = static_cast<const MemberView::Progress&>(from);
@@ -150,11 +154,9 @@ void Composer::begin_frame(BitWriter& out, const MemberView::State& from, const 
 
 // What is told now and then.
 
-Composer::Extras Composer::find_extras(const MemberView::State& from, const Member& member,
-                                       Kind kind, std::size_t bits_all) {
+void Composer::find_extras(Extras& extras, const MemberView::State& from, const Member& member,
+                           bool anew, std::size_t bits_all) {
   const Layout& layout = world_.layout();
-  const bool anew = kind == Kind::anew;
-  Extras extras;
   extras.overview =
       layout.overview.columns > 0 &&
       (anew || static_cast<std::uint32_t>(tick_) - from.overview_at >= layout.overview.every_ticks);
@@ -166,9 +168,11 @@ Composer::Extras Composer::find_extras(const MemberView::State& from, const Memb
     extras.overview = bits <= bits_all / 4;
   }
   const unsigned every = layout.digest_every_ticks;
-  const std::uint64_t phase = std::to_underlying(member.id);
-  extras.digest = every > 0 && (anew || (tick_ + phase) / every != (from.newest + phase) / every);
-  return extras;
+  extras.digest = every > 0 && (anew || tick_ >= from.digest_at);
+  if (extras.digest) {
+    const std::uint64_t phase = std::to_underlying(member.id) % every;
+    next_.digest_at = ((tick_ + phase) / every + 1) * every - phase;
+  }
 }
 
 void Composer::write_extras(BitWriter& out, const MemberView::State& from, Extras extras) {
@@ -224,6 +228,10 @@ bool Composer::write_own(BitWriter& out, const MemberView::State& from, const Me
     const Row& row = world_.history().row(tick_, own_slots_[i]);
     next_.own.push_back({own_slots_[i], row.id, row.owner == std::to_underlying(member.id)});
   }
+  if (count == 1 && next_.own == from.own &&
+      blocks_.encoder().encode_only(frame_, next_.own.front(), out)) {
+    return out.bits() <= bits_most;
+  }
   if (from.own.empty()) out.flag(!next_.own.empty());
   if (!from.own.empty() || !next_.own.empty()) {
     const std::size_t room = bits_most - std::min(bits_most, out.bits());
@@ -234,64 +242,74 @@ bool Composer::write_own(BitWriter& out, const MemberView::State& from, const Me
 
 // The cells.
 
-/// The block of a cell that is held whole at the member's last three frames; none where the cell
-/// was split or merged since.
-BlockIndex Composer::steady_block(const ViewCell& cell, bool follows) {
-  const Channel channel = cell.channel(world_.layout().layers);
-  if (follows) {
-    const Ready& ready = blocks_.ready(channel);
-    return ready.born == cell.born ? ready.block : no_block;
-  }
-  const Cell& now = world_.cells()[cell.cell];
-  if (!now.is_leaf() || now.born != cell.born) return no_block;
-  return blocks_.find({.baseline = frame_, .channel = channel, .up_to = holds_all});
-}
-
 bool Composer::write_steady_cells(BitWriter& frame, const MemberView::State& from,
                                   std::size_t bits_most) {
-  const unsigned layers = world_.layout().layers;
   const bool follows = frame_ == Baseline{tick_ - 1, tick_ - 2, tick_ - 3};
-  std::uint64_t objects = 0;
-  std::uint64_t arrivals_count = 0;
-  std::size_t entered_bits = 0;
-  BitWriter out = frame;  // not seen from outside, so it can stay in registers
-  out.flag(true);
-  const std::size_t first = out.bits();
-  const std::size_t last = first + bits_most;
+  frame.flag(true);
+  return follows ? write_ready_cells(frame, from, bits_most)
+                 : write_alike_cells(frame, from, bits_most);
+}
+
+/// For who has the three ticks before this one, as nearly everybody has.
+bool Composer::write_ready_cells(BitWriter& frame, const MemberView::State& from,
+                                 std::size_t bits_most) {
+  const unsigned layers = world_.layout().layers;
+  std::size_t bits = 0;
+  std::size_t objects = 0;
+  const Ready** next = ready_.data();
   for (const ViewCell& cell : from.cells) {
-    if (follows) {
-      const Ready& ready = blocks_.ready(cell.channel(layers));
-      if (ready.bits > 0) {
-        if (ready.born != cell.born) return false;
-        if (ready.bits <= BitWriter::bits_at_once) {
-          out.put(ready.words[0], ready.bits);
-        } else {
-          out.put(ready.words[0], BitWriter::bits_at_once);
-          out.put(ready.words[1], ready.bits - BitWriter::bits_at_once);
-        }
-        objects += ready.objects;
-        if (out.bits() > last || out.overflowed()) return false;
-        continue;
-      }
-    }
-    const BlockIndex index = steady_block(cell, follows);
-    if (index == no_block) return false;
-    const Block& block = blocks_[index];
-    const std::span<const Arrival> arrivals = blocks_.arrivals_of(index);
-    BitWriter longer = out;
-    entered_bits += write_part(longer, from, block, arrivals);
-    out = longer;
-    objects += block.stay_count;
-    arrivals_count += arrivals.size();
-    if (out.bits() > last || out.overflowed()) return false;
+    const Ready& ready = blocks_.ready(cell.channel(layers));
+    if (ready.block == no_block || ready.born != cell.born) return false;
+    *next++ = &ready;
+    bits += ready.bits;
+    objects += ready.objects;
   }
+  if (bits > bits_most) return false;
+  const std::size_t last = frame.bits() + bits_most;
+  std::size_t entered_bits = 0;
+  const std::size_t first = frame.bits();
+  BitWriter out = frame;  // not seen from outside, so it can stay in registers
+  for (const Ready** at = ready_.data(); at != next; ++at) {
+    const Ready& ready = **at;
+    if (ready.bits == 0) {
+      frame = out;
+      entered_bits +=
+          write_part(frame, from, blocks_[ready.block], blocks_.arrivals_of(ready.block));
+      if (frame.bits() > last || frame.overflowed()) return false;
+      out = frame;
+      continue;
+    }
+    ready.write(out);
+  }
+  frame = out;
+  if (frame.bits() > last || frame.overflowed()) return false;
   counts_.blocks += from.cells.size();
   counts_.objects_sent += objects;
-  counts_.object_bits += out.bits() - first - entered_bits - from.cells.size();
+  counts_.object_bits += frame.bits() - first - entered_bits - from.cells.size();
   counts_.entered_bits += entered_bits;
-  counts_.objects_entered += arrivals_count;
   next_.pressed = 0;
-  frame = out;
+  return true;
+}
+
+/// For who has each cell at the same three ticks, whichever these are.
+bool Composer::write_alike_cells(BitWriter& out, const MemberView::State& from,
+                                 std::size_t bits_most) {
+  const std::size_t last = out.bits() + bits_most;
+  for (const ViewCell& cell : from.cells) {
+    const Cell& now = world_.cells()[cell.cell];
+    if (!now.is_leaf() || now.born != cell.born) return false;
+    const BlockIndex index = blocks_.find(
+        {.baseline = frame_, .channel = cell.channel(world_.layout().layers), .up_to = holds_all});
+    if (index == no_block) return false;
+    const Block& block = blocks_[index];
+    const std::size_t entered_bits = write_part(out, from, block, blocks_.arrivals_of(index));
+    if (out.bits() > last || out.overflowed()) return false;
+    counts_.objects_sent += block.stay_count;
+    counts_.object_bits += block.stay_bits;
+    counts_.entered_bits += entered_bits;
+  }
+  counts_.blocks += from.cells.size();
+  next_.pressed = 0;
   return true;
 }
 
@@ -313,12 +331,16 @@ void Composer::write_due_cells(BitWriter& out, const MemberView::State& from, co
   for (const Part& part : parts) {
     if (!part.taken) continue;
     const Block& block = blocks_[part.block];
+    counts_.objects_sent += block.stay_count;
+    counts_.object_bits += block.stay_bits;
+    if (part.ready != nullptr) {
+      part.ready->write(out);
+      take(part);
+      continue;
+    }
     const auto arrivals = blocks_.arrivals_of(part.block).first(part.arrivals);
     const std::size_t entered_bits = write_part(out, from, block, arrivals);
     if (block.held.up_to != holds_all) out.flag(part.complete);
-    counts_.objects_sent += block.stay_count;
-    counts_.object_bits += block.stay_bits;
-    counts_.objects_entered += arrivals.size();
     counts_.entered_bits += entered_bits;
     take(part);
   }
@@ -331,6 +353,7 @@ std::size_t Composer::write_part(BitWriter& out, const MemberView::State& from, 
   out.append(block.bits, 0, block.stay_bits);
   out.exp_golomb(static_cast<std::uint32_t>(arrivals.size()), order::count);
   const std::size_t entered_at = out.bits();
+  counts_.objects_entered += arrivals.size();
   for (const Arrival& arrival : arrivals) {
     if (chooser_.knows(from, block.held.baseline, arrival)) {
       out.append(block.bits, arrival.whole_at + arrival.whole_bits, arrival.known_bits);

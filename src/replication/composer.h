@@ -48,20 +48,19 @@ class Composer {
   [[nodiscard]] ComposerCounts counts() const;
 
  private:
-  /// How a frame's cells come to it: all of a view that is uniform and stays as it is, what is due
-  /// of one that may change, or everything from nothing on.
-  enum class Kind : std::uint8_t { steady, changing, anew };
   struct Extras {
     bool view = false;
     bool overview = false;
     bool digest = false;
   };
 
-  [[nodiscard]] std::size_t compose_from(const MemberView::State& from, const Member& member,
-                                         Kind kind, std::span<std::byte> out);
-  void begin_frame(BitWriter& out, const MemberView::State& from, const Member& member, Kind kind);
-  [[nodiscard]] Extras find_extras(const MemberView::State& from, const Member& member, Kind kind,
-                                   std::size_t bits_all);
+  [[nodiscard]] std::size_t compose_from(MemberView::State& from, const Member& member, bool anew,
+                                         std::span<std::byte> out);
+  void begin_frame(BitWriter& out, const MemberView::State& from, const Member& member, bool anew);
+  [[nodiscard]] bool find_cells(MemberView::State& from, const Member& member, bool anew,
+                                std::size_t bits_all);
+  void find_extras(Extras& extras, const MemberView::State& from, const Member& member, bool anew,
+                   std::size_t bits_all);
   void write_extras(BitWriter& out, const MemberView::State& from, Extras extras);
   void write_view_changes(BitWriter& out) const;
   [[nodiscard]] std::span<const std::uint32_t> overview_row(unsigned row);
@@ -69,7 +68,10 @@ class Composer {
                                std::size_t bits_most);
   [[nodiscard]] bool write_steady_cells(BitWriter& frame, const MemberView::State& from,
                                         std::size_t bits_most);
-  [[nodiscard]] BlockIndex steady_block(const ViewCell& cell, bool follows);
+  [[nodiscard]] bool write_ready_cells(BitWriter& frame, const MemberView::State& from,
+                                       std::size_t bits_most);
+  [[nodiscard]] bool write_alike_cells(BitWriter& out, const MemberView::State& from,
+                                       std::size_t bits_most);
   void write_due_cells(BitWriter& out, const MemberView::State& from, const Member& member,
                        std::size_t budget);
   std::size_t write_part(BitWriter& out, const MemberView::State& from, const Block& block,
@@ -86,9 +88,12 @@ class Composer {
 
   // While a frame is composed.
   Baseline frame_;  ///< the last three ticks of the member whose frame it is
-  const MemberView::State nothing_{};
+  /// All the cells of a view that is uniform and stays as it is go into it, and next_ has none.
+  bool steady_ = false;
+  MemberView::State nothing_{};
   MemberView::State next_;  ///< what the member will hold; of a steady frame not its cells
   std::vector<std::byte> frame_memory_;
+  std::vector<const Ready*> ready_;  ///< of a steady view's cells
   std::vector<Slot> own_slots_;
   std::vector<std::uint32_t> overview_counts_;  ///< the tick's rows, as they are asked for
   std::vector<TickNumber> overview_tick_;

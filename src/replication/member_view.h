@@ -134,6 +134,7 @@ class MemberView {
     std::uint8_t slowed = 0;  ///< most cells come this often halved
     std::uint8_t pressed = 0;
     std::uint8_t eased = 0;
+    TickNumber digest_at = 0;  ///< from then on one is due
     std::uint8_t overview_row = 0;
     std::uint32_t overview_at = 0;
   };

@@ -50,10 +50,14 @@ bool PartChooser::knows(const MemberView::State& from, const Baseline& baseline,
 void PartChooser::measure(const MemberView::State& from, Part& part, std::size_t room) {
   const Block& block = blocks_[part.block];
   const std::span<const Arrival> arrivals = blocks_.arrivals_of(part.block);
-  const bool filling = block.held.up_to != holds_all;
-  std::size_t bits = block.stay_bits + (filling ? 1 : 0);
   part.complete = true;
   part.arrivals = block.arrivals_count;
+  if (part.ready != nullptr) {
+    part.bits = part.ready->bits;
+    return;
+  }
+  const bool filling = block.held.up_to != holds_all;
+  std::size_t bits = block.stay_bits + (filling ? 1 : 0);
   bits += count_bits(block.arrivals_count);
   for (std::uint32_t i = 0; i < arrivals.size(); ++i) {
     const Arrival& arrival = arrivals[i];
@@ -97,38 +101,51 @@ HeldCell PartChooser::held_by(const ViewCell& cell) const {
   return {.baseline = baseline_of(cell, world_.tick()), .channel = channel, .up_to = cell.up_to};
 }
 
-/// All that is due, where it fits; its size where not is only guessed.
-bool PartChooser::take_all(const MemberView::State& from, const MemberView::State& to,
-                           std::size_t budget) {
+void PartChooser::find_block(const ViewCell& cell, Part& part) {
+  const bool follows = cell.age == 1 && cell.before_back == 1 && cell.third_back == 1;
+  if (follows && !cell.fresh && cell.up_to == holds_all) {
+    const Ready& ready = blocks_.ready(cell.channel(world_.layout().layers));
+    if (ready.block != no_block && ready.born == cell.born) {
+      part.block = ready.block;
+      if (ready.bits > 0) part.ready = &ready;
+      return;
+    }
+  }
+  part.block = blocks_.find(held_by(cell));
+}
+
+/// Finds what is held whole, if all of that fits; its size where not is only guessed.
+bool PartChooser::find_held(const MemberView::State& from, const MemberView::State& to,
+                            std::size_t budget) {
   const History& history = world_.history();
   const unsigned layers = world_.layout().layers;
   std::size_t guess = 0;
   for (const Part& part : parts_) {
     const ViewCell& cell = to.cells[part.index];
-    const std::size_t each =
-        cell.fresh ? guessed_bits_entering
-                   : guessed_bits + 2 * static_cast<std::size_t>(std::bit_width(cell.age));
+    if (cell.up_to != holds_all) continue;
+    const std::size_t each = guessed_bits + 2 * static_cast<std::size_t>(std::bit_width(cell.age));
     guess += each * history.list(world_.tick(), cell.channel(layers)).size();
     if (guess > budget) return false;
   }
   std::size_t bits = 0;
   for (Part& part : parts_) {
-    part.block = blocks_.find(held_by(to.cells[part.index]));
+    const ViewCell& cell = to.cells[part.index];
+    if (cell.up_to != holds_all) continue;
+    find_block(cell, part);
     if (part.block == no_block) return false;
     measure(from, part, SIZE_MAX);
     bits += part.bits;
     if (bits > budget) return false;
   }
-  for (Part& part : parts_) part.taken = true;
   return true;
 }
 
-/// By age and nearness, as far as it goes.
-void PartChooser::take_most_urgent(const MemberView::State& from, const MemberView::State& to,
-                                   const Member& member, std::size_t budget) {
+/// Those that are not taken yet, by age and nearness.
+void PartChooser::order_by_urgency(const MemberView::State& to, const Member& member) {
   by_urgency_.clear();
   for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     Part& part = parts_[i];
+    if (part.taken) continue;
     const ViewCell& cell = to.cells[part.index];
     const std::uint64_t away = distance(world_, cell, member);
     const std::uint64_t age = std::uint64_t{cell.age} + 1;
@@ -141,6 +158,11 @@ void PartChooser::take_most_urgent(const MemberView::State& from, const MemberVi
   std::ranges::sort(by_urgency_, [this](std::uint32_t a, std::uint32_t b) {
     return parts_[a].urgency != parts_[b].urgency ? parts_[a].urgency > parts_[b].urgency : a < b;
   });
+}
+
+/// As far as it goes; what is left of the budget.
+std::size_t PartChooser::take_in_order(const MemberView::State& from, const MemberView::State& to,
+                                       std::size_t budget) {
   unsigned misses = 0;
   for (const std::uint32_t i : by_urgency_) {
     Part& part = parts_[i];
@@ -148,7 +170,7 @@ void PartChooser::take_most_urgent(const MemberView::State& from, const MemberVi
       ++waiting_blocks_;
       continue;
     }
-    if (part.block == no_block) part.block = blocks_.find(held_by(to.cells[part.index]));
+    if (part.block == no_block) find_block(to.cells[part.index], part);
     if (part.block != no_block) measure(from, part, budget);
     if (part.block == no_block || part.bits > budget) {
       ++misses;
@@ -158,17 +180,35 @@ void PartChooser::take_most_urgent(const MemberView::State& from, const MemberVi
     part.taken = true;
     budget -= part.bits;
   }
+  return budget;
 }
 
 void PartChooser::choose(const MemberView::State& from, MemberView::State& to, const Member& member,
                          const Baseline& frame, std::size_t budget) {
   frame_ = frame;
   find_due(to, member);
-  if (take_all(from, to, budget)) {
-    std::size_t bits = 0;
-    for (const Part& part : parts_) bits += part.bits;
+  std::size_t left = budget;
+  if (find_held(from, to, budget)) {
+    // What is held whole fits: it need not be put in an order, and the rest is filled as far as it
+    // goes.
+    for (Part& part : parts_) {
+      if (to.cells[part.index].up_to != holds_all) continue;
+      part.taken = true;
+      left -= part.bits;
+    }
+  }
+  order_by_urgency(to, member);
+  left = take_in_order(from, to, left);
+  // Pressed: what is held waits, or leaves no room for what is new.
+  bool all = true;
+  bool waits = false;
+  for (const Part& part : parts_) {
+    all = all && part.taken && part.complete;
+    waits = waits || (!part.taken && !to.cells[part.index].fresh);
+  }
+  if (all) {
     to.pressed = 0;
-    to.eased = bits * 9 / 4 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
+    to.eased = (budget - left) * 9 / 4 < budget ? static_cast<std::uint8_t>(to.eased + 1) : 0;
     if (to.slowed > 0 && to.eased >= eased_for_faster) {
       --to.slowed;
       to.eased = 0;
@@ -176,14 +216,6 @@ void PartChooser::choose(const MemberView::State& from, MemberView::State& to, c
     return;
   }
   to.eased = 0;
-  take_most_urgent(from, to, member, budget);
-  // Pressed: what is held waits, or leaves no room for what is new.
-  std::size_t left = budget;
-  bool waits = false;
-  for (const Part& part : parts_) {
-    if (part.taken) left -= part.bits;
-    waits = waits || (!part.taken && !to.cells[part.index].fresh);
-  }
   if (!waits && left > budget / 8) return;
   if (++to.pressed >= pressed_for_slower && to.slowed < slowed_most) {
     ++to.slowed;

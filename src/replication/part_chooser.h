@@ -17,6 +17,7 @@ namespace ringcast::replication {
 struct Part {
   std::uint32_t index = 0;  ///< of the cell in the new view
   BlockIndex block = no_block;
+  const Ready* ready = nullptr;  ///< of the block, where it is what goes into the frame
   std::uint32_t bits = 0;
   std::uint32_t arrivals = 0;  ///< the first so many
   std::uint64_t urgency = 0;
@@ -45,10 +46,12 @@ class PartChooser {
  private:
   void find_due(const MemberView::State& to, const Member& member);
   [[nodiscard]] HeldCell held_by(const ViewCell& cell) const;
-  [[nodiscard]] bool take_all(const MemberView::State& from, const MemberView::State& to,
-                              std::size_t budget);
-  void take_most_urgent(const MemberView::State& from, const MemberView::State& to,
-                        const Member& member, std::size_t budget);
+  [[nodiscard]] bool find_held(const MemberView::State& from, const MemberView::State& to,
+                               std::size_t budget);
+  void find_block(const ViewCell& cell, Part& part);
+  void order_by_urgency(const MemberView::State& to, const Member& member);
+  [[nodiscard]] std::size_t take_in_order(const MemberView::State& from,
+                                          const MemberView::State& to, std::size_t budget);
   void measure(const MemberView::State& from, Part& part, std::size_t room);
 
   const QuantizedWorld& world_;

@@ -467,6 +467,14 @@ void QuantizedWorld::members_near(Point centre, double radius, std::vector<Membe
 }
 
 std::size_t QuantizedWorld::private_objects(const Member& member, std::span<Slot> slots) const {
+  const std::uint32_t index = index_of(member);
+  const bool has_one = member.owned != Member::no_slot &&
+                       next_owned_[member.owned] == Member::no_slot && shown_.of(index).empty() &&
+                       allowed_.of(index).empty();
+  if (has_one) {
+    slots.front() = member.owned;
+    return history_.row(tick_, member.owned).id != 0 ? 1 : 0;
+  }
   std::size_t count = 0;
   const auto add = [&](Slot slot) {
     if (count == slots.size() || history_.row(tick_, slot).id == 0) return;
@@ -474,7 +482,6 @@ std::size_t QuantizedWorld::private_objects(const Member& member, std::span<Slot
     slots[count++] = slot;
   };
   for (Slot slot = member.owned; slot != Member::no_slot; slot = next_owned_[slot]) add(slot);
-  const std::uint32_t index = index_of(member);
   for (const std::uint32_t id : shown_.of(index)) {
     const Slot slot = slot_of_.find(id);
     if (slot != FlatIndex::none && history_.row(tick_, slot).id == id) add(slot);

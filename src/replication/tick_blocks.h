@@ -3,6 +3,7 @@
 // lies ready as the bits that go into a frame.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,6 +31,12 @@ struct alignas(32) Ready {
   std::uint64_t words[2] = {};  ///< of BitWriter::bits_at_once each
 
   static constexpr std::uint32_t bits_max = 2 * BitWriter::bits_at_once;
+
+  /// Where `bits` is not 0.
+  void write(BitWriter& out) const {
+    out.put(words[0], std::min<unsigned>(bits, BitWriter::bits_at_once));
+    if (bits > BitWriter::bits_at_once) out.put(words[1], bits - BitWriter::bits_at_once);
+  }
 };
 
 struct BlockCounts {
