@@ -325,11 +325,11 @@ bool BlockEncoder::encode_only(const Baseline& baseline, const PrivateObject& ob
     residuals_.push_back(step.residuals[index]);
   }
   const unsigned parameter = best_parameter();
-  out.exp_golomb(0, order::count);  // nothing leaves
-  out.exp_golomb(0, order::count);  // nor changes
-  out.unary(parameter);
+  // Two counts of none, for who leaves and who changes, and the parameter; behind what moves that
+  // nobody enters.
+  out.put(0b11 | std::uint64_t{4} << parameter, parameter + 3);
   out.residuals(residuals_, parameter);
-  out.exp_golomb(0, order::count);  // nor enters
+  out.exp_golomb(0, order::count);
   ++objects_encoded_;
   return true;
 }

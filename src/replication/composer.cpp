@@ -14,7 +14,6 @@ Composer::Composer(const QuantizedWorld& world)
       finder_(world, marks_),
       chooser_(world, blocks_, marks_) {
   frame_memory_.resize(world.limits().frame_bytes + 64);
-  ready_.resize(world.limits().view_cells);
   own_slots_.resize(world.limits().private_objects);
   const Overview& overview = world.layout().overview;
   overview_counts_.resize(std::size_t{overview.columns} * overview.rows);
@@ -142,6 +141,11 @@ void Composer::begin_frame(BitWriter& out, const MemberView::State& from, const 
   next_.before = frame_.newest;
   next_.third = frame_.before;
   next_.applied = member.applied;
+  const std::uint32_t more_applied = member.applied - from.applied;
+  if (!anew && tick_ - from.newest == 1 && more_applied == 0) {
+    out.put(0b110, 3);  // as below, at once: the next tick, and no input
+    return;
+  }
   out.flag(anew);
   if (anew) {
     out.put(tick_ & UINT32_MAX, tick_low_bits);
@@ -149,7 +153,7 @@ void Composer::begin_frame(BitWriter& out, const MemberView::State& from, const 
   } else {
     out.exp_golomb(static_cast<std::uint32_t>(tick_ - from.newest - 1), order::count);
   }
-  out.exp_golomb(member.applied - from.applied, order::count);
+  out.exp_golomb(more_applied, order::count);
 }
 
 // What is told now and then.
@@ -254,35 +258,28 @@ bool Composer::write_steady_cells(BitWriter& frame, const MemberView::State& fro
 bool Composer::write_ready_cells(BitWriter& frame, const MemberView::State& from,
                                  std::size_t bits_most) {
   const unsigned layers = world_.layout().layers;
-  std::size_t bits = 0;
+  const std::size_t first = frame.bits();
+  const std::size_t last = first + bits_most;
+  std::size_t entered_bits = 0;
   std::size_t objects = 0;
-  const Ready** next = ready_.data();
+  BitWriter out = frame;  // not seen from outside, so it can stay in registers
   for (const ViewCell& cell : from.cells) {
     const Ready& ready = blocks_.ready(cell.channel(layers));
-    if (ready.block == no_block || ready.born != cell.born) return false;
-    *next++ = &ready;
-    bits += ready.bits;
+    if (ready.born != cell.born) return false;
     objects += ready.objects;
-  }
-  if (bits > bits_most) return false;
-  const std::size_t last = frame.bits() + bits_most;
-  std::size_t entered_bits = 0;
-  const std::size_t first = frame.bits();
-  BitWriter out = frame;  // not seen from outside, so it can stay in registers
-  for (const Ready** at = ready_.data(); at != next; ++at) {
-    const Ready& ready = **at;
     if (ready.bits == 0) {
+      if (ready.block == no_block) return false;
       frame = out;
       entered_bits +=
           write_part(frame, from, blocks_[ready.block], blocks_.arrivals_of(ready.block));
-      if (frame.bits() > last || frame.overflowed()) return false;
       out = frame;
-      continue;
+    } else {
+      ready.write(out);
     }
-    ready.write(out);
+    if (out.bits() > last) return false;
   }
   frame = out;
-  if (frame.bits() > last || frame.overflowed()) return false;
+  if (frame.overflowed()) return false;
   counts_.blocks += from.cells.size();
   counts_.objects_sent += objects;
   counts_.object_bits += frame.bits() - first - entered_bits - from.cells.size();

@@ -93,7 +93,6 @@ class Composer {
   MemberView::State nothing_{};
   MemberView::State next_;  ///< what the member will hold; of a steady frame not its cells
   std::vector<std::byte> frame_memory_;
-  std::vector<const Ready*> ready_;  ///< of a steady view's cells
   std::vector<Slot> own_slots_;
   std::vector<std::uint32_t> overview_counts_;  ///< the tick's rows, as they are asked for
   std::vector<TickNumber> overview_tick_;

@@ -45,7 +45,9 @@ std::size_t slots_for(const Limits& limits) {
 }
 
 std::int64_t fine(double value, double low, double resolution) {
-  return std::llround((value - low) / resolution * static_cast<double>(fine_per_quantum));
+  // Never below 0, so that cutting off rounds down.
+  return static_cast<std::int64_t>(
+      (value - low) / resolution * static_cast<double>(fine_per_quantum) + 0.5);
 }
 
 std::int32_t rounded(std::int64_t fine_value, std::uint32_t most) {

@@ -60,15 +60,16 @@ bool ViewFinder::is_stale(const ViewCell& cell) const {
 
 Look ViewFinder::need_of_place(const MemberView::State& from, const Member& member) const {
   if (from.layers != member.layers || from.half != member.half) return Look::needed;
+  const unsigned dimensions = world_.layout().dimensions;
   bool moved = false;
-  std::int64_t furthest = 0;
-  for (unsigned i = 0; i < world_.layout().dimensions; ++i) {
-    moved =
-        moved || std::abs(from.centre[i] - member.centre[i]) > member.half[i] >> look_again_shift;
-    furthest = std::max(furthest, std::abs(std::int64_t{from.looked_from[i]} - member.centre[i]));
+  for (unsigned i = 0; i < dimensions; ++i) {
+    moved |= std::abs(from.centre[i] - member.centre[i]) > member.half[i] >> look_again_shift;
   }
   if (!moved) return Look::not_needed;
-  return furthest <= from.safe_reach ? Look::unchanged : Look::needed;
+  for (unsigned i = 0; i < dimensions; ++i) {
+    if (std::abs(from.looked_from[i] - member.centre[i]) > from.safe_reach) return Look::needed;
+  }
+  return Look::unchanged;
 }
 
 Look ViewFinder::need_of_uniform(const MemberView::State& from, const Member& member) const {
