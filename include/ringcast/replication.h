@@ -232,6 +232,8 @@ class World {
   virtual void members_near(Point centre, double radius, std::vector<MemberId>& found) const = 0;
 
   /// Ends the step: what was put, removed and said since the last one is the state of this tick.
+  /// Once a step: what follows belongs to the next one, and a step that does not call it is ended
+  /// behind it.
   virtual void replicate() = 0;
 
   /// How often each Outcome has been returned.

@@ -41,7 +41,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
     view.pending_.own.assign(view.held_.own.begin(), view.held_.own.end());
   }
   MemberView::State& last = follows ? view.pending_ : view.held_;
-  const bool anew = !last.begun || (view.reset_ && !follows) || last.epoch != world_.epoch() ||
+  const bool anew = !last.begun || view.must_begin_anew(follows) || last.epoch != world_.epoch() ||
                     tick_ - last.newest >= world_.layout().history_ticks;
   if (!anew && last.newest == tick_) return 0;
   std::size_t bytes = 0;
@@ -52,7 +52,8 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
     bytes = compose_from(last, *member, false, out);
   }
   // Not even the changes of what is held fit: from nothing on, something always does.
-  if (bytes == 0) {
+  const bool begins_anew = bytes == 0;
+  if (begins_anew) {
     steady_ = false;
     bytes = compose_from(nothing_, *member, true, out);
   }
@@ -67,6 +68,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   static_cast<MemberView::Progress&>(view.pending_) =
       static_cast<const MemberView::Progress&>(next_);
   view.has_pending_ = true;
+  view.pending_is_anew_ = begins_anew || (follows && view.pending_is_anew_);
   return bytes;
 }
 

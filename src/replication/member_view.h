@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -78,9 +79,12 @@ class MemberView {
     pending_.cells.reserve(usual_cells);
   }
 
-  /// Whether it is this member's turn in this tick (members that missed ticks wait for each other).
+  /// Whether it is this member's turn in this tick (members that missed ticks wait for each other),
+  /// if what was composed leaves.
   [[nodiscard]] bool wants(TickNumber now) const {
-    return !held_.begun || reset_ || (now > held_.newest && pace_.allows(now, held_.newest));
+    const State& last = has_pending_ ? pending_ : held_;
+    if (!last.begun || must_begin_anew(has_pending_)) return true;
+    return now > last.newest && pace_.allows(now, last.newest);
   }
   /// The frame that was composed has left, or will for certain.
   void handed_over() {
@@ -92,19 +96,38 @@ class MemberView {
       static_cast<Progress&>(held_) = static_cast<const Progress&>(pending_);
     }
     has_pending_ = false;
-    reset_ = false;
+    if (pending_is_anew_) reset_ = false;
   }
   /// It was let go: what is held stays.
   void not_handed_over() {
+    if (!has_pending_) return;
     has_pending_ = false;
     pace_.late();
   }
-  /// The client has lost its state, or says that it is not what it should be: everything anew.
-  void reset() { reset_ = true; }
+  /// The client has lost its state, or says that it is not what it should be: everything anew, also
+  /// after a frame that is on its way.
+  void reset() {
+    reset_ = true;
+    pending_is_anew_ = false;
+  }
+
+  /// Brings near what a frame needs of it.
+  void prefetch() const {
+    const auto* const self = reinterpret_cast<const std::byte*>(this);
+    for (std::size_t at = 0; at < sizeof *this; at += cache_line) __builtin_prefetch(self + at);
+    const auto* const cells = reinterpret_cast<const std::byte*>(held_.cells.data());
+    const std::size_t bytes = std::min(usual_cells, held_.cells.size()) * sizeof(ViewCell);
+    for (std::size_t at = 0; at < bytes; at += cache_line) __builtin_prefetch(cells + at);
+    __builtin_prefetch(held_.own.data());
+  }
 
   [[nodiscard]] bool has_pending() const { return has_pending_; }
   /// The newest tick that the client holds; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }
+  /// The same, if what was composed leaves.
+  [[nodiscard]] TickNumber newest_composed() const {
+    return has_pending_ ? pending_.newest : newest();
+  }
   [[nodiscard]] std::size_t cells() const { return held_.cells.size(); }
   [[nodiscard]] unsigned every_ticks() const { return pace_.every_ticks(); }
 
@@ -164,6 +187,12 @@ class MemberView {
  private:
   friend class Composer;
   static constexpr std::size_t usual_cells = 32;
+  static constexpr std::size_t cache_line = 64;
+
+  /// `on_pending`: in a frame that follows the one that is pending.
+  [[nodiscard]] bool must_begin_anew(bool on_pending) const {
+    return reset_ && !(on_pending && pending_is_anew_);
+  }
 
   State held_;
   State pending_;
@@ -171,7 +200,8 @@ class MemberView {
   bool has_pending_ = false;
   /// Otherwise its lists are what is held: as a rule, and then that memory is not even touched.
   bool pending_has_lists_ = false;
-  bool reset_ = false;
+  bool reset_ = false;  ///< asked for, and not handed over yet
+  bool pending_is_anew_ = false;
 };
 
 }  // namespace ringcast::replication

@@ -626,6 +626,7 @@ void QuantizedWorld::ask_relevance() {
 }
 
 void QuantizedWorld::replicate() {
+  if (step_ != 0 && tick_ >= step_) return;
   order_by_id();
   place_objects();
   sort_lists();

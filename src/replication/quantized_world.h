@@ -59,6 +59,12 @@ class QuantizedWorld final : public World {
     return outcomes_[static_cast<std::size_t>(outcome)];
   }
 
+  /// The server's part: around a step, whose tick is one more than the last. In between only the
+  /// first replicate() counts, and where there was none end_step() makes up for it.
+  void begin_step(TickNumber tick) { step_ = tick; }
+  void end_step() {
+    if (tick_ < step_) replicate();
+  }
   /// The server's part: who is there. Of a member that has left nothing is kept but its objects.
   Outcome join(MemberId member);
   Outcome leave(MemberId member);
@@ -203,6 +209,7 @@ class QuantizedWorld final : public World {
   Limits limits_;
   unsigned cell_objects_;
   TickNumber tick_;
+  TickNumber step_ = 0;  ///< that is being made; 0: whoever calls replicate() counts by himself
   Cells cells_;
   History history_;
   Steps steps_;
