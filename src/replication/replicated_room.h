@@ -16,10 +16,12 @@ namespace ringcast::replication {
 
 class ReplicatedRoom {
  public:
-  /// One sentence on what is wrong with the schema, or the room with nothing in it. All memory is
-  /// taken here. `last_tick`: the room's, 0 for one that begins; at home and elsewhere alike.
+  /// One sentence on what is wrong with the schema, or the room with nothing in it. Memory is taken
+  /// here, and once more for what other cores are told. `last_tick`: the room's, 0 for one that
+  /// begins; at home and elsewhere alike. `cores`: over which it is spread.
   [[nodiscard]] static Result<std::unique_ptr<ReplicatedRoom>> make(const Schema& schema,
-                                                                    TickNumber last_tick = 0);
+                                                                    TickNumber last_tick = 0,
+                                                                    std::size_t cores = 1);
   ReplicatedRoom(const ReplicatedRoom&) = delete;
   ReplicatedRoom& operator=(const ReplicatedRoom&) = delete;
 
@@ -43,12 +45,14 @@ class ReplicatedRoom {
   /// Around Simulation::step(): the step of this tick, one more than the last. If it did not call
   /// replicate(), end_step() does.
   void begin_step(TickNumber tick) { world_->begin_step(tick); }
-  void end_step();
-  /// The newest tick for other cores, made when it is first asked for and valid until the next step
-  /// ends. `follows`: the core has been given the tick before, and that did not have to give way to
-  /// this one; else it is given everything there is. Empty where the memory for it is too small,
-  /// which can't be.
-  [[nodiscard]] std::span<const std::byte> for_mirror(bool follows);
+  void end_step() { world_->end_step(); }
+  /// The newest tick for another core: what it changed, or where the core was not given the tick
+  /// before everything there is. Once a tick and core. `gives_way`: what the core was given last
+  /// has not left yet, and never will now. Valid until the next step ends; empty where the memory
+  /// for it is too small, which can't be.
+  [[nodiscard]] std::span<const std::byte> for_mirror(std::size_t core, bool gives_way);
+  /// The core says that it needs everything there is.
+  void needs_whole(std::size_t core) { told_[core] = 0; }
 
   // On another core.
 
@@ -68,11 +72,12 @@ class ReplicatedRoom {
     std::size_t bytes = 0;
   };
 
-  explicit ReplicatedRoom(std::unique_ptr<QuantizedWorld> world);
+  ReplicatedRoom(std::unique_ptr<QuantizedWorld> world, std::size_t cores);
 
   std::unique_ptr<QuantizedWorld> world_;
   Composer composer_;
   std::vector<std::byte> schema_;
+  std::vector<TickNumber> told_;  ///< by core: the tick that it was given last
   Told step_;
   Told whole_;
   bool needs_whole_ = true;
