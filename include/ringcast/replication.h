@@ -141,7 +141,7 @@ struct Schema {
   Overview overview{};
   unsigned digest_every_ticks = 60;  ///< how often a client is told what it should hold; 0: never
   double cell_extent = 0;            ///< of the largest cell; 0: chosen
-  unsigned cell_objects = 16;        ///< a cell with more is split
+  unsigned cell_objects = 32;        ///< a cell with more is split
   Limits limits{};
 };
 
@@ -232,6 +232,8 @@ class World {
   virtual void members_near(Point centre, double radius, std::vector<MemberId>& found) const = 0;
 
   /// Ends the step: what was put, removed and said since the last one is the state of this tick.
+  /// Once a step: what follows belongs to the next one, and a step that does not call it is ended
+  /// behind it.
   virtual void replicate() = 0;
 
   /// How often each Outcome has been returned.

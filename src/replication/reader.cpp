@@ -5,13 +5,6 @@
 #include <utility>
 
 namespace ringcast::replication {
-namespace {
-
-constexpr unsigned overview_order = 3;
-constexpr unsigned overview_row_bits = 6;
-
-}  // namespace
-
 Reader::Reader(Layout layout, ReaderLimits limits)
     : layout_(std::move(layout)),
       limits_(limits),
@@ -159,7 +152,7 @@ bool Reader::read_overview(BitReader& in) {
   const std::uint32_t row = in.get(overview_row_bits);
   if (layout_.overview.columns == 0 || row >= layout_.overview.rows) return false;
   overview_row_ = row;
-  for (std::uint32_t& count : overview_counts_) count = in.exp_golomb(overview_order);
+  for (std::uint32_t& count : overview_counts_) count = in.exp_golomb(order::overview);
   return !in.failed();
 }
 
