@@ -161,7 +161,7 @@ class RoomHandle {
   /// before. False, and nothing done, when the room is gone, or when it has not taken so much that
   /// its mailbox is full: 1,024 posts, or 4 MiB of payloads. May wait for a moment: a lock is held
   /// while two pointers are written.
-  bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
+  [[nodiscard]] bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
     return mailbox_ != nullptr && mailbox_->post(kind, std::move(payload));
   }
 
