@@ -163,7 +163,7 @@ class RoomHandle {
   /// before. False, and nothing done, when the room is gone, or when it has not taken so much that
   /// its mailbox is full: 1,024 posts, or 4 MiB of payloads. May wait for a moment: a lock is held
   /// while two pointers are written.
-  bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
+  [[nodiscard]] bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
     return mailbox_ != nullptr && mailbox_->post(kind, std::move(payload));
   }
 
@@ -184,7 +184,8 @@ class Outbound {
   virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
                           MessageOptions options = {}) = 0;
   /// Ends the member's session after what was sent to it so far: close code 1000 and `reason`
-  /// (at most 123 bytes are kept). leave() follows in a later tick.
+  /// (at most 123 bytes of UTF-8 are kept). leave() follows once this call of the simulation is
+  /// over. A member that is away loses its place.
   virtual void end_session(MemberId member, std::string_view reason) = 0;
   /// Closes this room at the end of the tick: closing() follows, then all sessions end behind what
   /// was sent to them, with close code 1000 and `reason` (at most 123 bytes are kept). The room is
@@ -281,8 +282,9 @@ struct Joining {
 
 /// Why a client may not join: its session is closed with this.
 struct JoinRefusal {
-  std::string reason;                ///< at most 123 bytes are kept
-  std::uint16_t close_code = 1'008;  ///< or one of the simulation's own, 4000 to 4999
+  std::string reason;  ///< at most 123 bytes of UTF-8 are kept
+  std::uint16_t close_code =
+      1'008;  ///< or one of the simulation's own, 4000 to 4999; all else is 1008
 };
 
 /// What join() returns: nothing more to say, or why not.

@@ -146,8 +146,8 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload&
   return {SendResult::accepted, std::move(frame)};
 }
 
-// Whoever is away has a place, and what waits for it: what is newest when it is back is yet to come,
-// and an event is in the history.
+// Whoever is away has a place, and what waits for it: what is newest when it is back is yet to
+// come, and an event is in the history.
 SendResult Broadcast::send(Delivery delivery, Recipients to, const Payload& payload,
                            MessageOptions options) {
   if (delivery == Delivery::latest) {
@@ -185,8 +185,7 @@ void Broadcast::group_changed(const room::GroupChange& change) {
   const bool empties = change.what == room::GroupChange::What::empty;
   if (keeps_history()) {
     const auto keep = [&](MemberId member) {
-      home_->history.keep_change(change.group, member,
-                                 change.what == room::GroupChange::What::add);
+      home_->history.keep_change(change.group, member, change.what == room::GroupChange::What::add);
     };
     if (empties) {
       std::ranges::for_each(room_->group(change.group), keep);
@@ -276,14 +275,13 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
 // Its groups know it by its new seat from here on: those that it was in when the tick began, for
 // what the tick said before is yet to be released, changes of groups included.
 void Broadcast::regroup(const room::Member& member) {
-  for (const GroupId group : room_->groups()) {
-    if (!home_->history.was_in(group, member.id, group_changes_before_,
-                               room_->is_in(group, member.id))) {
-      continue;
-    }
-    destinations_[member.core]->group_changed(
-        *home_, {room::GroupChange::What::add, group, member.seat});
-  }
+  home_->history.for_each_group_then(
+      member.id, group_changes_before_, room_->groups(),
+      [&](GroupId group) { return room_->is_in(group, member.id); },
+      [&](GroupId group) {
+        destinations_[member.core]->group_changed(
+            *home_, {room::GroupChange::What::add, group, member.seat});
+      });
 }
 
 void Broadcast::superseded(const room::Member& session) {
@@ -295,7 +293,9 @@ void Broadcast::superseded(const room::Member& session) {
 }
 
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
-  const auto code = static_cast<ws::CloseCode>(refusal.close_code);
+  const bool is_its_own = refusal.close_code >= 4'000 && refusal.close_code <= 4'999;
+  const ws::CloseCode code =
+      is_its_own ? static_cast<ws::CloseCode>(refusal.close_code) : ws::CloseCode::policy_violation;
   destinations_[member.core]->goodbye(*home_, member.seat,
                                       context_.encoder.close(context_.frames, code, refusal.reason),
                                       code, LeaveReason::ended);

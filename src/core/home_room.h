@@ -118,7 +118,7 @@ class HomeRoom final : public LocalRoom {
   std::uint64_t event_sequence = 0;
   Instant tick_began{};
   RoomOrigin origin;
-  bool was_saved = false;     ///< by a checkpoint
+  bool was_saved = false;  ///< by a checkpoint
   Notices::OfRoom notices;
   bool handing_over = false;  ///< sends of its newest tick have not all been handed over
   OverrunBudget overrun_budget;

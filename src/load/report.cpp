@@ -3,6 +3,7 @@
 
 #include <iterator>
 
+#include "base/json_string.h"
 #include "load/load.h"
 
 namespace ringcast::load {
@@ -24,22 +25,6 @@ std::string ages(const Histogram& age) {
   return fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
                      in_microseconds(age.quantile(0.5)), in_microseconds(age.quantile(0.99)),
                      in_microseconds(age.quantile(0.999)), in_microseconds(age.max()));
-}
-
-/// Of text that the server or the system has written.
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char character : text) {
-    if (character == '"' || character == '\\') {
-      out += '\\';
-      out += character;
-    } else if (static_cast<unsigned char>(character) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
-    } else {
-      out += character;
-    }
-  }
-  return out + '"';
 }
 
 std::string closes(const LoadReport& report) {

@@ -45,7 +45,7 @@ void EventHistory::leave_out(std::uint64_t position) {
 
 void EventHistory::keep_change(GroupId group, MemberId member, bool added) {
   ++changes_;
-  if (limits_.events_max < 2) return;
+  if (limits_.events_max < 2) return forget();  // whom events before it were for can't be told
   if (newer_.changes.size() >= limits_.events_max / 2) forget_older();
   newer_.changes.push_back({changes_, newest_, group, member, added});
 }

@@ -453,8 +453,8 @@ void Room::enter(const Command& join, Door& door) {
         simulation_->join(inbox_.request(join).joining(member.id, name_, returns), door);
     if (!answer) return turn_away(found, member, answer.error(), door.audience());
   }
-  const Admission admission{{member.id, place.run, place.generation + 1}, returns,
-                            place.seen_event};
+  const Admission admission{
+      {member.id, place.run, place.generation + 1}, returns, place.seen_event};
   if (door.audience().welcome(member, admission)) newcomers_.push_back(member);
   if (joins) return;
   begin_call(SimulationCall::back, member.id);

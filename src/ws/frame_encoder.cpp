@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "observe/probes.h"
 #include "ws/wslay_context.h"
 
@@ -28,14 +29,6 @@ ssize_t send(const WslayContext& context, Opcode opcode, bool final,
   frame.data = reinterpret_cast<const std::uint8_t*>(payload.data());
   frame.data_length = payload.size();
   return wslay_frame_send(context.get(), &frame);
-}
-
-/// The longest beginning of `text` that has at most `bytes_max` bytes and cuts no character.
-std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
 }
 
 FrameRef sealed(FrameBuffer&& buffer) {
@@ -158,7 +151,10 @@ FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const s
 
 FrameRef FrameEncoder::close(FrameSlab& slab, CloseCode code, std::string_view reason) {
   if (code == CloseCode::no_status) return control(slab, Opcode::close, {});
-  const std::string_view kept = cut_utf8(reason, close_reason_bytes_max);
+  // A peer would end the connection for a reason that is none (RFC 6455 section 5.5.1).
+  const bool can_be_read = is_utf8(std::as_bytes(std::span(reason)));
+  const std::string_view kept =
+      can_be_read ? cut_utf8(reason, close_reason_bytes_max) : std::string_view{};
   std::array<std::byte, control_payload_bytes_max> payload;
   const auto number = static_cast<std::uint16_t>(code);
   payload[0] = static_cast<std::byte>(number >> 8);

@@ -131,8 +131,7 @@ struct Fixture {
     Session& session = *away.sessions.find(handle);
     session.enter(Phase::answering);
     session.enter(Phase::open);
-    session.seat = session.member =
-        *room->admit(handle, {.path = "/rooms/room"}, std::nullopt);
+    session.seat = session.member = *room->admit(handle, {.path = "/rooms/room"}, std::nullopt);
     session.room = room;
     return handle;
   }
@@ -146,6 +145,12 @@ struct Fixture {
     }
     away.post.flush();
     home.post.flush();
+  }
+  /// Who has asked to join does so, and hears of it.
+  void let_in() {
+    carry();
+    tick();
+    carry();
   }
   void tick() {
     broadcast.begin(its_home(), clock.unix_now());
@@ -163,9 +168,7 @@ struct Fixture {
 TEST_CASE("who joins on another core is asked for at home, with what its request said") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   CHECK(f.script->paths == std::vector<std::string>{"/rooms/room"});
   CHECK(f.its_home().newest_of(1) == f.session(one).member);
   CHECK(f.session(one).is_welcomed());
@@ -208,9 +211,7 @@ TEST_CASE("one payload to a group crosses once, and only its members get it") {
   Fixture f;
   const Handle one = f.join();
   const Handle two = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::uint32_t before = f.waiting(one);
   f.step([&](Outbound& out) {
     const GroupId group = *out.create_group();
@@ -225,9 +226,7 @@ TEST_CASE("latest to everyone and then to one in a tick: the second is what the 
   Fixture f;
   const Handle one = f.join();
   const Handle two = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::string to_all(100, 'a');
   const std::string to_one(300, 'b');
   f.step([&](Outbound& out) {
@@ -242,9 +241,7 @@ TEST_CASE("who is refused at home is closed on its core, and never left") {
   Fixture f;
   f.script->refuses = true;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   CHECK(f.session(one).phase() == Phase::closing);
   f.tick();
   CHECK(f.script->left.empty());
@@ -266,9 +263,7 @@ TEST_CASE("a full room says so to who asked on another core") {
 TEST_CASE("inputs go home, and what finds no place there is told to its sender") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::uint32_t before = f.waiting(one);
   const std::vector<std::byte> payload(3);
   for (int count = 0; count < 3; ++count) {
@@ -283,9 +278,7 @@ TEST_CASE("inputs go home, and what finds no place there is told to its sender")
 TEST_CASE("acknowledgements come home once they are asked for, about once a second") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const MemberId member = f.session(one).member;
   const auto asked = [&] {
     std::optional<std::uint64_t> tick;
@@ -309,9 +302,7 @@ TEST_CASE("acknowledgements come home once they are asked for, about once a seco
 TEST_CASE("a room that closes at home closes here, and its mail means nothing any more") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   f.broadcast.close_room(f.its_home(), ws::CloseCode::normal, "over");
   f.carry();
   CHECK(f.session(one).phase() == Phase::closing);

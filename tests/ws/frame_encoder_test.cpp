@@ -145,6 +145,12 @@ TEST_CASE("a close reason is cut to 123 bytes, never inside a character") {
   REQUIRE(reason_of(before.substr(1) + "\u20ac") == before.substr(1) + "\u20ac");
 }
 
+TEST_CASE("a close reason that is no UTF-8 is left out, not sent to be refused") {
+  Slab memory;
+  FrameEncoder encoder;
+  REQUIRE(wire(encoder.close(memory.slab, CloseCode::normal, "bye\xff")) == hex("88 02 03 e8"));
+}
+
 TEST_CASE("without frame memory there is no control frame") {
   Slab memory;
   FrameEncoder encoder;

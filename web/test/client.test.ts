@@ -183,13 +183,62 @@ test("streams go on beside each other, and a full state is of all of them", () =
   assert.equal(client.newestTick, 14); // what is acknowledged
 });
 
-test("whom the simulation does not let in stays out", () => {
-  const { client, environment } = setUpOpen();
-  environment.socket.drop({ code: 4100, reason: "this game has begun" });
-  assert.deepEqual(client.state, {
-    phase: "closed",
-    closure: { code: 4100, reason: "this game has begun" },
+test("two snapshots of a tick in one stream both come: the second is for this member", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(10, 0, { stream: 2 });
+  environment.socket.snapshot(10, 0, { stream: 2 });
+  environment.socket.snapshot(9, 0, { stream: 2 });
+  assert.deepEqual(
+    snapshots.map(({ tick, stream, full }) => [tick, stream, full]),
+    [
+      [10, 2, false],
+      [10, 2, false],
+    ],
+  );
+});
+
+test("every stream begins anew with a session", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(500, 0, { stream: 1 });
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.welcome();
+  environment.socket.snapshot(3, 0, { full: true });
+  environment.socket.snapshot(4, 0, { stream: 1 });
+  assert.deepEqual(
+    snapshots.map(({ tick, stream, ticksSkipped }) => [tick, stream, ticksSkipped]),
+    [
+      [500, 1, 0],
+      [3, 0, 0],
+      [4, 1, 0],
+    ],
+  );
+});
+
+for (const code of [1008, 4000, 4100, 4999]) {
+  test(`whom the simulation does not let in, with ${code}, stays out and knows why`, () => {
+    const { client, environment, states } = setUp();
+    environment.socket.open(); // the upgrade is answered before the room is asked
+    environment.socket.drop({ code, reason: "this game has begun", wasClean: true });
+    assert.deepEqual(client.state, {
+      phase: "closed",
+      closure: { code, reason: "this game has begun" },
+    });
+    environment.advance(60_000);
+    assert.equal(environment.sockets.length, 1);
+    assert.deepEqual(phases(states), ["connecting", "closed"]);
   });
+}
+
+test("who is not let in again is a newcomer from then on", () => {
+  const { client, environment } = setUpOpen({ resumeToken: Uint8Array.of(1), eventPosition: 5n });
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.open();
+  environment.socket.drop({ code: 4100, reason: "this game has begun" });
+  assert.equal(client.state.phase, "closed");
+  client.connect();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1"]);
 });
 
 test("never shows a snapshot older than one before", () => {
@@ -334,7 +383,7 @@ const token = Uint8Array.of(0x0a, 0xff, 0x3e);
 
 test("comes back with the newest token, and says what it has of the events", () => {
   const { environment, snapshots, events } = setUpOpen({ resumeToken: token, eventPosition: 5n });
-  environment.socket.snapshot(1);
+  environment.socket.snapshot(1, 0, { full: true });
   environment.socket.event(1, 8);
   environment.socket.drop();
   environment.advance(500);
