@@ -75,9 +75,10 @@ def crowded(setup: Setup, small_rooms: int, large_members: int) -> dict:
     crowds = []
 
     def crowd(*arguments: str) -> None:
-        crowds.append(setup.on_cpu(setup.load_cpu, [str(setup.build / "bench/siege/crowd"), "--does", "read", "--per-second",
-                                                    str(ACKNOWLEDGEMENTS_PER_S), "--port", str(server.port), "--seconds", str(setup.seconds + 10), *arguments],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1))
+        command = [str(setup.build / "bench/siege/crowd"), "--does", "read",
+                   "--per-second", str(ACKNOWLEDGEMENTS_PER_S), "--port", str(server.port),
+                   "--seconds", str(setup.seconds + 10), *arguments]
+        crowds.append(setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1))
 
     try:
         crowd("--room", "arena", "--clients", str(large_members))
@@ -95,7 +96,8 @@ def crowded(setup: Setup, small_rooms: int, large_members: int) -> dict:
     # Rooms beyond the hundredth share one label; all have the same rate, so the large one's ticks count for them.
     frames = after[SENT] - before[SENT]
     due = joined * sum(after[name] - before[name] for name in DUE)
-    return {"members": joined, "frames": frames, "delivered": frames / max(1, due), "us_per_frame": cpu / 1e3 / max(1, frames)}
+    return {"members": joined, "frames": frames, "delivered": frames / max(1, due),
+            "us_per_frame": cpu / 1e3 / max(1, frames)}
 
 
 def main() -> int:

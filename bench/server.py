@@ -81,7 +81,7 @@ def slow_table(setup: Setup, clients: int) -> list[dict]:
     rows = []
     for case in cases:
         # Long enough for a second time.
-        seconds = 2 * setup.seconds if case.slow_for_s else setup.seconds
+        seconds = max(setup.seconds, 2 * (case.slow_after_s + case.slow_for_s) if case.slow_for_s else 0)
         result = measure(dataclasses.replace(setup, seconds=seconds), Server(setup, case))
         frame_ms = 1_000 * frame_bytes(result) / case.slow_bytes_per_s
         # What is on its way when they become slow is read as it is: what need not be acknowledged yet, what
