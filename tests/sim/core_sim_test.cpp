@@ -46,7 +46,7 @@ Life live(std::uint64_t seed) {
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
   if (seed % 2 == 0) shape.keep_rooms = true;
-  shape.refuses = true;
+  shape.script.refuses = true;
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
   World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
