@@ -189,8 +189,20 @@ void RoomManager::ended(room::RoomId room) {
   end(room, Ending::by_its_simulation);
 }
 
-// While a server shuts down its rooms are not closed one by one.
+// While a server shuts down its rooms are not closed one by one. One that wants to be is not saved
+// then (Core::save_rooms), and what was saved of it before is not to bring it back.
 void RoomManager::end(room::RoomId id, Ending ending) {
+  const auto tell = [this](const AdminAnswer& answer) {
+    if (answer.status >= 300) log_.write(observe::LogLevel::error, answer.body);
+  };
+  if (view_.readiness == Readiness::draining) {
+    const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
+    if (room == view_.rooms.end() || ending != Ending::by_its_simulation) return;
+    if (const auto gone = forget(room->options->name); !gone) {
+      tell(plain_text_answer(500, gone.error().message));
+    }
+    return;
+  }
   if (const auto opening = changes_.find(id); opening != changes_.end()) {
     opening->second.ending = ending;
     return;
@@ -200,10 +212,10 @@ void RoomManager::end(room::RoomId id, Ending ending) {
     return;
   }
   const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
-  if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
+  if (room == view_.rooms.end()) return;
   const RoomHandle closing = *room;
   const bool keep = ending == Ending::failed && state_directory_ != nullptr;
-  begin_closing(closing, keep, [](const AdminAnswer&) {});
+  begin_closing(closing, keep, tell);
 }
 
 void RoomManager::begin_closing(const RoomHandle& closing, bool keep, Answered answered) {

@@ -467,6 +467,7 @@ Drained Core::save_rooms() {
   if (!departures_.shutdown().keep_rooms) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
+    if (home->room.wants_to_close()) continue;
     auto kept = ticks_.keep(*home);
     // A room that was opened while this server ran is opened again, be it anew.
     // What was saved of one that has failed stays as it is.

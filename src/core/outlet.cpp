@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "observe/probes.h"
@@ -99,12 +100,13 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
 // Of those to the same recipients the last one stays, where it is.
 void Outlet::sort_out(Lane& lane) {
   std::vector<Snapshot>& waiting = lane.waiting;
-  const auto key = [](const Recipients& to) {
-    return std::pair(to.kind(), std::to_underlying(to.member()));
+  const auto key = [&](std::size_t at) {
+    const Recipients& to = waiting[at].mail.to;
+    return std::tuple(to.kind(), std::to_underlying(to.member()), at);
   };
   std::vector<std::size_t> order(waiting.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return key(waiting[at].mail.to); });
+  std::ranges::sort(order, {}, key);
   for (std::size_t at = 0; at + 1 < order.size(); ++at) {
     if (waiting[order[at]].mail.to == waiting[order[at + 1]].mail.to) {
       waiting[order[at]].frame.reset();

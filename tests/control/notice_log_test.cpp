@@ -30,11 +30,14 @@ struct Fixture {
   Notices notices{&queue, nullptr};
   Notices::OfRoom red;
   Notices::OfRoom blue;
-  RoomOptions red_options{.name = "red"};
+  RoomOptions red_options;
   std::array<RoomHandle, 1> rooms{
       RoomHandle{.id = room::RoomId{1}, .options = &red_options, .core = 3, .metrics = nullptr}};
 
+  Fixture() { red_options.name = "red"; }
   ~Fixture() { ::close(descriptor); }
+  Fixture(const Fixture&) = delete;
+  Fixture& operator=(const Fixture&) = delete;
 
   void say(Notices::OfRoom& room, std::uint32_t id, std::string_view text,
            LogLevel level = LogLevel::info) {

@@ -47,9 +47,9 @@ Life live(std::uint64_t seed) {
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
   if (seed % 2 == 0) shape.keep_rooms = true;
-  shape.refuses = true;
+  shape.script.refuses = true;
   if (seed % 8 == 0) {
-    shape.large_events = true;
+    shape.script.large_events = true;
     io_options.frame_memory_bytes = 24 * FrameSlab::block_bytes_max;
   }
   server::CoreOptions options = core_options_from(prng);

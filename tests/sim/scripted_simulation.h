@@ -15,6 +15,7 @@
 #include <set>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,9 @@ inline constexpr std::size_t slow_snapshot_size = 40;
 
 /// Who is not let in is told so with this.
 inline constexpr std::uint16_t refusal_code = 4'200;
+
+/// And everybody, when the simulation closes its room, with this and close code 1000.
+inline constexpr std::string_view end_reason = "the simulation is over";
 
 /// What an event that is to some of the room says of itself; `count` is below.
 struct ToSome {
@@ -96,24 +100,36 @@ struct Tally {
   std::uint64_t inputs = 0;
   std::uint64_t closings = 0;
   std::uint64_t refusals = 0;
+  std::uint64_t ends = 0;  ///< rooms that were closed from within
+};
+
+/// What a simulation does of its own accord.
+struct Script {
+  bool refuses = false;       ///< does not let everybody join
+  bool large_events = false;  ///< now and then sends one of several fragments
+  /// Closes its room in this tick, by a timer if the number is odd; 0: when it is opened.
+  std::optional<std::uint64_t> ends_in_tick = std::nullopt;
 };
 
 class ScriptedSimulation final : public Simulation {
  public:
-  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, bool refuses = false,
-                              bool large_events = false)
-      : prng_(seed), tally_(tally), refuses_(refuses), large_events_(large_events) {}
+  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, const Script& script = {})
+      : prng_(seed), tally_(tally), script_(script) {}
 
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
     nobody_ = *out.create_group();
+    const std::uint64_t ends = script_.ends_in_tick.value_or(2);
+    if (ends == 0) end(out);
+    if (ends % 2 == 1) static_cast<void>(*out.start_timer(ends - 1));
   }
+  void timer(TimerId, Outbound& out) override { end(out); }
   JoinResult join(const Joining& joining, Outbound& out) override {
     if (joining.path != "/rooms/sim") throw std::runtime_error("another path was asked for");
     if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
       throw std::runtime_error("who joins could not be put into a group");
     }
-    if (refuses_ && prng_.chance(0.05)) {
+    if (script_.refuses && prng_.chance(0.05)) {
       out.send(Delivery::reliable, joining.member, Bytes(1));
       ++tally_.refusals;
       return refuse_join("not today", refusal_code);
@@ -170,13 +186,16 @@ class ScriptedSimulation final : public Simulation {
   /// A last event, which everyone must get.
   void closing(Outbound& out) override {
     out.send(Delivery::reliable, everyone, Bytes(++event_));
+    closed_ = true;
     ++tally_.closings;
   }
   void step(const Tick& tick, Outbound& out) override {
     tick_ = tick.number;
+    if (closed_) throw std::runtime_error("a tick after the room was closed");
+    if (tick_ == script_.ends_in_tick && tick_ % 2 == 0) end(out);
     const std::uint64_t events = prng_.chance(0.02) ? prng_.below(40) : prng_.below(3);
     for (std::uint64_t count = 0; count < events; ++count) {
-      const bool large = large_events_ && prng_.chance(0.05);
+      const bool large = script_.large_events && prng_.chance(0.05);
       out.send(Delivery::reliable, everyone,
                large ? Bytes(large_event(event_ + 1)) : Bytes(event_ + 1));
       ++event_;
@@ -197,6 +216,10 @@ class ScriptedSimulation final : public Simulation {
   }
 
  private:
+  void end(Outbound& out) {
+    out.close_room(end_reason);
+    ++tally_.ends;
+  }
   [[nodiscard]] GroupId group_of(MemberId member) const {
     return groups_[std::to_underlying(member) % 2];
   }
@@ -230,8 +253,8 @@ class ScriptedSimulation final : public Simulation {
 
   Prng prng_;
   Tally& tally_;
-  bool refuses_;
-  bool large_events_;
+  Script script_;
+  bool closed_ = false;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;

@@ -318,9 +318,11 @@ bool SimClient::on_pong(std::span<const std::byte> payload) {
   return true;
 }
 
-void SimClient::on_close(ws::CloseCode code, std::string_view /*reason*/) {
+void SimClient::on_close(ws::CloseCode code, std::string_view reason) {
   closed_with_ = code;
   refused_by_room_ = std::to_underlying(code) == refusal_code;
+  ended_by_room_ = reason == end_reason;
+  if (ended_by_room_ && code != ws::CloseCode::normal) broken("a room's end is no error");
   if (refused_by_room_ && welcomed_) broken("a member is refused");
   if (close_sent_) return;
   close_sent_ = true;

@@ -84,6 +84,8 @@ class SimClient final : private ws::DecoderEvents {
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
+  /// The room's simulation closed the room.
+  [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
   [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
   /// As the server's going_away said.
@@ -151,6 +153,7 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t large_events_ = 0;
   std::uint64_t slow_snapshots_ = 0;
   bool refused_by_room_ = false;
+  bool ended_by_room_ = false;
   /// What the server asks for unless it is told otherwise, at 60 Hz.
   static constexpr load::Acknowledgement asked_for{6, std::chrono::microseconds(16'667)};
   load::Acknowledgement acknowledgement_ = asked_for;
