@@ -123,7 +123,7 @@ TEST_CASE(
   CHECK(total.short_or_blocked > seeds);
   CHECK(total.zero_copy > 5 * seeds);
   CHECK(total.chained > 10 * seeds);
-  CHECK(total.fallbacks > seeds / 20);
+  CHECK(total.fallbacks > seeds / 30);
   CHECK(total.kept > seeds / 2);
   CHECK(total.checkpoints > seeds);
   CHECK(total.limited > seeds / 2);
