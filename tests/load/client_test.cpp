@@ -353,7 +353,7 @@ TEST_CASE("a server's goodbye ends the client with its code, and is answered") {
 TEST_CASE("a broken frame ends the client and is answered with 1002") {
   World world;
   world.join();
-  CHECK_FALSE(world.receive({std::byte{0x02}, std::byte{0}}));
+  CHECK_FALSE(world.receive({std::byte{0xc2}, std::byte{0}}));
   CHECK(world.seen.broken == 1);
   CHECK(world.said().close == ws::CloseCode::protocol_error);
   CHECK(world.client.close_code() == ws::CloseCode::abnormal);
