@@ -76,8 +76,7 @@ def crowded(setup: Setup, small_rooms: int, large_members: int) -> dict:
 
     def crowd(*arguments: str) -> None:
         command = [str(setup.build / "bench/siege/crowd"), "--does", "read",
-                   "--per-second", str(ACKNOWLEDGEMENTS_PER_S), "--port", str(server.port),
-                   "--seconds", str(setup.seconds + 10), *arguments]
+                   "--per-second", str(ACKNOWLEDGEMENTS_PER_S), "--port", str(server.port), *arguments]
         crowds.append(setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1))
 
     try:
@@ -90,6 +89,8 @@ def crowded(setup: Setup, small_rooms: int, large_members: int) -> dict:
         before, cpu = server.scrape(), cpu_ns(server.process.pid)
         time.sleep(setup.seconds)
         after, cpu = server.scrape(), cpu_ns(server.process.pid) - cpu
+        for each in crowds:
+            each.terminate()
         joined = sum(json.loads(each.communicate(timeout=60)[0])["joined"] for each in crowds)
     finally:
         server.end()

@@ -146,11 +146,12 @@ def look_beside(setup: Setup, server: Besieged, siege: Siege, crowd: tuple[str, 
     process = dataclasses.replace(setup, realtime=False).on_cpu(
         setup.load_cpu,
         ["nice", "-n", nice, str(setup.build / "bench/siege/crowd"), "--port", str(server.port), "--room", siege.room,
-         "--seconds", str(siege.settle_s + setup.seconds + 6), *crowd],
+         *crowd],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stderr.readline()  # all have connected
     time.sleep(siege.settle_s)
     seen = look(setup, server)
+    process.terminate()
     return seen, json.loads(process.communicate(timeout=60)[0])
 
 

@@ -1,7 +1,7 @@
 // Clients that do one thing, by the thousand, on one thread and an epoll loop: the hostile ones of
 // bench/siege.py, who come back as often as they are let go, and readers in many rooms for
 // bench/rooms.py. They speak just enough WebSocket to be let in (RFC 6455) and know nothing of the
-// server's code. Prints one JSON object at its end.
+// server's code. Prints one JSON object at its end, which SIGTERM brings.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -48,7 +48,7 @@ struct Options {
   std::string room = "arena";  ///< with rooms: this and a number
   std::uint32_t rooms = 0;     ///< clients are dealt out over so many; 0: one room of that name
   std::uint32_t clients = 100;
-  double seconds = 10;      ///< from the last connection on
+  double seconds = 120;     ///< from the last connection on, unless it is told to end before
   double per_second = 100;  ///< messages of each client
   double joins_per_s = 500;
   int receive_buffer = 0;  ///< SO_RCVBUF; 0: the system's
@@ -102,6 +102,8 @@ std::string sign_of_life(bool acknowledges) {
   return acknowledges ? frame(0x82, acknowledgement) : frame(0x8a, "");
 }
 
+volatile std::sig_atomic_t told_to_end = 0;
+
 class Crowd {
  public:
   explicit Crowd(const Options& options)
@@ -118,7 +120,7 @@ class Crowd {
   Counts run() {
     const Instant start = Clock::now();
     Instant end = Instant::max();
-    while (Clock::now() < end) {
+    while (Clock::now() < end && told_to_end == 0) {
       const double since = std::chrono::duration<double>(Clock::now() - start).count();
       while (begun_ < clients_.size() &&
              static_cast<double>(begun_) < since * options_.joins_per_s) {
@@ -314,6 +316,7 @@ int main(int argument_count, char** arguments) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { told_to_end = 1; });
   const Counts counts = Crowd(options).run();
   std::printf(R"({"joined":%llu,"refused":%llu,"ended":%llu,"sent":%llu,"received_bytes":%llu})"
               "\n",
