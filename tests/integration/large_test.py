@@ -1,4 +1,4 @@
-"""Messages larger than a block of frame memory, both ways: over one core and over two."""
+"""Messages larger than a block of frame memory, both ways."""
 
 import os
 import unittest
@@ -18,7 +18,6 @@ frame_memory_bytes = {128 << 20}
 [[room]]
 name = "echo"
 simulation = "echo"
-spread = "all"
 inbox_bytes_max = {2 * LARGEST}
 [[room]]
 name = "arena"
@@ -43,7 +42,7 @@ class Large(unittest.TestCase):
 
     def test_a_message_of_16_mib_comes_back_in_fragments(self):
         payload = os.urandom(LARGEST)
-        # Some of these are on the room's home core, and some on the other.
+        # Some of these come to the room's core, and some are moved there.
         for _ in range(4):
             with websocket.Connection(self.server.port, "/rooms/echo") as connection:
                 half = LARGEST // 2
