@@ -89,9 +89,9 @@ class Payload {
   Payload(const Payload&) = delete;
   Payload& operator=(const Payload&) = delete;
   virtual ~Payload() = default;
-  /// Bytes that write() will fill. Of a snapshot at most 1,048,000 (a frame's block is 1 MiB); of an
-  /// event or a full state at most session.payload_bytes_max: what is larger than a block is copied
-  /// once more and leaves as the fragments of one message.
+  /// Bytes that write() will fill. Of a snapshot at most 1,048,000 (a frame's block is 1 MiB); of
+  /// an event or a full state at most session.payload_bytes_max: what is larger than a block is
+  /// copied once more and leaves as the fragments of one message.
   [[nodiscard]] virtual std::size_t size() const = 0;
   /// Fills all of `out`, whose size is what size() just returned. The memory is the frame that
   /// goes on the wire: do not keep a pointer to it.

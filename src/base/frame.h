@@ -2,9 +2,8 @@
 // A FrameBuffer is the same block while it is still being written; only the frame encoder turns
 // one into the other, so payload bytes cannot be mistaken for wire bytes. A FrameSlab hands out
 // blocks from one contiguous region (a buddy system: powers of two, split and merged). A message
-// that is larger than a block is a chain of Frames, its WebSocket fragments: whoever holds one holds
-// those behind it.
-// Everything here belongs to one core: counts are plain integers.
+// that is larger than a block is a chain of Frames, its WebSocket fragments: whoever holds one
+// holds those behind it. Everything here belongs to one core: counts are plain integers.
 #pragma once
 
 #include <cassert>

@@ -99,10 +99,9 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
 bool Core::add_elsewhere(const ElsewhereRoom& room) {
   if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
   const Outlets& outlets = post_.outlets();
-  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.address.encoding,
-                                         room.rate_hz, wiring_.index,
-                                         static_cast<std::uint32_t>(outlets.size()),
-                                         *outlets[room.address.core]);
+  auto away = std::make_unique<AwayRoom>(
+      room.address.room, room.name, room.address.encoding, room.rate_hz, wiring_.index,
+      static_cast<std::uint32_t>(outlets.size()), *outlets[room.address.core]);
   away->branch().begin_ids_at(room.member_ids_begin);
   away->request_fields = room.request;
   return rooms_.add_away(std::move(away), room.address);

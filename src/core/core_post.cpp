@@ -84,9 +84,8 @@ FrameRef CorePost::copy(const AwayRoom& room, FrameLoan loan, FrameUse use) {
 
 FrameRef CorePost::copy(const AwayRoom& room, const SnapshotMail& snapshot) {
   const FrameCharge charge(context_.frames, room.frame_account);
-  FrameRef frame =
-      context_.encoder.copy(context_.frames, snapshot.frame.bytes(), FrameUse::latest,
-                            snapshot.tick, snapshot.made, snapshot.stream);
+  FrameRef frame = context_.encoder.copy(context_.frames, snapshot.frame.bytes(), FrameUse::latest,
+                                         snapshot.tick, snapshot.made, snapshot.stream);
   if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
   return frame;
 }

@@ -127,7 +127,7 @@ class Client {
   std::uint32_t member_id_ = 0;
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
   std::array<std::optional<std::uint64_t>, wire::streams> newest_of_stream_;
-  std::optional<UnixNanoseconds> made_;       ///< the newest snapshot, until when it came is noted
+  std::optional<UnixNanoseconds> made_;  ///< the newest snapshot, until when it came is noted
   Acknowledgement acknowledgement_{1, std::chrono::seconds(1)};  ///< as the welcome says
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
   std::string close_reason_;

@@ -24,7 +24,8 @@ class FrameSplitter {
   static constexpr std::uint64_t message_bytes_max = (std::uint64_t{16} << 20) + 64;
 
   /// Calls `take(ws::Opcode, std::span<const std::byte> payload) -> bool` for every whole message
-  /// and control frame; false stops. The payload is valid during the call. After anything but `fine`, feed no more.
+  /// and control frame; false stops. The payload is valid during the call. After anything but
+  /// `fine`, feed no more.
   template <class Take>
   [[nodiscard]] Outcome feed(std::span<const std::byte> bytes, Take&& take) {
     if (partial_.empty()) {

@@ -1,6 +1,6 @@
-// The world as it is made, and its objects: what is put becomes integers, a moving value the one that
-// was predicted where that is near enough. Members are in world_members.cpp, what replicate() makes
-// of it all in world_tick.cpp.
+// The world as it is made, and its objects: what is put becomes integers, a moving value the one
+// that was predicted where that is near enough. Members are in world_members.cpp, what replicate()
+// makes of it all in world_tick.cpp.
 #include "replication/quantized_world.h"
 
 #include <bit>

@@ -65,9 +65,9 @@ Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const Out
   const bool scarce = nodes.is_short() || frame.memory_is_short();
   const std::uint32_t frames_max = scarce ? std::min(limits.reliable_frames_max, nodes.fair_share())
                                           : limits.reliable_frames_max;
-  const bool too_many_bytes =
-      frame.is_fragment() ? bytes != 0 && bytes + its_bytes > limits.fragmented_bytes_max
-                          : bytes + its_bytes > limits.reliable_bytes_max;
+  const bool too_many_bytes = frame.is_fragment()
+                                  ? bytes != 0 && bytes + its_bytes > limits.fragmented_bytes_max
+                                  : bytes + its_bytes > limits.reliable_bytes_max;
   if (reliable_count_ != 0 && (reliable_count_ >= frames_max || too_many_bytes)) {
     return Put::overflow;
   }

@@ -3,8 +3,8 @@
 // the latest lane holds one frame of each stream; pong and goodbye have a reserved place each, so
 // that a session always has room to answer a ping and to say goodbye. Invariant: a frame of which
 // some bytes have left is `begun`, and nothing else leaves before the rest of it has; and between
-// the fragments of a message only a pong leaves (RFC 6455 section 5.4). No sockets: take() says what
-// to send, settle() is told how much of it left.
+// the fragments of a message only a pong leaves (RFC 6455 section 5.4). No sockets: take() says
+// what to send, settle() is told how much of it left.
 #pragma once
 
 #include <algorithm>

@@ -77,7 +77,8 @@ TEST_CASE("a frame that a server may not send is a violation") {
   const Bytes ping_in_two = bytes({0x09, 0x01, 5});
   const Bytes reserved_bit = bytes({0xc2, 0x01, 5});
   const Bytes endless = bytes({0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
-  for (const Bytes& wrong : {masked, rest_of_nothing, begun_in_another, ping_in_two, reserved_bit, endless}) {
+  for (const Bytes& wrong :
+       {masked, rest_of_nothing, begun_in_another, ping_in_two, reserved_bit, endless}) {
     Frames frames;
     FrameSplitter splitter;
     CHECK(feed(splitter, wrong, frames) == FrameSplitter::Outcome::violation);

@@ -99,8 +99,7 @@ TEST_CASE("a message of several fragments may wait beside as many events as ever
   const auto message = [&](std::size_t fragments) {
     return f.outbox.put_reliable(f.frames.make_message(fragments, 1'000, 1), f.nodes, f.limits);
   };
-  REQUIRE(f.outbox.put_reliable(f.frames.make(1'000, 9), f.nodes, f.limits) ==
-          Outbox::Put::queued);
+  REQUIRE(f.outbox.put_reliable(f.frames.make(1'000, 9), f.nodes, f.limits) == Outbox::Put::queued);
   CHECK(message(6) == Outbox::Put::queued);    // the first, however large
   CHECK(message(2) == Outbox::Put::overflow);  // two are together within the bound, or not at all
   CHECK(f.outbox.put_reliable(f.frames.make(1'000, 9), f.nodes, f.limits) == Outbox::Put::queued);
@@ -118,8 +117,8 @@ TEST_CASE("whatever leaves of a message, all of it leaves once and in order") {
     Marks expected;
     for (std::uint8_t mark = 1; mark < 200;) {
       const auto fragments = static_cast<std::uint8_t>(1 + prng.below(20));
-      const FrameRef frame = fragments == 1 ? f.frames.make(7, mark)
-                                            : f.frames.make_message(fragments, 7, mark);
+      const FrameRef frame =
+          fragments == 1 ? f.frames.make(7, mark) : f.frames.make_message(fragments, 7, mark);
       REQUIRE(f.outbox.put_reliable(frame, f.nodes, f.limits) == Outbox::Put::queued);
       for (std::uint8_t part = 0; part < fragments; ++part) expected.push_back(mark++);
     }
@@ -134,7 +133,8 @@ TEST_CASE("whatever leaves of a message, all of it leaves once and in order") {
       const auto pieces = std::span(f.batch).first(count);
       const Marks taken = marks(pieces);
       const std::size_t bytes = prng.below(7 * count + 1);
-      left.insert(left.end(), taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(bytes / 7));
+      left.insert(left.end(), taken.begin(),
+                  taken.begin() + static_cast<std::ptrdiff_t>(bytes / 7));
       REQUIRE(f.outbox.settle(pieces, bytes, f.nodes));
     }
     REQUIRE(left == expected);
