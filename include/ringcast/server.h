@@ -51,7 +51,8 @@ class Server {
   [[nodiscard]] virtual std::expected<void, std::string> close_room(std::string_view name) = 0;
   /// Tells clients to go, drains for as long as the configuration says, saves what can be saved,
   /// and ends the threads. False when not all rooms could be saved; the log says why. Again: the
-  /// same answer.
+  /// same answer. A simulation that does not come back from a call can't be stopped: then, as the
+  /// log says, the whole program ends.
   virtual bool stop() = 0;
 
  protected:

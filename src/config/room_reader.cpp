@@ -39,9 +39,14 @@ std::optional<RoomProblem> check_room(server::RoomOptions& room,
                        fmt::format("there is no simulation \"{}\", only {}", room.simulation,
                                    fmt::join(std::views::keys(simulations), ", "))};
   }
-  const auto made = found->second(simulation_options(room));
-  if (!made) return RoomProblem{"parameters", made.error()};
-  room.encoding = (*made)->encoding();
+  const auto made = make_simulation(room, simulations);
+  if (!made) return RoomProblem{"parameters", made.error().message};
+  try {
+    room.encoding = (*made)->encoding();
+  } catch (const std::exception& error) {
+    return RoomProblem{"simulation",
+                       std::string("its encoding() threw an exception: ") + error.what()};
+  }
   if (room.spread && room.encoding == Encoding::raw) {
     return RoomProblem{"spread",
                        fmt::format("simulation {} sends raw messages, and only rooms with "

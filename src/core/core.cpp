@@ -394,6 +394,7 @@ void Core::close_home(HomeRoom& home) {
 // The members of such rooms are ended when the control thread has the room closed, which also tells
 // other cores.
 void Core::report_ended_rooms() {
+  if (!ticks_.has_ended_rooms() && untold_failures_.empty() && untold_ends_.empty()) return;
   for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
   for (const room::RoomId room : ticks_.take_ended()) untold_ends_.push_back(room);
   // Half of the mailbox is for what else is to be said.

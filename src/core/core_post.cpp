@@ -116,7 +116,10 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const GroupMail& mail) {
-  if (AwayRoom* room = rooms_.away(mail.room)) fan_out_.group_changed(*room, mail.change);
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  fan_out_.group_changed(*room, mail.change);
+  for (const room::GroupChange& change : mail.more) fan_out_.group_changed(*room, change);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const WelcomeMail& mail) {

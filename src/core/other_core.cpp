@@ -31,7 +31,7 @@ void OtherCore::goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_fr
 }
 
 void OtherCore::group_changed(LocalRoom& room, const room::GroupChange& change) {
-  reliable(room, GroupMail{room.id(), change}, {});
+  outlet_.group_changed(room.id(), room.newest_of(core_), change);
 }
 
 void OtherCore::malformed_input(LocalRoom& room, MemberId seat) {

@@ -97,6 +97,25 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
   if (lane.waiting.size() > std::max(few, 2 * lane.sorted_out)) sort_out(lane);
 }
 
+void Outlet::group_changed(room::RoomId room, MemberId newest, const room::GroupChange& change) {
+  for (Lane& lane : lanes_) {
+    if (lane.room != room || lane.waiting.empty()) continue;
+    std::erase_if(lane.waiting, [&](Snapshot& snapshot) {
+      if (snapshot.mail.to != Recipients(change.group)) return false;
+      reliable(room, newest, snapshot.mail, std::move(snapshot.frame));
+      return true;
+    });
+    lane.sorted_out = 0;
+  }
+  GroupMail* const before =
+      waiting_.empty() ? nullptr : std::get_if<GroupMail>(&waiting_.back().mail);
+  if (before != nullptr && before->room == room) {
+    before->more.push_back(change);
+  } else {
+    reliable(room, newest, GroupMail{room, change}, {});
+  }
+}
+
 // Of those to the same recipients the last one stays, where it is.
 void Outlet::sort_out(Lane& lane) {
   std::vector<Snapshot>& waiting = lane.waiting;

@@ -53,6 +53,8 @@ class Outlet {
   /// alone. `newest` is the member of that core who asked to join last.
   void reliable(room::RoomId room, MemberId newest, PeerMail mail, FrameRef frame);
   void snapshot(const SnapshotMail& mail, FrameRef frame);
+  /// Goes as reliable() does, behind the snapshots that were sent to the group before.
+  void group_changed(room::RoomId room, MemberId newest, const room::GroupChange& change);
   /// The room is gone: the place of its snapshots is free again.
   void forget(room::RoomId room);
   /// Goes while the mailbox is at most half full, and is lost otherwise: then it says false.

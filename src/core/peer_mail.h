@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <variant>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/frame.h"
@@ -52,10 +53,11 @@ struct EventMail {
   Recipients to;
   FrameLoan frame;
 };
-/// Who is in a group from here on.
+/// Who is in groups from here on. What waits behind another of the room's is put into that.
 struct GroupMail {
   room::RoomId room{};
   room::GroupChange change;
+  std::vector<room::GroupChange> more = {};
 };
 /// The member's first message: from here on it is reached by what is said to everyone.
 struct WelcomeMail {

@@ -66,6 +66,8 @@ class Ticks {
   [[nodiscard]] std::optional<room::KeptRoom> keep(HomeRoom& room);
   /// The same while the room goes on.
   [[nodiscard]] std::optional<SavedRoom> checkpoint(HomeRoom& room, std::uint32_t ids_until_next);
+  /// Whether take_failed() or take_ended() would name any.
+  [[nodiscard]] bool has_ended_rooms() const { return !failed_.empty() || !ended_.empty(); }
   /// The rooms that have failed since this was last asked.
   [[nodiscard]] std::vector<FailedRoom> take_failed() { return std::exchange(failed_, {}); }
   /// Likewise those whose simulations want them closed.

@@ -35,9 +35,8 @@ std::size_t slots_for(const Limits& limits) {
 }
 
 std::int64_t fine(double value, double low, double resolution) {
-  // Never below 0, so that cutting off rounds down.
-  return static_cast<std::int64_t>(
-      (value - low) / resolution * static_cast<double>(fine_per_quantum) + 0.5);
+  const double position = (value - low) / resolution * static_cast<double>(fine_per_quantum);
+  return static_cast<std::int64_t>(std::floor(position + 0.5));
 }
 
 std::int32_t rounded(std::int64_t fine_value, std::uint32_t most) {

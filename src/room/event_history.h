@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -61,15 +62,15 @@ class EventHistory {
   void for_each_group_then(MemberId member, std::uint64_t changes, std::span<const GroupId> groups,
                            IsIn&& is_in, Visit&& visit) const {
     const auto is_later = [&](const Change& change) { return change.number > changes; };
+    const std::vector<Change> its =
+        changes == changes_ ? std::vector<Change>() : changes_of(member);
     for (const GroupId group : groups) {
-      if (was_in(group, member, is_in(group), is_later)) visit(group);
+      if (was_in(its, group, is_in(group), is_later)) visit(group);
     }
-    for (const Half* half : {&older_, &newer_}) {
-      for (const Change& change : half->changes) {
-        if (std::ranges::binary_search(groups, change.group)) continue;
-        if (change.added || &change != first_change(change.group, member, is_later)) continue;
-        visit(change.group);
-      }
+    for (const Change& change : its) {
+      if (std::ranges::binary_search(groups, change.group)) continue;
+      if (change.added || &change != first_change(its, change.group, is_later)) continue;
+      visit(change.group);
     }
   }
 
@@ -82,9 +83,10 @@ class EventHistory {
   /// `is_in(group)`: whether the member is in the group now.
   template <class IsIn, class Visit>
   void for_each_missed(MemberId member, std::uint64_t position, IsIn&& is_in, Visit&& visit) const {
+    const std::vector<Change> its = changes_of(member);
     for (const Half* half : {&older_, &newer_}) {
       for (const Entry& entry : half->entries) {
-        if (entry.position <= position || !is_for(entry, member, is_in)) continue;
+        if (entry.position <= position || !is_for(entry, member, its, is_in)) continue;
         visit(Event{entry.position, entry.sequence,
                     std::span(half->bytes).subspan(entry.offset, entry.size)});
       }
@@ -118,7 +120,8 @@ class EventHistory {
   };
 
   template <class IsIn>
-  [[nodiscard]] bool is_for(const Entry& entry, MemberId member, IsIn&& is_in) const {
+  [[nodiscard]] static bool is_for(const Entry& entry, MemberId member, std::span<const Change> its,
+                                   IsIn&& is_in) {
     switch (entry.to.kind()) {
       case Recipients::Kind::everyone:
         return true;
@@ -127,26 +130,33 @@ class EventHistory {
       case Recipients::Kind::everyone_but:
         return entry.to.member() != member;
       case Recipients::Kind::group:
-        return was_in(entry.to.group(), member, is_in(entry.to.group()),
+        return was_in(its, entry.to.group(), is_in(entry.to.group()),
                       [&](const Change& change) { return change.position >= entry.position; });
     }
     return false;
   }
-  /// The first of the member's changes of the group that is later; nullptr when there is none.
-  template <class IsLater>
-  [[nodiscard]] const Change* first_change(GroupId group, MemberId member,
-                                           IsLater&& is_later) const {
+  /// Those of the member, in their order.
+  [[nodiscard]] std::vector<Change> changes_of(MemberId member) const {
+    std::vector<Change> its;
     for (const Half* half : {&older_, &newer_}) {
-      for (const Change& change : half->changes) {
-        if (change.group == group && change.member == member && is_later(change)) return &change;
-      }
+      std::ranges::copy_if(half->changes, std::back_inserter(its),
+                           [member](const Change& change) { return change.member == member; });
     }
-    return nullptr;
+    return its;
+  }
+  /// The first of a member's changes of the group that is later; nullptr when there is none.
+  template <class IsLater>
+  [[nodiscard]] static const Change* first_change(std::span<const Change> its, GroupId group,
+                                                  IsLater&& is_later) {
+    const auto found = std::ranges::find_if(
+        its, [&](const Change& change) { return change.group == group && is_later(change); });
+    return found == its.end() ? nullptr : &*found;
   }
   /// A change says what was before it: who goes in was not in, and the other way about.
   template <class IsLater>
-  [[nodiscard]] bool was_in(GroupId group, MemberId member, bool is, IsLater&& is_later) const {
-    const Change* const change = first_change(group, member, is_later);
+  [[nodiscard]] static bool was_in(std::span<const Change> its, GroupId group, bool is,
+                                   IsLater&& is_later) {
+    const Change* const change = first_change(its, group, is_later);
     return change == nullptr ? is : !change->added;
   }
   void forget_older();

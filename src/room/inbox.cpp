@@ -5,10 +5,11 @@
 
 namespace ringcast::room {
 
-void Inbox::join(MemberId member, JoinRequest request) {
+std::uint32_t Inbox::join(MemberId member, JoinRequest request) {
   const auto place = static_cast<std::uint32_t>(requests_.size());
   requests_.push_back(std::move(request));
   commands_.push_back({Command::Kind::join, {}, {}, member, place, {}});
+  return place;
 }
 
 void Inbox::leave(MemberId member, LeaveReason reason) {

@@ -30,7 +30,8 @@ class Inbox {
   Inbox(std::uint32_t inputs_max, std::size_t bytes_max)
       : bytes_(bytes_max), inputs_max_(inputs_max) {}
 
-  void join(MemberId member, JoinRequest request);
+  /// Returns its Command::request.
+  std::uint32_t join(MemberId member, JoinRequest request);
   void leave(MemberId member, LeaveReason reason);
   void away(MemberId member);
   /// False when full; the input is then the caller's to count.

@@ -60,7 +60,7 @@ void Outbox::drop_latest() {
 
 Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits) {
   std::size_t& bytes = bytes_like(frame);
-  const std::size_t its_bytes = frame.message_bytes();
+  const std::size_t its_bytes = frame.is_fragment() ? frame.message_bytes() : frame.bytes().size();
   // One message always may wait, and one of several fragments, however large they are.
   const bool scarce = nodes.is_short() || frame.memory_is_short();
   const std::uint32_t frames_max = scarce ? std::min(limits.reliable_frames_max, nodes.fair_share())
@@ -105,16 +105,14 @@ bool Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
 /// Of a message of several fragments: its first; the rest is then in its place.
 FrameRef Outbox::pop_front(ReliableNodes& nodes) {
   const std::uint32_t node = reliable_head_;
-  FrameRef frame;
-  if (FrameRef next = nodes.nodes_[node].frame.next()) {
-    frame = std::exchange(nodes.nodes_[node].frame, std::move(next));
-  } else {
-    reliable_head_ = nodes.nodes_[node].next;
-    frame = nodes.release(node);
-    --reliable_count_;
+  FrameRef& first = nodes.nodes_[node].frame;
+  bytes_like(first) -= first.bytes().size();
+  if (first.is_fragment()) {
+    if (FrameRef next = first.next()) return std::exchange(first, std::move(next));
   }
-  bytes_like(frame) -= frame.bytes().size();
-  return frame;
+  reliable_head_ = nodes.nodes_[node].next;
+  --reliable_count_;
+  return nodes.release(node);
 }
 
 std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,

@@ -95,6 +95,7 @@ class Outbox {
   /// A newer pong replaces one that waits (RFC 6455 section 5.5.3 allows answering only the
   /// newest).
   void put_pong(FrameRef frame) { pong_ = std::move(frame); }
+  [[nodiscard]] bool has_pong() const { return static_cast<bool>(pong_); }
   /// The last frame of the session. Nothing may be put behind it.
   void put_goodbye(FrameRef frame) { goodbye_ = std::move(frame); }
 

@@ -121,7 +121,8 @@ class Room::Door final : public Outbound {
   }
 
   std::optional<TimerId> start_timer(std::uint64_t ticks) override {
-    return room_.timers_.start(room_.tick_ + std::max<std::uint64_t>(1, ticks));
+    const std::uint64_t left = std::numeric_limits<std::uint64_t>::max() - room_.tick_;
+    return room_.timers_.start(room_.tick_ + std::clamp<std::uint64_t>(ticks, 1, left));
   }
   bool cancel_timer(TimerId timer) override { return room_.timers_.cancel(timer); }
 
@@ -165,8 +166,8 @@ Room::Places::iterator Room::place_of(MemberId seat) {
 void Room::admit(MemberId id, std::uint32_t core, JoinRequest request) {
   assert(core < by_core_.size());
   assert(has_place());
-  places_.emplace(id, Place{.core = core, .seat = id, .run = run_});
-  inbox_.join(id, std::move(request));
+  const std::uint32_t join = inbox_.join(id, std::move(request));
+  places_.emplace(id, Place{.core = core, .seat = id, .run = run_, .join = join});
 }
 
 Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
@@ -195,7 +196,7 @@ Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core
   // It has this one: older ones are spent, and the one that it will be given is the next.
   place.generation = ticket.generation;
   place.seen_event = place.restored ? std::nullopt : seen_event;
-  inbox_.join(ticket.member, std::move(request));
+  place.join = inbox_.join(ticket.member, std::move(request));
   return Resumption::resumed;
 }
 
@@ -223,6 +224,7 @@ void Room::depart(MemberId seat, LeaveReason reason) {
   const bool is_refused = its.standing == Standing::refused;
   if (is_refused || (its.standing == Standing::admitted && !its.known)) {
     if (is_refused) --refused_;
+    if (its.seat != place->first) members_by_seat_.erase(its.seat);
     its.standing = Standing::never_joins;
     never_entered_.push_back(place->first);
     return;
@@ -437,8 +439,11 @@ bool Room::is_left_out(MemberId id) const {
 // Who joins is a member while it is asked for, so that it can be sent to and put into groups.
 void Room::enter(const Command& join, Door& door) {
   const auto found = places_.find(join.member);
-  // It has left again, or this is the second of two returns.
-  if (found == places_.end() || found->second.standing != Standing::admitted) return;
+  // It has left again, or another session has come for it since.
+  if (found == places_.end() || found->second.standing != Standing::admitted ||
+      found->second.join != join.request) {
+    return;
+  }
   Place& place = found->second;
   place.standing = Standing::joined;
   place.unproven = true;

@@ -236,6 +236,7 @@ class Room {
     MemberId seat{};
     std::uint32_t run = 0;
     std::uint32_t generation = 0;  ///< of the oldest ticket that is good
+    std::uint32_t join = 0;        ///< while admitted: the request that it came with, in the inbox
     std::optional<std::uint64_t> seen_event = std::nullopt;
     Instant until{};  ///< while away: when it leaves; none: not decided yet
   };

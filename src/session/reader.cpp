@@ -83,7 +83,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
     if (session_->welcome_is_seen_first()) session_->room->welcome_seen(session_->seat);
     session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
                                           context_.options.latest.bound());
-    session_->room->acknowledged(session_->member, session_->acknowledgement.acknowledged());
+    session_->room->acknowledged(session_->seat, session_->acknowledgement.acknowledged());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
   if (session_->message_is_over_limit) return true;

@@ -336,9 +336,11 @@ void Sessions::heartbeat(Handle handle, Session& session, Instant until) {
     return;
   }
   set_deadline(handle, session, std::min(context_.now + options.heartbeat_timeout, stalled_at));
-  // Without room for the ping nothing was asked, and no answer is missed.
-  if (queue_.put_reliable(handle, session,
-                          context_.encoder.control(context_.frames, ws::Opcode::ping, {}))) {
+  // In the place of pongs, ahead of the fragments of a large message. Without room for the ping
+  // nothing was asked, and no answer is missed.
+  if (session.outbox.has_pong()) return;
+  if (FrameRef ping = context_.encoder.control(context_.frames, ws::Opcode::ping, {})) {
+    queue_.put_pong(handle, session, std::move(ping));
     session.pinged = context_.now;
   }
 }
