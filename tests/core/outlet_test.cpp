@@ -58,6 +58,8 @@ struct Fixture {
         found.emplace_back("leave");
       } else if (std::holds_alternative<InputMail>(*mail)) {
         found.emplace_back("input");
+      } else if (const auto* group = std::get_if<GroupMail>(mail)) {
+        found.push_back("group changes " + std::to_string(1 + group->more.size()));
       } else if (std::holds_alternative<InputDroppedMail>(*mail)) {
         found.emplace_back("dropped");
       } else if (std::holds_alternative<EndingMail>(*mail)) {
@@ -119,6 +121,35 @@ TEST_CASE("what is said to everyone and then to one member arrives in that order
   f.snapshot(2);  // replaces it
   REQUIRE(f.outlet.flush());
   REQUIRE(f.read() == std::vector<std::string>{"snapshot 2"});
+}
+
+TEST_CASE("a snapshot to a group goes before what the group becomes afterwards") {
+  constexpr GroupId red{1};
+  constexpr GroupId blue{2};
+  const room::GroupChange joins{room::GroupChange::What::add, red, MemberId{3}};
+  Fixture f;
+  f.snapshot(1, red);
+  f.snapshot(1, blue);
+  f.outlet.group_changed(room, MemberId{9}, joins);
+  f.snapshot(1, red);
+  REQUIRE(f.outlet.flush());
+  // Nothing is left of the other group's but its place behind the change.
+  REQUIRE(f.read() ==
+          std::vector<std::string>{"snapshot 1", "group changes 1", "snapshot 1", "snapshot 1"});
+}
+
+TEST_CASE("however many changes of groups wait, they are one mail and cut nobody off") {
+  Fixture f;
+  const room::GroupChange leaves{room::GroupChange::What::remove, GroupId{1}, MemberId{3}};
+  for (int count = 0; count < 100'000; ++count) {
+    f.outlet.group_changed(room, MemberId{9}, leaves);
+  }
+  std::vector<std::string> all = f.read();
+  REQUIRE(f.outlet.flush());
+  std::ranges::copy(f.read(), std::back_inserter(all));
+  // The mailbox holds four.
+  CHECK(all == std::vector<std::string>{"group changes 1", "group changes 1", "group changes 1",
+                                        "group changes 1", "group changes 99996"});
 }
 
 TEST_CASE("streams wait beside each other") {

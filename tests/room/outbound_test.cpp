@@ -2,6 +2,7 @@
 // who it lets in.
 #include <array>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -360,6 +361,17 @@ TEST_CASE("timers run out in their tick, in the order in which they were started
     }
     CHECK_FALSE(out.start_timer(1'000));
   });
+}
+
+TEST_CASE("a timer of more ticks than there will be does not run out") {
+  Fixture f;
+  f.step([](Outbound& out) {
+    CHECK(out.start_timer(std::numeric_limits<std::uint64_t>::max()));
+    CHECK(out.start_timer(std::numeric_limits<std::uint64_t>::max() - 1));
+  });
+  f.script->calls.clear();
+  for (int tick = 0; tick < 3; ++tick) f.tick();
+  CHECK(f.script->calls.empty());
 }
 
 TEST_CASE("a thread's posts come in the next tick, in order") {

@@ -33,6 +33,7 @@ struct Script final : Simulation {
   explicit Script(Diary& its_diary) : diary(its_diary) {}
   JoinResult join(const Joining& joining, Outbound&) override {
     diary.note(joining.resumed ? "rejoin" : "join", joining.member);
+    paths.emplace_back(joining.path);
     if (refuses) return refuse_join("no");
     return {};
   }
@@ -58,6 +59,7 @@ struct Script final : Simulation {
     diary.note("step " + std::to_string(tick.number));
     out.send(Delivery::latest, everyone, nothing);
   }
+  std::vector<std::string> paths;
   [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
     diary.note("save");
     return saves ? std::optional(std::vector{std::byte{7}}) : std::nullopt;
@@ -449,6 +451,17 @@ TEST_CASE("a restored room goes on with its next tick, and who is back in time j
   f.room.welcome_seen(MemberId{8});
   CHECK(f.readmit(ticket_of(5), 9) == Resumption::spent);
   CHECK(f.readmit(ticket_of(9), 9) == Resumption::gone);
+}
+
+TEST_CASE("of two sessions of one restored member the newer one's request is told") {
+  Fixture f;
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.room.readmit(ticket_of(5), MemberId{8}, 0, std::nullopt, {.path = "/first"}) ==
+          Resumption::resumed);
+  REQUIRE(f.room.readmit(ticket_of(5), MemberId{9}, 0, std::nullopt, {.path = "/second"}) ==
+          Resumption::resumed);
+  f.tick();
+  CHECK(f.script->paths == Lines{"/second"});
 }
 
 TEST_CASE("who is not let in again after a restart is gone, and its place is free") {
