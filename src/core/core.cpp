@@ -125,7 +125,6 @@ void Core::turn() {
   read_control_mail();
   post_.read();
   ticks_.run_due(rooms_.here());
-  report_ended_rooms();
   sessions_.run_deadlines(arrivals_.read_until(), [this](Handle handle, Session& session) {
     acceptor_.too_slow(handle, session);
   });

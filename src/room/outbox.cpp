@@ -125,11 +125,16 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
   }
   if (reliable_count_ != 0) return count;
   if (has_latest() && latest_allowed) {
-    if (count + static_cast<std::size_t>(std::popcount(latest_waiting_)) > batch.size()) {
-      return count;
-    }
-    for (FrameRef& frame : latest_) {
-      if (frame) batch[count++] = {std::move(frame), Lane::latest};
+    const bool fits =
+        count + streams <= batch.size() ||
+        count + static_cast<std::size_t>(std::popcount(latest_waiting_)) <= batch.size();
+    if (!fits) return count;
+    if (latest_waiting_ == 1) {
+      batch[count++] = {std::move(latest_[0]), Lane::latest};
+    } else {
+      for (FrameRef& frame : latest_) {
+        if (frame) batch[count++] = {std::move(frame), Lane::latest};
+      }
     }
     latest_waiting_ = 0;
   }
