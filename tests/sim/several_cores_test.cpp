@@ -71,7 +71,7 @@ Life live(std::uint64_t seed) {
   WorldShape shape = shape_from(prng);
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
-  if (seed % 50 == 0) {
+  if (seed % 200 == 0) {
     shape.script.large_events = true;
     io_options.frame_memory_bytes = 24 * FrameSlab::block_bytes_max;
   }
@@ -156,7 +156,7 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.kept > seeds.last / 2);
   CHECK(total.checkpoints > seeds.last);
   CHECK(total.held_for_link > 10 * seeds.last);
-  CHECK(total.large_events >= seeds.last / 50);
+  CHECK(total.large_events >= seeds.last / 200);
   CHECK(total.inbox_full > seeds.last);
   CHECK(total.group_events > 10 * seeds.last);
   CHECK(total.slow_snapshots > 10 * seeds.last);
@@ -269,9 +269,9 @@ TEST_CASE("a core that stands still for too long is cut off: its members are tol
   }
   REQUIRE(cut_off == on_the_other);
   REQUIRE(world.room_metrics().members.value() == 20 - on_the_other);
-  // Who comes now is welcome there.
+  // Who comes now is welcome there, behind what waited for a mailbox of two since the last cut.
   const SimClient& late = world.add_client(Temper::silent);
-  world.run(1s);
+  world.run(30s);
   REQUIRE(late.snapshots() > 0);
   world.shut_down(10s);
   world.check_all_home();
