@@ -231,7 +231,9 @@ class World {
   /// at a place concerns. As of the last replicate().
   virtual void members_near(Point centre, double radius, std::vector<MemberId>& found) const = 0;
 
-  /// Ends the step: what was put, removed and said since the last one is the state of this tick.
+  /// Ends the step: what was put, removed and said since the last one is the state of this tick,
+  /// and what follows is of the next. Once a step: a second does nothing, and the server does it
+  /// for who has not.
   virtual void replicate() = 0;
 
   /// How often each Outcome has been returned.

@@ -51,6 +51,10 @@ class CorePost {
   void act_on(std::uint32_t from, ConnectionMoved& mail);
   void act_on(std::uint32_t from, const SnapshotMail& mail);
   void act_on(std::uint32_t from, const EventMail& mail);
+  void act_on(std::uint32_t from, const EventToMail& mail);
+  void act_on(std::uint32_t from, const MirrorMail& mail);
+  void act_on(std::uint32_t from, const MirrorTickMail& mail);
+  void act_on(std::uint32_t from, const MirrorLostMail& mail);
   void act_on(std::uint32_t from, const WelcomeMail& mail);
   void act_on(std::uint32_t from, const FullStateMail& mail);
   void act_on(std::uint32_t from, const GoodbyeMail& mail);
@@ -77,7 +81,7 @@ class CorePost {
   std::function<void(ConnectionMoved&)> moved_;
   std::function<void(room::RoomId)> closed_;
   Outlets outlets_;
-  std::vector<std::unique_ptr<OtherCore>> others_;
+  std::vector<std::unique_ptr<OtherCore>> others_;  ///< by core; nullptr for this one
   Destinations destinations_;
   std::uint32_t others_writing_ = 0;
   bool ended_ = false;

@@ -1,6 +1,11 @@
 #include "core/other_core.h"
 
+#include <array>
+#include <memory>
 #include <utility>
+
+#include "core/home_room.h"
+#include "core/mirror_tick.h"
 
 namespace ringcast::server {
 
@@ -23,6 +28,54 @@ void OtherCore::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) 
 
 void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
   reliable(room, EventMail{room.id(), to, loan_of(frame)}, frame);
+}
+
+// Where no one block holds both, each of them gets a mail.
+void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) {
+  if (frame) {
+    const std::array parts{std::as_bytes(seats), frame.bytes()};
+    if (FrameRef both = context_.encoder.bundle(context_.frames, parts)) {
+      const Loan loan = both.bytes();
+      return reliable(room, EventToMail{room.id(), static_cast<std::uint32_t>(seats.size()), loan},
+                      both);
+    }
+  }
+  for (const MemberId seat : seats) event(room, seat, frame);
+}
+
+void OtherCore::mirror_lost(room::RoomId room) {
+  const auto mirror = mirrors_.find(room);
+  if (mirror != mirrors_.end()) mirror->second.tick = 0;
+}
+
+// What is skipped can't be told later: the mirror then begins anew, when all before has been read.
+void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
+  const auto [found, is_new] = mirrors_.try_emplace(room.id());
+  if (is_new) {
+    outlet_.control(
+        MirrorMail{room.id(), std::make_unique<const replication::Schema>(*room.schema())});
+  }
+  Mirror& mirror = found->second;
+  const std::size_t read = outlet_.read_in_all();
+  while (!mirror.unread.empty() && *mirror.unread.front() <= read) {
+    static_cast<void>(mirror.unread.pop());
+  }
+  const bool goes_on = mirror.tick != 0 && mirror.tick + 1 == tick.tick();
+  mirror.tick = 0;
+  if (outlet_.is_waiting() || mirror.unread.full() || (!goes_on && !mirror.unread.empty())) return;
+  const std::span<const FrameRef> pieces = goes_on ? tick.changes() : tick.whole();
+  if (pieces.empty()) return;
+  for (const FrameRef& piece : pieces) {
+    outlet_.control(MirrorTickMail{.room = room.id(),
+                                   .whole = !goes_on,
+                                   .last = &piece == &pieces.back(),
+                                   .began = tick.replica().began(),
+                                   .due = tick.replica().due(),
+                                   .bytes = piece.bytes()},
+                    piece);
+  }
+  mirror.tick = tick.tick();
+  static_cast<void>(mirror.unread.push(outlet_.put_in_all()));
 }
 
 void OtherCore::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {
@@ -58,6 +111,7 @@ std::optional<std::uint64_t> OtherCore::acknowledged_tick(LocalRoom& room, Membe
 
 void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
   outlet_.forget(room.id());
+  mirrors_.erase(room.id());
   outlet_.control(RoomClosedMail{room.id(), code, loan_of(close_frame)}, close_frame);
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -39,6 +40,9 @@ struct Member {
 
 class QuantizedWorld final : public World {
  public:
+  /// One sentence on what is wrong with the schema and its limits, or its layout.
+  [[nodiscard]] static Result<Layout> check(const Schema& schema);
+  inline static constexpr unsigned members_max = 100'000;
   /// Memory is taken here, once. `now` is the number of the last tick before the first replicate().
   [[nodiscard]] static Result<std::unique_ptr<QuantizedWorld>> make(const Schema& schema,
                                                                     TickNumber now = 0);
@@ -58,6 +62,10 @@ class QuantizedWorld final : public World {
     return outcomes_[static_cast<std::size_t>(outcome)];
   }
 
+  /// The server's part: the step of tick `now` begins, and the next replicate() ends it; a second
+  /// does nothing. The step before is ended if the simulation has not done so. Never called: each
+  /// replicate() is the next tick.
+  void begin_step(TickNumber now);
   /// The server's part: who is there. Of a member that has left nothing is kept but its objects.
   Outcome join(MemberId member);
   Outcome leave(MemberId member);
@@ -200,6 +208,7 @@ class QuantizedWorld final : public World {
   Limits limits_;
   unsigned cell_objects_;
   TickNumber tick_;
+  TickNumber step_ = std::numeric_limits<TickNumber>::max();
   Cells cells_;
   History history_;
   FlatIndex slot_of_;             ///< by id, of the ended too until their slot is taken again

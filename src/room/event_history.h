@@ -5,6 +5,7 @@
 // held is forgotten; so between half and all of the bounds is there, and nothing is ever moved.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -38,6 +39,9 @@ class EventHistory {
   /// everyone; 0 when it is to others.
   void keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
             std::span<const std::byte> wire_bytes);
+  /// The same of one to these members.
+  void keep_for(std::uint64_t position, std::span<const MemberId> members,
+                std::span<const std::byte> wire_bytes);
   /// The member goes into the group, or out of it, behind the event at newest().
   void keep_change(GroupId group, MemberId member, bool added);
   /// What happened up to newest() can't be told again.
@@ -68,7 +72,7 @@ class EventHistory {
   void for_each_missed(MemberId member, std::uint64_t position, IsIn&& is_in, Visit&& visit) const {
     for (const Half* half : {&older_, &newer_}) {
       for (const Entry& entry : half->entries) {
-        if (entry.position <= position || !is_for(entry, member, is_in)) continue;
+        if (entry.position <= position || !is_for(*half, entry, member, is_in)) continue;
         visit(Event{entry.position, entry.sequence,
                     std::span(half->bytes).subspan(entry.offset, entry.size)});
       }
@@ -82,6 +86,8 @@ class EventHistory {
     Recipients to;
     std::uint32_t offset;
     std::uint32_t size;
+    std::uint32_t some_first = 0;  ///< of the half's `some`: whom it is for; none: `to`
+    std::uint32_t some_count = 0;
   };
   struct Change {
     std::uint64_t number;    ///< 1 for the first
@@ -94,15 +100,22 @@ class EventHistory {
     std::vector<Entry> entries;
     std::vector<Change> changes;
     std::vector<std::byte> bytes;
+    std::vector<MemberId> some;
     void clear() {
       entries.clear();
       changes.clear();
       bytes.clear();
+      some.clear();
     }
   };
 
   template <class IsIn>
-  [[nodiscard]] bool is_for(const Entry& entry, MemberId member, IsIn&& is_in) const {
+  [[nodiscard]] bool is_for(const Half& half, const Entry& entry, MemberId member,
+                            IsIn&& is_in) const {
+    if (entry.some_count != 0) {
+      const auto some = std::span(half.some).subspan(entry.some_first, entry.some_count);
+      return std::ranges::find(some, member) != some.end();
+    }
     switch (entry.to.kind()) {
       case Recipients::Kind::everyone:
         return true;
@@ -131,6 +144,7 @@ class EventHistory {
     return is;
   }
   void forget_older();
+  [[nodiscard]] bool append(const Entry& entry, std::span<const std::byte> wire_bytes);
 
   EventHistoryLimits limits_;
   Half older_;

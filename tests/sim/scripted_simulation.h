@@ -20,6 +20,7 @@
 
 #include "base/prng.h"
 #include "ringcast/simulation.h"
+#include "sim/roamers.h"
 
 namespace ringcast::sim {
 
@@ -51,10 +52,11 @@ struct ToSome {
     group = std::uint64_t{1} << 63,    ///< the next of the group's: to its members
     nobody = std::uint64_t{1} << 62,   ///< to an empty group
     all_but = std::uint64_t{1} << 61,  ///< to everyone but the member `count`
-    one = std::uint64_t{1} << 60       ///< a snapshot: to the member `count`
+    one = std::uint64_t{1} << 60,      ///< a snapshot: to the member `count`
+    near = std::uint64_t{1} << 58      ///< to who sees the place, in the tick `count`
   };
   static constexpr std::uint64_t odd = std::uint64_t{1} << 59;  ///< of the odd members' group
-  static constexpr std::uint64_t count_mask = odd - 1;
+  static constexpr std::uint64_t count_mask = (std::uint64_t{1} << 58) - 1;
 };
 
 class Bytes final : public Payload {
@@ -92,8 +94,19 @@ struct Tally {
 
 class ScriptedSimulation final : public Simulation {
  public:
-  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, bool refuses = false)
-      : prng_(seed), tally_(tally), refuses_(refuses) {}
+  struct Shape {
+    bool refuses = false;     ///< some who want to join
+    bool replicates = false;  ///< roamers, too
+  };
+  ScriptedSimulation(std::uint64_t seed, Tally& tally) : ScriptedSimulation(seed, tally, {}) {}
+  ScriptedSimulation(std::uint64_t seed, Tally& tally, Shape shape)
+      : prng_(seed), tally_(tally), refuses_(shape.refuses) {
+    if (shape.replicates) roamers_.emplace();
+  }
+
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return roamers_ ? &roamers_->schema() : nullptr;
+  }
 
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
@@ -104,6 +117,7 @@ class ScriptedSimulation final : public Simulation {
     if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
       throw std::runtime_error("who joins could not be put into a group");
     }
+    if (roamers_) RoamersWorld::join(*out.world(), joining.member, tick_);
     if (refuses_ && prng_.chance(0.05)) {
       out.send(Delivery::reliable, joining.member, Bytes(1));
       ++tally_.refusals;
@@ -113,7 +127,8 @@ class ScriptedSimulation final : public Simulation {
     ++tally_.joins;
     return {};
   }
-  void leave(MemberId member, LeaveReason, Outbound&) override {
+  void leave(MemberId member, LeaveReason, Outbound& out) override {
+    if (roamers_) RoamersWorld::leave(*out.world(), member);
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
     to_member_.erase(member);
     away_.erase(member);
@@ -174,6 +189,7 @@ class ScriptedSimulation final : public Simulation {
       }
     }
     speak_to_some(out);
+    if (roamers_) replicate(out);
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
     if (tick_ % ticks_per_slow_snapshot != 0) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 1});
@@ -185,6 +201,11 @@ class ScriptedSimulation final : public Simulation {
   }
 
  private:
+  void replicate(Outbound& out) {
+    roamers_->step(*out.world(), tick_, members_);
+    if (tick_ % 3 == 0 || tick_ % ticks_per_near_event != 0) return;
+    out.send_near(near_centre, near_radius, Bytes(std::to_underlying(ToSome::Kind::near) | tick_));
+  }
   [[nodiscard]] GroupId group_of(MemberId member) const {
     return groups_[std::to_underlying(member) % 2];
   }
@@ -219,6 +240,7 @@ class ScriptedSimulation final : public Simulation {
   Prng prng_;
   Tally& tally_;
   bool refuses_;
+  std::optional<RoamersWorld> roamers_;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;

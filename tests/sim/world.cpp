@@ -89,7 +89,10 @@ void World::make_room() {
   const server::RoomOptions room = room_options();
   const room::RoomId id{room_};
   bool made = core().add_room(
-      id, room, std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses), room_metrics_);
+      id, room,
+      std::make_unique<ScriptedSimulation>(
+          seed_ + room_ - 1, tally_, ScriptedSimulation::Shape{shape_.refuses, shape_.replicates}),
+      room_metrics_);
   for (std::uint32_t other = 1; other < shape_.cores; ++other) {
     made =
         made && core(other).add_elsewhere(
@@ -130,7 +133,9 @@ void World::open_room() {
   mail(*nodes_.front(),
        server::OpenRoom{std::make_unique<server::HomeRoom>(
                             address.room, room.name,
-                            std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, shape_.refuses),
+                            std::make_unique<ScriptedSimulation>(
+                                seed_ + room_ - 1, tally_,
+                                ScriptedSimulation::Shape{shape_.refuses, shape_.replicates}),
                             room.rate_hz, 0, room.spread,
                             room::RoomLimits{.cores = shape_.cores,
                                              .members_max = room.members_max,
@@ -250,11 +255,11 @@ void World::check_budgets(server::Core& core) const {
   const room::OutboxLimits& limits = options_.session.outbox;
   core.sessions().for_each([&](Handle, server::Session& session) {
     const room::Outbox::Backlog backlog = session.outbox.backlog();
-    // Behind the reliable lane: a snapshot of each stream, a pong, a goodbye, a begun frame. A chain
-    // that comes back finds the lane filled anew.
+    // Behind the reliable lane: a snapshot of each stream, a mark, a pong, a goodbye, a begun
+    // frame. A chain that comes back finds the lane filled anew.
     const bool chained = options_.send.several_frames == server::SendOptions::SeveralFrames::chain;
     const std::size_t came_back = chained ? room::batch_pieces_max : 0;
-    if (backlog.frames > limits.reliable_frames_max + came_back + streams + 3) {
+    if (backlog.frames > limits.reliable_frames_max + came_back + streams + 4) {
       throw std::runtime_error("an outbox holds " + std::to_string(backlog.frames) + " frames");
     }
   });

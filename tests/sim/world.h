@@ -27,6 +27,7 @@ struct WorldShape {
   std::uint32_t inbox_inputs_max = 64;
   bool keep_rooms = false;  ///< at the end
   bool refuses = false;     ///< the simulation does not let everybody join
+  bool replicates = false;  ///< it replicates roamers
   room::EventHistoryLimits event_history = {};
 };
 
