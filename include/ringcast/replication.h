@@ -231,9 +231,9 @@ class World {
   /// at a place concerns. As of the last replicate().
   virtual void members_near(Point centre, double radius, std::vector<MemberId>& found) const = 0;
 
-  /// Ends the step: what was put, removed and said since the last one is the state of this tick,
-  /// and what follows is of the next. Once a step: a second does nothing, and the server does it
-  /// for who has not.
+  /// Ends the step: what was put, removed and said since the last one is the state of this tick.
+  /// Once a step: what follows belongs to the next one, and a step that does not call it is ended
+  /// behind it.
   virtual void replicate() = 0;
 
   /// How often each Outcome has been returned.

@@ -43,8 +43,8 @@ class AwayRoom final : public LocalRoom {
   /// The room is replicated: what there is in it comes by mail. Nothing is mirrored where there is
   /// no memory for it.
   void begin_mirror(const replication::Schema& schema) {
-    if (auto world = replication::QuantizedWorld::make(schema)) {
-      set_replica(std::make_unique<Replica>(std::move(*world), rate_hz_));
+    if (auto mirror = replication::ReplicatedRoom::make(schema)) {
+      set_replica(std::make_unique<Replica>(std::move(*mirror), rate_hz_));
     }
   }
   enum class Mirrored : std::uint8_t { partly, tick, not_understood };
@@ -53,7 +53,7 @@ class AwayRoom final : public LocalRoom {
     const bool alone = last && pieces_.empty();
     if (!alone) pieces_.insert(pieces_.end(), bytes.begin(), bytes.end());
     if (!last) return Mirrored::partly;
-    const bool applied = replica()->world().apply(alone ? bytes : std::span(pieces_));
+    const bool applied = replica()->room().apply(alone ? bytes : std::span(pieces_));
     pieces_.clear();
     return applied ? Mirrored::tick : Mirrored::not_understood;
   }

@@ -45,18 +45,19 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   group_changes_before_ = home.history.changes();
   spent_ = {};
   spent_distributing_ = {};
-  if (Replica* replica = home.replica()) replica->world().begin_step(room_->tick_number() + 1);
+  if (Replica* replica = home.replica()) replica->room().begin_step(room_->tick_number() + 1);
 }
 
 void Broadcast::replicate() {
   Replica* replica = home_->replica();
   if (replica == nullptr) return;
   const Instant start = context_.clock.now();
-  replication::QuantizedWorld& world = replica->world();
-  world.replicate();
+  replication::ReplicatedRoom& replicated = replica->room();
+  replicated.end_step();
+  const replication::World& world = replicated.world();
   replica->ticked(began_, due_, context_.metrics);
   observe::RoomMetrics& metrics = room_->metrics();
-  metrics.replicated_objects.set(world.objects());
+  metrics.replicated_objects.set(replicated.objects());
   std::uint64_t mistakes = 0;
   for (std::size_t outcome = 1; outcome < replication::outcome_count; ++outcome) {
     mistakes += world.outcomes(static_cast<replication::Outcome>(outcome));
@@ -168,7 +169,7 @@ SendResult Broadcast::send(Delivery delivery, Recipients to, const Payload& payl
 SendResult Broadcast::send_near(const replication::Point& centre, double radius,
                                 const Payload& payload, MessageOptions options) {
   const auto first = static_cast<std::uint32_t>(some_.size());
-  home_->replica()->world().members_near(centre, radius, some_);
+  home_->replica()->room().world().members_near(centre, radius, some_);
   const auto count = static_cast<std::uint32_t>(some_.size()) - first;
   if (count == 0) return SendResult::accepted;
   constexpr Recipients not_everyone = MemberId{};
@@ -188,11 +189,11 @@ SendResult Broadcast::send_near(const replication::Point& centre, double radius,
 }
 
 void Broadcast::enters(MemberId member) {
-  if (Replica* replica = home_->replica()) replica->world().join(member);
+  if (Replica* replica = home_->replica()) static_cast<void>(replica->room().join(member));
 }
 
 void Broadcast::left(MemberId member) {
-  if (Replica* replica = home_->replica()) replica->world().leave(member);
+  if (Replica* replica = home_->replica()) replica->room().leave(member);
 }
 
 void Broadcast::end_session(MemberId member, std::string_view reason) {
@@ -281,7 +282,7 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
                       .event_position = missed.position,
                       .resume_ms = static_cast<std::uint32_t>(resume),
                       .replication_schema = home_->replica() != nullptr
-                                                ? home_->replica()->schema()
+                                                ? home_->replica()->room().schema()
                                                 : std::span<const std::byte>{}});
   }
   Destination& destination = *destinations_[member.core];

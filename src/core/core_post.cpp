@@ -32,7 +32,6 @@ CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const Cor
       others_.push_back(std::make_unique<OtherCore>(context, index, *outlets_[index]));
       destinations_.push_back(others_.back().get());
     } else {
-      others_.emplace_back();
       destinations_.push_back(&fan_out);
     }
   }
@@ -141,12 +140,13 @@ void CorePost::act_on(std::uint32_t from, const MirrorTickMail& mail) {
   if (mail.whole) context_.metrics[Count::mirrors_begun].add();
   Replica& replica = *room->replica();
   replica.ticked(mail.began, mail.due, context_.metrics);
-  room->heard_of(replica.world().tick());
+  room->heard_of(replica.room().tick());
   fan_out_.mark_newest(*room);
 }
 
 void CorePost::act_on(std::uint32_t from, const MirrorLostMail& mail) {
-  others_[from]->mirror_lost(mail.room);
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home != nullptr && home->replica() != nullptr) home->replica()->room().needs_whole(from);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const GroupMail& mail) {

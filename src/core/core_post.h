@@ -81,7 +81,7 @@ class CorePost {
   std::function<void(ConnectionMoved&)> moved_;
   std::function<void(room::RoomId)> closed_;
   Outlets outlets_;
-  std::vector<std::unique_ptr<OtherCore>> others_;  ///< by core; nullptr for this one
+  std::vector<std::unique_ptr<OtherCore>> others_;
   Destinations destinations_;
   std::uint32_t others_writing_ = 0;
   bool ended_ = false;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "replication/quantized_world.h"
-
 namespace ringcast::server {
 
 // What a simulation declares has been checked where rooms are made.
@@ -13,11 +11,11 @@ void HomeRoom::begin_replicating(std::uint64_t tick) {
   auto schema = std::make_unique<replication::Schema>(*declared);
   schema->limits.members =
       std::min(members_max_, std::uint32_t{replication::QuantizedWorld::members_max});
-  auto world = replication::QuantizedWorld::make(*schema, tick);
-  if (!world) return;
-  room.set_world(world->get());
+  auto replicated = replication::ReplicatedRoom::make(*schema, tick, newest.size());
+  if (!replicated) return;
+  room.set_world(&(*replicated)->world());
   schema_ = std::move(schema);
-  set_replica(std::make_unique<Replica>(std::move(*world), room.rate_hz()));
+  set_replica(std::make_unique<Replica>(std::move(*replicated), room.rate_hz()));
 }
 
 }  // namespace ringcast::server

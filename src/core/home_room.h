@@ -86,7 +86,8 @@ class HomeRoom final : public LocalRoom {
     room.resume(saved.room, until);
     begin_replicating(saved.room.tick);
     if (Replica* its = replica()) {
-      for (const room::Ticket& ticket : saved.room.members) its->world().join(ticket.member);
+      for (const room::Ticket& ticket : saved.room.members)
+        static_cast<void>(its->room().join(ticket.member));
     }
   }
   /// What its simulation has declared, as the server takes it; nullptr when it replicates nothing.

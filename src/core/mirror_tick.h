@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -28,24 +27,24 @@ class MirrorTick {
   void end();
 
   [[nodiscard]] Replica& replica() { return *replica_; }
-  [[nodiscard]] std::uint64_t tick() { return replica_->world().tick(); }
-  /// In pieces, to be put together in order; none when frame memory has run out.
-  [[nodiscard]] std::span<const FrameRef> changes();
-  [[nodiscard]] std::span<const FrameRef> whole();
+  struct Pieces {
+    std::span<const FrameRef> frames;  ///< of the tick, in order; none: frame memory has run out
+    bool whole = false;                ///< everything there is
+  };
+  /// Once for each core.
+  [[nodiscard]] Pieces for_core(std::uint32_t core);
 
  private:
   struct Written {
     bool is = false;
     std::vector<FrameRef> pieces;
   };
-  void write(Written& written, bool whole);
+  void write(Written& written, std::span<const std::byte> bytes);
 
   CoreContext& context_;
   Replica* replica_ = nullptr;
   Written changes_;
   Written whole_;
-  std::unique_ptr<std::byte[]> memory_;
-  std::size_t memory_bytes_ = 0;
 };
 
 }  // namespace ringcast::server

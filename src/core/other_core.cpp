@@ -43,11 +43,6 @@ void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const
   for (const MemberId seat : seats) event(room, seat, frame);
 }
 
-void OtherCore::mirror_lost(room::RoomId room) {
-  const auto mirror = mirrors_.find(room);
-  if (mirror != mirrors_.end()) mirror->second.tick = 0;
-}
-
 // What is skipped can't be told later: the mirror then begins anew, when all before has been read.
 void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
   const auto [found, is_new] = mirrors_.try_emplace(room.id());
@@ -60,22 +55,23 @@ void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
   while (!mirror.unread.empty() && *mirror.unread.front() <= read) {
     static_cast<void>(mirror.unread.pop());
   }
-  const bool goes_on = mirror.tick != 0 && mirror.tick + 1 == tick.tick();
-  mirror.tick = 0;
-  if (outlet_.is_waiting() || mirror.unread.full() || (!goes_on && !mirror.unread.empty())) return;
-  const std::span<const FrameRef> pieces = goes_on ? tick.changes() : tick.whole();
-  if (pieces.empty()) return;
-  for (const FrameRef& piece : pieces) {
+  if (outlet_.is_waiting() || mirror.unread.full()) mirror.has_gap = true;
+  if (mirror.has_gap && (outlet_.is_waiting() || !mirror.unread.empty())) {
+    tick.replica().room().needs_whole(core_);
+    return;
+  }
+  mirror.has_gap = false;
+  const MirrorTick::Pieces pieces = tick.for_core(core_);
+  for (const FrameRef& piece : pieces.frames) {
     outlet_.control(MirrorTickMail{.room = room.id(),
-                                   .whole = !goes_on,
-                                   .last = &piece == &pieces.back(),
+                                   .whole = pieces.whole,
+                                   .last = &piece == &pieces.frames.back(),
                                    .began = tick.replica().began(),
                                    .due = tick.replica().due(),
                                    .bytes = piece.bytes()},
                     piece);
   }
-  mirror.tick = tick.tick();
-  static_cast<void>(mirror.unread.push(outlet_.put_in_all()));
+  if (!pieces.frames.empty()) static_cast<void>(mirror.unread.push(outlet_.put_in_all()));
 }
 
 void OtherCore::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {

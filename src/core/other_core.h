@@ -24,8 +24,6 @@ class OtherCore final : public Destination {
   void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
   void event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) override;
   void replicated(HomeRoom& room, MirrorTick& tick) override;
-  /// The core's mirror of the room has to begin anew.
-  void mirror_lost(room::RoomId room);
   void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
   void full_state(LocalRoom& room, const FrameRef& frame) override;
   void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,
@@ -43,7 +41,7 @@ class OtherCore final : public Destination {
   static constexpr std::size_t mirror_ticks_max = 16;
   /// What the core has of a replicated room.
   struct Mirror {
-    std::uint64_t tick = 0;  ///< the newest that it was told; 0: it begins anew
+    bool has_gap = false;                              ///< a tick was skipped
     FixedQueue<std::size_t> unread{mirror_ticks_max};  ///< of the mailbox's mails, each one's last
   };
 

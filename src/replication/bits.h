@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -28,9 +29,33 @@ static_assert(std::endian::native == std::endian::little, "words are written as 
 inline constexpr unsigned residual_unary = 3;
 inline constexpr unsigned residual_parameter_max = 20;
 
+/// The code of a small quotient, which nearly all are: found instead of made.
+struct QuotientCode {
+  std::uint16_t code = 0;
+  std::uint8_t bits = 0;
+};
+inline constexpr std::size_t quotient_codes_count = 64;
+inline constexpr auto quotient_codes = [] {
+  std::array<QuotientCode, quotient_codes_count> codes{};
+  for (unsigned quotient = 0; quotient < codes.size(); ++quotient) {
+    if (quotient < residual_unary) {
+      codes[quotient] = {static_cast<std::uint16_t>(1U << quotient),
+                         static_cast<std::uint8_t>(quotient + 1)};
+      continue;
+    }
+    const unsigned shifted = quotient - residual_unary + 1;
+    const auto low_bits = static_cast<unsigned>(std::bit_width(shifted)) - 1;
+    const unsigned low = shifted - (1U << low_bits);
+    codes[quotient] = {
+        static_cast<std::uint16_t>((1U << low_bits | low << (low_bits + 1)) << residual_unary),
+        static_cast<std::uint8_t>(residual_unary + 2 * low_bits + 1)};
+  }
+  return codes;
+}();
+
 [[nodiscard]] constexpr unsigned residual_bits(std::uint32_t value, unsigned parameter) {
   const std::uint32_t quotient = value >> parameter;
-  if (quotient < residual_unary) return quotient + 1 + parameter;
+  if (quotient < quotient_codes_count) return quotient_codes[quotient].bits + parameter;
   const auto width =
       static_cast<unsigned>(std::bit_width(std::uint64_t{quotient} - residual_unary + 1));
   return residual_unary + 2 * width - 1 + parameter;
@@ -45,17 +70,22 @@ class BitWriter {
   [[nodiscard]] std::size_t bits() const { return at_ * 8 + used_; }
   [[nodiscard]] bool overflowed() const { return overflowed_; }
 
-  /// `value` has at most `count` bits, at most 64.
+  /// At most so many bits at a time: with what is left of the last byte they fit into a word.
+  static constexpr unsigned bits_at_once = 56;
+
+  /// `value` has at most `count` bits, at most bits_at_once. Whole words are written each time, so
+  /// that nothing depends on where in a byte the last value ended.
   void put(std::uint64_t value, unsigned count) {
-    pending_ |= value << used_;
-    if (used_ + count < 64) {
-      used_ += count;
+    if (at_ + 8 > memory_.size()) {
+      overflowed_ = true;
       return;
     }
-    const unsigned taken = 64 - used_;
-    flush();
-    pending_ = taken < 64 ? value >> taken : 0;
-    used_ = count - taken;
+    pending_ |= value << used_;
+    std::memcpy(memory_.data() + at_, &pending_, 8);
+    const unsigned bits = used_ + count;
+    at_ += bits / 8;
+    pending_ >>= bits & ~7U;
+    used_ = bits % 8;
   }
   void flag(bool value) { put(value ? 1 : 0, 1); }
 
@@ -67,24 +97,37 @@ class BitWriter {
   void exp_golomb(std::uint32_t value, unsigned order) {
     const std::uint64_t shifted = std::uint64_t{value} + (std::uint64_t{1} << order);
     const auto low_bits = static_cast<unsigned>(std::bit_width(shifted)) - 1;
-    unary(low_bits - order);
-    put(shifted & ((std::uint64_t{1} << low_bits) - 1), low_bits);
+    const unsigned zeros = low_bits - order;
+    const std::uint64_t low = shifted & ((std::uint64_t{1} << low_bits) - 1);
+    if (zeros + 1 + low_bits <= bits_at_once) {
+      put(std::uint64_t{1} << zeros | low << (zeros + 1), zeros + 1 + low_bits);
+    } else {
+      unary(zeros);
+      put(low, low_bits);
+    }
   }
   void residual(std::uint32_t value, unsigned parameter) {
     const std::uint32_t quotient = value >> parameter;
-    if (quotient < residual_unary) {
-      put(std::uint64_t{1} << quotient, quotient + 1);
+    const std::uint64_t low = value & ((1U << parameter) - 1);
+    if (quotient < quotient_codes_count) {
+      const auto [code, bits] = quotient_codes[quotient];
+      put(code | low << bits, bits + parameter);
     } else {
       put(0, residual_unary);
       exp_golomb(quotient - residual_unary, 0);
+      put(low, parameter);
     }
-    put(value & ((1U << parameter) - 1), parameter);
+  }
+  void residuals(std::span<const std::uint32_t> values, unsigned parameter) {
+    BitWriter out = *this;  // not seen from outside, so it can stay in registers
+    for (const std::uint32_t value : values) out.residual(value, parameter);
+    *this = out;
   }
 
   /// Copies bits from elsewhere; 8 bytes behind them must be readable.
   void append(const std::byte* from, std::size_t first, std::size_t count) {
     while (count > 0) {
-      const auto now = static_cast<unsigned>(std::min<std::size_t>(count, 56));
+      const auto now = static_cast<unsigned>(std::min<std::size_t>(count, bits_at_once));
       std::uint64_t word = 0;
       std::memcpy(&word, from + first / 8, 8);
       put((word >> (first % 8)) & ((std::uint64_t{1} << now) - 1), now);
@@ -93,31 +136,14 @@ class BitWriter {
     }
   }
 
-  /// Writes what is left of the last byte; the number of bytes in all.
-  [[nodiscard]] std::size_t finish() {
-    const std::size_t bytes = (bits() + 7) / 8;
-    if (at_ + 8 <= memory_.size()) {
-      std::memcpy(memory_.data() + at_, &pending_, 8);
-    } else if (used_ > 0) {
-      overflowed_ = true;
-    }
-    return bytes;
-  }
+  /// The number of bytes in all; what is left of the last one is zeros.
+  [[nodiscard]] std::size_t finish() const { return (bits() + 7) / 8; }
 
  private:
-  void flush() {
-    if (at_ + 8 > memory_.size()) {
-      overflowed_ = true;
-      return;
-    }
-    std::memcpy(memory_.data() + at_, &pending_, 8);
-    at_ += 8;
-  }
-
   std::span<std::byte> memory_;
-  std::size_t at_ = 0;  ///< bytes written
-  std::uint64_t pending_ = 0;
-  unsigned used_ = 0;  ///< bits of pending_, below 64
+  std::size_t at_ = 0;         ///< whole bytes written
+  std::uint64_t pending_ = 0;  ///< the byte behind them, as far as it is used
+  unsigned used_ = 0;          ///< bits of it, below 8
   bool overflowed_ = false;
 };
 

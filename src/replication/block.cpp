@@ -14,20 +14,11 @@ BlockEncoder::BlockEncoder(const QuantizedWorld& world) : world_(world) {
   residuals_.reserve(objects * world.layout().values);
 }
 
-bool BlockEncoder::existed(TickNumber tick, Slot slot, std::uint32_t id) const {
-  // Beyond the history the row is a newer tick's.
-  return world_.tick() - tick < world_.layout().history_ticks &&
-         world_.history().row(tick, slot).id == id;
-}
-
-BlockEncoder::Trails BlockEncoder::trails(const Baseline& baseline, Slot slot,
-                                          std::uint32_t id) const {
-  const History& history = world_.history();
-  const std::int32_t* const newest = history.values(baseline.newest, slot);
-  if (!existed(baseline.before, slot, id)) return {newest, newest, newest};
-  const std::int32_t* const before = history.values(baseline.before, slot);
-  if (!existed(baseline.third, slot, id)) return {newest, before, before};
-  return {newest, before, history.values(baseline.third, slot)};
+/// Whether they are the three ticks before this one: then the world knows already how everything
+/// went on.
+bool BlockEncoder::follows(const Baseline& baseline) const {
+  const TickNumber now = world_.tick();
+  return now >= 3 && baseline == Baseline{now - 1, now - 2, now - 3};
 }
 
 void BlockEncoder::write_leaving(BitWriter& out) {
@@ -62,14 +53,19 @@ void BlockEncoder::write_steady_changes(BitWriter& out, const ClassLayout& layou
 }
 
 void BlockEncoder::write_changed(BitWriter& out, const Baseline& baseline) {
-  const History& history = world_.history();
+  const Moment before = world_.history().at(baseline.newest);
+  const Moment now = world_.history().at(world_.tick());
+  const bool follows_all = follows(baseline);
   changed_.clear();
   for (std::uint32_t i = 0; i < staying_.size(); ++i) {
-    const auto [slot, owned] = staying_[i];
-    const auto& layout = world_.layout().classes[history.row(world_.tick(), slot).object_class];
-    const std::int32_t* const from = history.values(baseline.newest, slot);
-    const std::int32_t* const to = history.values(world_.tick(), slot);
-    for (const std::uint8_t index : layout.selection(owned).steady) {
+    const auto [slot, object_class, owned] = staying_[i];
+    if (follows_all) {
+      const Step step = world_.step(slot);
+      if (step && !step.changed) continue;
+    }
+    const std::int32_t* const from = before.values(slot);
+    const std::int32_t* const to = now.values(slot);
+    for (const std::uint8_t index : world_.layout().classes[object_class].selection(owned).steady) {
       if (from[index] == to[index]) continue;
       changed_.push_back(i);
       break;
@@ -80,33 +76,43 @@ void BlockEncoder::write_changed(BitWriter& out, const Baseline& baseline) {
   for (const std::uint32_t i : changed_) {
     out.exp_golomb(i - next, order::gap);
     next = i + 1;
-    const auto [slot, owned] = staying_[i];
-    const auto& layout = world_.layout().classes[history.row(world_.tick(), slot).object_class];
-    write_steady_changes(out, layout, layout.selection(owned),
-                         history.values(baseline.newest, slot),
-                         history.values(world_.tick(), slot));
+    const auto [slot, object_class, owned] = staying_[i];
+    const ClassLayout& layout = world_.layout().classes[object_class];
+    write_steady_changes(out, layout, layout.selection(owned), before.values(slot),
+                         now.values(slot));
   }
 }
 
-void BlockEncoder::write_moved(BitWriter& out, const Baseline& baseline) {
-  const History& history = world_.history();
+void BlockEncoder::find_residuals(const Baseline& baseline) {
   const Predictor predict(world_.tick(), baseline, world_.layout().history_ticks);
+  const Held held(world_, baseline);
+  const Moment moment = world_.history().at(world_.tick());
+  const bool follows_all = follows(baseline);
   residuals_.clear();
-  std::uint64_t sum = 0;
-  for (const auto [slot, owned] : staying_) {
-    const Row& row = history.row(world_.tick(), slot);
-    const auto& layout = world_.layout().classes[row.object_class];
-    const std::int32_t* const now = history.values(world_.tick(), slot);
-    const Trails held = trails(baseline, slot, row.id);
+  for (const auto [slot, object_class, owned] : staying_) {
+    const ClassLayout& layout = world_.layout().classes[object_class];
+    if (follows_all) {
+      if (const Step step = world_.step(slot)) {
+        for (const std::uint8_t index : layout.selection(owned).moving) {
+          residuals_.push_back(step.residuals[index]);
+        }
+        continue;
+      }
+    }
+    const std::int32_t* const now = moment.values(slot);
+    const Trails trails = held.trails(slot, moment.row(slot).id);
     for (const std::uint8_t index : layout.selection(owned).moving) {
-      const std::int32_t predicted = predict(held.at(index), layout.values[index].most);
-      const std::uint32_t residual = zigzag(std::int64_t{now[index]} - predicted);
-      residuals_.push_back(residual);
-      sum += residual;
+      const std::int32_t predicted = predict(trails.at(index), layout.values[index].most);
+      residuals_.push_back(zigzag(std::int64_t{now[index]} - predicted));
     }
   }
-  // From the mean the best parameter is at most one too large, or far too large where few are far
-  // off.
+}
+
+/// From the mean the best parameter is at most one too large, or far too large where few are far
+/// off.
+unsigned BlockEncoder::best_parameter() const {
+  std::uint64_t sum = 0;
+  for (const std::uint32_t residual : residuals_) sum += residual;
   unsigned parameter = 0;
   while (parameter < residual_parameter_max && (residuals_.size() << (parameter + 1)) <= sum) {
     ++parameter;
@@ -116,15 +122,21 @@ void BlockEncoder::write_moved(BitWriter& out, const Baseline& baseline) {
     for (const std::uint32_t residual : residuals_) bits += residual_bits(residual, with);
     return bits;
   };
-  if (parameter > 0) {
-    std::size_t least = cost(parameter);
-    for (std::size_t lower = 0; parameter > 0; --parameter, least = lower) {
-      lower = cost(parameter - 1);
-      if (lower > least) break;
-    }
+  if (parameter == 0) return 0;
+  std::size_t least = cost(parameter);
+  for (; parameter > 0; --parameter) {
+    const std::size_t lower = cost(parameter - 1);
+    if (lower > least) break;
+    least = lower;
   }
+  return parameter;
+}
+
+void BlockEncoder::write_moved(BitWriter& out, const Baseline& baseline) {
+  find_residuals(baseline);
+  const unsigned parameter = best_parameter();
   out.unary(parameter);
-  for (const std::uint32_t residual : residuals_) out.residual(residual, parameter);
+  out.residuals(residuals_, parameter);
   objects_encoded_ += staying_.size();
 }
 
@@ -164,7 +176,7 @@ void BlockEncoder::write_whole(BitWriter& out, const Baseline& baseline, Slot sl
   // What the next prediction needs: how the object moves, and where the ticks are evenly apart how
   // that changed. (Where they are not, no prediction will ever ask for it.)
   const Baseline after{world_.tick(), baseline.newest, baseline.before};
-  const Trails held = trails(after, slot, row.id);
+  const Trails held = Held(world_, after).trails(slot, row.id);
   const bool bends = is_even(after);
   const bool moves = std::ranges::any_of(selection.moving, [&](std::uint8_t index) {
     const Trail trail = held.at(index);
@@ -191,7 +203,7 @@ void BlockEncoder::write_known(BitWriter& out, const Baseline& baseline, Slot sl
   const ClassLayout& layout = world_.layout().classes[row.object_class];
   const Predictor predict(world_.tick(), baseline, world_.layout().history_ticks);
   const std::int32_t* const now = history.values(world_.tick(), slot);
-  const Trails held = trails(baseline, slot, row.id);
+  const Trails held = Held(world_, baseline).trails(slot, row.id);
   const std::int32_t* const newest = held.newest;
   for (const std::uint8_t index : layout.everyone.moving) {
     const std::int32_t predicted = predict(held.at(index), layout.values[index].most);
@@ -204,53 +216,62 @@ void BlockEncoder::write_known(BitWriter& out, const Baseline& baseline, Slot sl
   if (changed) write_steady_changes(out, layout, layout.everyone, newest, now);
 }
 
+/// Who of the cell stays in it, who leaves and who enters.
+void BlockEncoder::find_who(const HeldCell& held) {
+  const History& history = world_.history();
+  const Moment before = history.at(held.baseline.newest);
+  const Moment now = history.at(world_.tick());
+  staying_.clear();
+  leaving_.clear();
+  entering_.clear();
+  held_count_ = 0;
+  if (held.up_to != 0) {
+    for (const Slot slot : history.list(held.baseline.newest, held.channel)) {
+      const std::uint32_t id = before.row(slot).id;
+      if (id > held.up_to) break;
+      const Row& row = now.row(slot);
+      if (row.id == id && row.channel == held.channel) {
+        staying_.push_back({slot, row.object_class, false});
+      } else {
+        leaving_.push_back({held_count_, id, slot});
+      }
+      ++held_count_;
+    }
+  }
+  const auto is_held = [&](const Row& then) {
+    return then.id != 0 && then.channel == held.channel && then.id <= held.up_to;
+  };
+  const std::span<const Slot> list = history.list(world_.tick(), held.channel);
+  // Where as many stay as there are, nobody has come.
+  if (list.size() != staying_.size()) {
+    for (const Slot slot : list) {
+      const Row& then = before.row(slot);
+      const std::uint32_t id = now.row(slot).id;
+      if (then.id != id || !is_held(then)) entering_.push_back({id, slot, false});
+    }
+  }
+  // What came into the cell after the baseline and ended in it: a receiver may know it from another
+  // cell, and wait here for what became of it.
+  if (held.up_to == 0 || world_.tick() - held.baseline.newest <= 1) return;
+  const std::size_t alive = entering_.size();
+  world_.for_each_ended_since(held.baseline.newest, [&](const QuantizedWorld::Ended& ended) {
+    const Slot slot = ended.slot;
+    const Row& row = now.row(slot);
+    if (row.id != 0 || row.channel != held.channel || row.ended_id == 0) return;
+    const Row& then = before.row(slot);
+    if (then.id == row.ended_id && is_held(then)) return;
+    entering_.push_back({row.ended_id, slot, true});
+  });
+  if (entering_.size() != alive) std::ranges::sort(entering_, {}, &Entering::id);
+}
+
 Block BlockEncoder::encode(const HeldCell& held, std::span<std::byte> memory,
                            std::vector<Arrival>& arrivals) {
   const History& history = world_.history();
   const TickNumber now = world_.tick();
-  const auto is_held = [&](const Row& then) {
-    return then.id != 0 && then.channel == held.channel && then.id <= held.up_to;
-  };
-  staying_.clear();
-  leaving_.clear();
-  entering_.clear();
-  std::uint32_t index = 0;
-  if (held.up_to != 0) {
-    for (const Slot slot : history.list(held.baseline.newest, held.channel)) {
-      const std::uint32_t id = history.row(held.baseline.newest, slot).id;
-      if (id > held.up_to) break;
-      const Row& row = history.row(now, slot);
-      if (row.id == id && row.channel == held.channel) {
-        staying_.push_back({slot, false});
-      } else {
-        leaving_.push_back({index, id, slot});
-      }
-      ++index;
-    }
-  }
-  for (const Slot slot : history.list(now, held.channel)) {
-    const Row& then = history.row(held.baseline.newest, slot);
-    const std::uint32_t id = history.row(now, slot).id;
-    if (then.id == id && is_held(then)) continue;
-    entering_.push_back({id, slot, false});
-  }
-  // What came into the cell after the baseline and ended in it: a receiver may know it from another
-  // cell, and wait here for what became of it.
-  if (held.up_to != 0 && now - held.baseline.newest > 1) {
-    const std::size_t alive = entering_.size();
-    world_.for_each_ended_since(held.baseline.newest, [&](const QuantizedWorld::Ended& ended) {
-      const Slot slot = ended.slot;
-      const Row& row = history.row(now, slot);
-      if (row.id != 0 || row.channel != held.channel || row.ended_id == 0) return;
-      const Row& then = history.row(held.baseline.newest, slot);
-      if (then.id == row.ended_id && is_held(then)) return;
-      entering_.push_back({row.ended_id, slot, true});
-    });
-    if (entering_.size() != alive) std::ranges::sort(entering_, {}, &Entering::id);
-  }
-
+  find_who(held);
   BitWriter out(memory);
-  if (index > 0) {
+  if (held_count_ > 0) {
     write_leaving(out);
     write_staying(out, held.baseline);
   }
@@ -288,9 +309,29 @@ Block BlockEncoder::encode(const HeldCell& held, std::span<std::byte> memory,
   }
   block.arrivals_count = static_cast<std::uint32_t>(arrivals.size()) - block.arrivals_first;
   block.bits_all = static_cast<std::uint32_t>(out.bits());
-  static_cast<void>(out.finish());
   if (!out.overflowed()) block.bits = memory.data();
   return block;
+}
+
+bool BlockEncoder::encode_only(const Baseline& baseline, const PrivateObject& object,
+                               BitWriter& out) {
+  if (!follows(baseline)) return false;
+  const Step step = world_.step(object.slot);
+  if (!step || step.changed) return false;
+  const Row& row = world_.history().row(world_.tick(), object.slot);
+  const ClassLayout& layout = world_.layout().classes[row.object_class];
+  residuals_.clear();
+  for (const std::uint8_t index : layout.selection(object.owned).moving) {
+    residuals_.push_back(step.residuals[index]);
+  }
+  const unsigned parameter = best_parameter();
+  // Two counts of none, for who leaves and who changes, and the parameter; behind what moves that
+  // nobody enters.
+  out.put(0b11 | std::uint64_t{4} << parameter, parameter + 3);
+  out.residuals(residuals_, parameter);
+  out.exp_golomb(0, order::count);
+  ++objects_encoded_;
+  return true;
 }
 
 bool BlockEncoder::encode_private(const Baseline& baseline, std::span<const PrivateObject> before,
@@ -306,7 +347,8 @@ bool BlockEncoder::encode_private(const Baseline& baseline, std::span<const Priv
   leaving_.clear();
   for (std::uint32_t i = 0; i < before.size(); ++i) {
     if (find(now, before[i]) != std::span<const PrivateObject>(now).end()) {
-      staying_.push_back({before[i].slot, before[i].owned});
+      const Row& row = world_.history().row(world_.tick(), before[i].slot);
+      staying_.push_back({before[i].slot, row.object_class, before[i].owned});
     } else {
       leaving_.push_back({i, before[i].id, before[i].slot});
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "replication/bits.h"
+#include "replication/frame_bits.h"
 #include "replication/predict.h"
 #include "replication/quantized_world.h"
 
@@ -72,18 +73,29 @@ class BlockEncoder {
                                     std::vector<PrivateObject>& now, BitWriter& out,
                                     std::size_t bits_max);
 
+  /// The same of a member whose only object goes on to be that, as a rule. False, and nothing
+  /// written, where it takes more than that.
+  [[nodiscard]] bool encode_only(const Baseline& baseline, const PrivateObject& object,
+                                 BitWriter& out);
+
   /// Objects whose next values were written, for the statistics.
   [[nodiscard]] std::uint64_t objects_encoded() const { return objects_encoded_; }
 
  private:
   struct Staying {
     Slot slot;
+    std::uint8_t object_class;
     bool owned;
   };
   struct Leaving {
     std::uint32_t index;
     std::uint32_t id;
     Slot slot;
+  };
+  struct Entering {
+    std::uint32_t id;
+    Slot slot;
+    bool ended;
   };
 
   /// An object's values at the three ticks, as whoever holds them has them: before it was there, it
@@ -97,8 +109,36 @@ class BlockEncoder {
       return {newest[index], before[index], third[index]};
     }
   };
-  [[nodiscard]] bool existed(TickNumber tick, Slot slot, std::uint32_t id) const;
-  [[nodiscard]] Trails trails(const Baseline& baseline, Slot slot, std::uint32_t id) const;
+  /// Three ticks of the history.
+  class Held {
+   public:
+    Held(const QuantizedWorld& world, const Baseline& baseline)
+        : newest_(world.history().at(baseline.newest)),
+          before_(world.history().at(baseline.before)),
+          third_(world.history().at(baseline.third)),
+          // Beyond the history a tick's rows are a newer one's.
+          before_there_(world.tick() - baseline.before < world.layout().history_ticks),
+          third_there_(world.tick() - baseline.third < world.layout().history_ticks) {}
+
+    [[nodiscard]] Trails trails(Slot slot, std::uint32_t id) const {
+      const std::int32_t* const newest = newest_.values(slot);
+      if (!before_there_ || before_.row(slot).id != id) return {newest, newest, newest};
+      const std::int32_t* const before = before_.values(slot);
+      if (!third_there_ || third_.row(slot).id != id) return {newest, before, before};
+      return {newest, before, third_.values(slot)};
+    }
+
+   private:
+    Moment newest_;
+    Moment before_;
+    Moment third_;
+    bool before_there_;
+    bool third_there_;
+  };
+  [[nodiscard]] bool follows(const Baseline& baseline) const;
+  void find_who(const HeldCell& held);
+  void find_residuals(const Baseline& baseline);
+  [[nodiscard]] unsigned best_parameter() const;
   void write_staying(BitWriter& out, const Baseline& baseline);
   void write_leaving(BitWriter& out);
   void write_changed(BitWriter& out, const Baseline& baseline);
@@ -112,28 +152,11 @@ class BlockEncoder {
   const QuantizedWorld& world_;
   std::vector<Staying> staying_;
   std::vector<Leaving> leaving_;
+  std::vector<Entering> entering_;
   std::vector<std::uint32_t> changed_;
   std::vector<std::uint32_t> residuals_;
-  struct Entering {
-    std::uint32_t id;
-    Slot slot;
-    bool ended;
-  };
-  std::vector<Entering> entering_;
+  std::uint32_t held_count_ = 0;  ///< objects before the block
   std::uint64_t objects_encoded_ = 0;
 };
-
-/// The orders of the Exp-Golomb codes (docs/replication.md#codes).
-namespace order {
-inline constexpr unsigned count = 0;
-inline constexpr unsigned gap = 2;       ///< between positions in a list
-inline constexpr unsigned id_gap = 8;    ///< between ids
-inline constexpr unsigned residual = 1;  ///< of an object that is known from another cell
-inline constexpr unsigned velocity = 4;
-inline constexpr unsigned bend = 1;
-inline constexpr unsigned change = 2;  ///< of a steady real
-}  // namespace order
-
-inline constexpr unsigned reason_bits = 8;
 
 }  // namespace ringcast::replication

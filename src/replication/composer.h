@@ -8,9 +8,12 @@
 #include <span>
 #include <vector>
 
-#include "replication/block.h"
+#include "replication/channel_marks.h"
 #include "replication/member_view.h"
+#include "replication/part_chooser.h"
 #include "replication/quantized_world.h"
+#include "replication/tick_blocks.h"
+#include "replication/view_finder.h"
 
 namespace ringcast::replication {
 
@@ -42,125 +45,56 @@ class Composer {
   [[nodiscard]] std::size_t compose(MemberView& view, MemberId member, std::span<std::byte> out,
                                     bool on_pending = false);
 
-  [[nodiscard]] const ComposerCounts& counts() const { return counts_; }
+  [[nodiscard]] ComposerCounts counts() const;
 
  private:
-  static constexpr std::uint32_t no_block = UINT32_MAX;
-
-  /// What of a view's cell goes into the frame.
-  struct Part {
-    std::uint32_t index = 0;  ///< of the cell in the new view
-    std::uint32_t block = no_block;
-    std::uint32_t bits = 0;
-    std::uint32_t arrivals = 0;  ///< the first so many
-    std::uint64_t urgency = 0;
-    bool complete = true;
-    bool taken = false;
-  };
-  struct Head {
-    TickNumber tick = 0;
-    std::uint32_t first = UINT32_MAX;
-    std::uint32_t count = 0;
-  };
-  struct Mark {
-    std::uint64_t stamp = 0;
-    std::uint32_t index = 0;
-  };
-  struct Candidate {
-    ViewCell cell;
-    std::uint64_t distance;
+  struct Extras {
+    bool view = false;
+    bool overview = false;
+    bool digest = false;
   };
 
-  void begin_tick();
-  [[nodiscard]] std::size_t compose_from(const MemberView::State& from, MemberView::State& to,
-                                         const Member& member, bool reset,
+  [[nodiscard]] std::size_t compose_from(MemberView::State& from, const Member& member, bool anew,
                                          std::span<std::byte> out);
-  void mark_held(const MemberView::State& from);
-  [[nodiscard]] bool must_look(const MemberView::State& from, std::span<const ViewCell> cells,
-                               const Member& member) const;
-  void look(const MemberView::State& from, MemberView::State& to, const Member& member,
-            std::size_t bits);
-  [[nodiscard]] std::size_t additions_most(const MemberView::State& to, std::size_t bits) const;
-  void find_cells(const MemberView::State& from, MemberView::State& to, const Member& member);
-  void keep_the_nearest(MemberView::State& to, const Member& member, std::size_t added_most);
-  [[nodiscard]] bool is_dead(const ViewCell& cell) const;
-  [[nodiscard]] bool is_stale(const ViewCell& cell) const;
+  void begin_frame(BitWriter& out, const MemberView::State& from, const Member& member, bool anew);
+  [[nodiscard]] bool find_cells(MemberView::State& from, const Member& member, bool anew,
+                                std::size_t bits_all);
+  void find_extras(Extras& extras, const MemberView::State& from, const Member& member, bool anew,
+                   std::size_t bits_all);
+  void write_extras(BitWriter& out, const MemberView::State& from, Extras extras);
   void write_view_changes(BitWriter& out) const;
-  void write_address(BitWriter& out, const ViewCell& cell) const;
-  [[nodiscard]] std::size_t address_bits_max() const;
   [[nodiscard]] std::span<const std::uint32_t> overview_row(unsigned row);
-  [[nodiscard]] std::uint32_t block_for(const HeldCell& held);
-  [[nodiscard]] bool knows(const MemberView::State& from, const Baseline& baseline,
-                           const Arrival& arrival) const;
-  void find_due(const MemberView::State& to, const Member& member);
-  [[nodiscard]] HeldCell held_by(const ViewCell& cell) const;
-  [[nodiscard]] static Baseline baseline_of(const ViewCell& cell, TickNumber counted_from);
-  [[nodiscard]] bool take_all(const MemberView::State& from, const MemberView::State& to,
-                              std::size_t budget);
-  void take_most_urgent(const MemberView::State& from, const MemberView::State& to,
-                        const Member& member, std::size_t budget);
-  void choose(const MemberView::State& from, MemberView::State& to, const Member& member,
-              std::size_t budget);
-  void measure(const MemberView::State& from, Part& part, std::size_t room);
-  void write_part(BitWriter& out, const MemberView::State& from, const Part& part);
-  void take(MemberView::State& to, const Part& part) const;
-  [[nodiscard]] std::uint32_t digest(const MemberView::State& state) const;
-  [[nodiscard]] Channel channel(const ViewCell& cell) const {
-    return cell.cell * world_.layout().layers + cell.layer;
-  }
-  [[nodiscard]] std::uint64_t distance(const ViewCell& cell, const Member& member) const;
+  [[nodiscard]] bool write_own(BitWriter& out, const MemberView::State& from, const Member& member,
+                               std::size_t bits_most);
+  [[nodiscard]] bool write_steady_cells(BitWriter& frame, const MemberView::State& from,
+                                        std::size_t bits_most);
+  [[nodiscard]] bool write_ready_cells(BitWriter& frame, const MemberView::State& from,
+                                       std::size_t bits_most);
+  [[nodiscard]] bool write_alike_cells(BitWriter& out, const MemberView::State& from,
+                                       std::size_t bits_most);
+  void write_due_cells(BitWriter& out, const MemberView::State& from, const Member& member,
+                       std::size_t budget);
+  std::size_t write_part(BitWriter& out, const MemberView::State& from, const Block& block,
+                         std::span<const Arrival> arrivals);
+  void take(const Part& part);
+  [[nodiscard]] std::uint32_t digest(std::span<const ViewCell> cells, bool all_new) const;
 
   const QuantizedWorld& world_;
-  BlockEncoder encoder_;
+  TickBlocks blocks_;
+  ChannelMarks marks_;
+  ViewFinder finder_;
+  PartChooser chooser_;
   TickNumber tick_ = 0;
-  Baseline frame_;  ///< the last three ticks of the member whose frame is composed
-
-  /// Encoded blocks, their arrivals and their bits: cleared, never given back.
-  struct Store {
-    std::vector<std::byte> memory{};
-    std::size_t used = 0;
-    std::vector<Block> blocks{};
-    std::vector<Arrival> arrivals{};
-
-    void clear() {
-      used = 0;
-      blocks.clear();
-      arrivals.clear();
-    }
-  };
-  /// Encodes into the store; its index there, or no_block when there is no room.
-  [[nodiscard]] std::uint32_t encode_into(Store& store, const HeldCell& held);
-  [[nodiscard]] const Store& store_of(std::uint32_t block) const {
-    return (block & unshared_bit) != 0 ? unshared_ : shared_;
-  }
-  [[nodiscard]] const Block& block_at(std::uint32_t block) const {
-    return store_of(block).blocks[block & ~unshared_bit];
-  }
-  [[nodiscard]] std::span<const Arrival> arrivals_of(std::uint32_t block) const {
-    const Block& one = block_at(block);
-    return std::span(store_of(block).arrivals).subspan(one.arrivals_first, one.arrivals_count);
-  }
-  static constexpr std::uint32_t unshared_bit = 1U << 31;
-  Store shared_;             ///< of the tick
-  Store unshared_;           ///< of one frame
-  std::vector<Head> heads_;  ///< of the shared ones, per channel
 
   // While a frame is composed.
-  const MemberView::State nothing_{};
-  MemberView::State next_;
+  Baseline frame_;  ///< the last three ticks of the member whose frame it is
+  /// All the cells of a view that is uniform and stays as it is go into it, and next_ has none.
+  bool steady_ = false;
+  MemberView::State nothing_{};
+  MemberView::State next_;  ///< what the member will hold; of a steady frame not its cells
   std::vector<std::byte> frame_memory_;
-  std::vector<Mark> marks_;  ///< per channel: where the view that is held has it
-  std::uint64_t stamp_ = 0;
-  bool marked_ = false;
-  std::vector<std::uint8_t> kept_;
-  std::vector<std::uint32_t> dropped_;
-  std::vector<Candidate> candidates_;
-  std::size_t added_ = 0;
-  std::vector<Part> parts_;
-  std::vector<std::uint32_t> by_urgency_;
   std::vector<Slot> own_slots_;
-  std::vector<std::uint32_t> overview_counts_;
-  std::vector<std::uint32_t> overview_of_;  ///< the tick's rows, as they are asked for
+  std::vector<std::uint32_t> overview_counts_;  ///< the tick's rows, as they are asked for
   std::vector<TickNumber> overview_tick_;
   ComposerCounts counts_;
 };

@@ -24,13 +24,29 @@ inline constexpr Channel no_channel = UINT32_MAX;
 struct Row {
   std::uint32_t id = 0;
   std::uint32_t ended_id = 0;
-  std::uint32_t ended_tick = 0;  ///< the low half
   std::uint32_t owner = 0;
   Channel channel = no_channel;
   std::uint8_t object_class = 0;
   std::uint8_t layer = 0;
   std::uint8_t reason = 0;
   bool asks = false;
+};
+
+/// One tick of the history, looked up once for many slots.
+class Moment {
+ public:
+  Moment(const Row* rows, const std::int32_t* values, unsigned values_per_row)
+      : rows_(rows), values_(values), values_per_row_(values_per_row) {}
+
+  [[nodiscard]] const Row& row(Slot slot) const { return rows_[slot]; }
+  [[nodiscard]] const std::int32_t* values(Slot slot) const {
+    return values_ + std::size_t{slot} * values_per_row_;
+  }
+
+ private:
+  const Row* rows_;
+  const std::int32_t* values_;
+  unsigned values_per_row_;
 };
 
 class History {
@@ -59,6 +75,11 @@ class History {
   }
   [[nodiscard]] std::int32_t* values(TickNumber tick, Slot slot) {
     return &values_[(place(tick) * slots_ + slot) * values_per_row_];
+  }
+
+  [[nodiscard]] Moment at(TickNumber tick) const {
+    const std::size_t first = place(tick) * slots_;
+    return {&rows_[first], &values_[first * values_per_row_], values_per_row_};
   }
 
   /// The slots of a channel in a tick, by ascending id.

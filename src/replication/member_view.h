@@ -3,6 +3,8 @@
 // has been handed over, and is forgotten when it has not.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -27,6 +29,8 @@ struct ViewCell {
   std::uint8_t every = 1;  ///< its ring's ticks
   bool fresh = true;       ///< nothing of it has been sent
   bool dead = false;       ///< split or merged, and kept until what takes its place is in the view
+
+  [[nodiscard]] Channel channel(unsigned layers) const { return cell * layers + layer; }
 
   friend bool operator==(const ViewCell&, const ViewCell&) = default;
 };
@@ -75,9 +79,12 @@ class MemberView {
     pending_.cells.reserve(usual_cells);
   }
 
-  /// Whether it is this member's turn in this tick (members that missed ticks wait for each other).
+  /// Whether it is this member's turn in this tick (members that missed ticks wait for each other),
+  /// if what was composed leaves.
   [[nodiscard]] bool wants(TickNumber now) const {
-    return !held_.begun || reset_ || (now > held_.newest && pace_.allows(now, held_.newest));
+    const State& last = has_pending_ ? pending_ : held_;
+    if (!last.begun || must_begin_anew(has_pending_)) return true;
+    return now > last.newest && pace_.allows(now, last.newest);
   }
   /// The frame that was composed has left, or will for certain.
   void handed_over() {
@@ -89,26 +96,42 @@ class MemberView {
       static_cast<Progress&>(held_) = static_cast<const Progress&>(pending_);
     }
     has_pending_ = false;
-    reset_ = false;
+    if (pending_is_anew_) reset_ = false;
   }
   /// It was let go: what is held stays.
   void not_handed_over() {
+    if (!has_pending_) return;
     has_pending_ = false;
     pace_.late();
   }
-  /// The client has lost its state, or says that it is not what it should be: everything anew.
-  void reset() { reset_ = true; }
+  /// The client has lost its state, or says that it is not what it should be: everything anew, also
+  /// after a frame that is on its way.
+  void reset() {
+    reset_ = true;
+    pending_is_anew_ = false;
+  }
+
+  /// Brings near what a frame needs of it.
+  void prefetch() const {
+    const auto* const self = reinterpret_cast<const std::byte*>(this);
+    for (std::size_t at = 0; at < sizeof *this; at += cache_line) __builtin_prefetch(self + at);
+    const auto* const cells = reinterpret_cast<const std::byte*>(held_.cells.data());
+    const std::size_t bytes = std::min(usual_cells, held_.cells.size()) * sizeof(ViewCell);
+    for (std::size_t at = 0; at < bytes; at += cache_line) __builtin_prefetch(cells + at);
+    __builtin_prefetch(held_.own.data());
+  }
 
   [[nodiscard]] bool has_pending() const { return has_pending_; }
   /// The newest tick that the client holds; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }
+  /// The same, if what was composed leaves.
+  [[nodiscard]] TickNumber newest_composed() const {
+    return has_pending_ ? pending_.newest : newest();
+  }
   [[nodiscard]] std::size_t cells() const { return held_.cells.size(); }
   [[nodiscard]] unsigned every_ticks() const { return pace_.every_ticks(); }
 
- private:
-  friend class Composer;
-  static constexpr std::size_t usual_cells = 32;
-
+  /// What changes with every frame.
   struct Progress {
     bool begun = false;
     std::uint32_t epoch = 0;  ///< of the world
@@ -123,17 +146,53 @@ class MemberView {
     Place centre{};
     Place half{};
     bool complete = false;  ///< every cell that should be in it is
+    /// Seen from there, and from all around it as far as that along an axis, the view is the same;
+    /// nowhere below 0.
+    Place looked_from{};
+    std::int32_t safe_reach = -1;
+    /// Every cell is whole, comes in each frame and is held at the ticks of the last three frames:
+    /// what the cells say of that does not count, and need not be written again and again.
+    bool uniform = false;
     // Whether the cap lets it have what is due (Composer::choose).
     std::uint8_t slowed = 0;  ///< most cells come this often halved
     std::uint8_t pressed = 0;
     std::uint8_t eased = 0;
+    TickNumber digest_at = 0;  ///< from then on one is due
     std::uint8_t overview_row = 0;
     std::uint32_t overview_at = 0;
   };
   struct State : Progress {
     std::vector<ViewCell> cells{};
     std::vector<PrivateObject> own{};
+
+    [[nodiscard]] Baseline frames() const { return {newest, before, third}; }
+    /// Has the cells say what `uniform` does.
+    void spell_out() {
+      if (!uniform) return;
+      for (ViewCell& cell : cells) {
+        cell.age = 0;
+        cell.before_back = static_cast<std::uint8_t>(newest - before);
+        cell.third_back = static_cast<std::uint8_t>(before - third);
+      }
+    }
+    [[nodiscard]] bool is_uniform() const {
+      return std::ranges::all_of(cells, [this](const ViewCell& cell) {
+        return !cell.fresh && !cell.dead && cell.up_to == holds_all && cell.every == 1 &&
+               cell.age == 0 && cell.before_back == newest - before &&
+               cell.third_back == before - third;
+      });
+    }
   };
+
+ private:
+  friend class Composer;
+  static constexpr std::size_t usual_cells = 32;
+  static constexpr std::size_t cache_line = 64;
+
+  /// `on_pending`: in a frame that follows the one that is pending.
+  [[nodiscard]] bool must_begin_anew(bool on_pending) const {
+    return reset_ && !(on_pending && pending_is_anew_);
+  }
 
   State held_;
   State pending_;
@@ -141,7 +200,8 @@ class MemberView {
   bool has_pending_ = false;
   /// Otherwise its lists are what is held: as a rule, and then that memory is not even touched.
   bool pending_has_lists_ = false;
-  bool reset_ = false;
+  bool reset_ = false;  ///< asked for, and not handed over yet
+  bool pending_is_anew_ = false;
 };
 
 }  // namespace ringcast::replication

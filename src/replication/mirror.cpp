@@ -154,10 +154,13 @@ void QuantizedWorld::write_steps(BitWriter& out) {
     const Row& row = history_.row(work(), one.slot);
     const ClassLayout& layout = layout_.classes[row.object_class];
     const std::int32_t* const values = history_.values(work(), one.slot);
+    const Step step = steps_.of(work(), one.slot);
     for (const std::uint8_t moving : layout.owner.moving) {
-      const std::int32_t predicted =
-          predict(trail(one.slot, one.id, moving), layout.values[moving].most);
-      out.residual(zigzag(std::int64_t{values[moving]} - predicted), residual_parameter);
+      const auto off = [&] {
+        return zigzag(std::int64_t{values[moving]} -
+                      predict(trail(one.slot, one.id, moving), layout.values[moving].most));
+      };
+      out.residual(step ? step.residuals[moving] : off(), residual_parameter);
     }
     const std::int32_t* const last = history_.values(tick_, one.slot);
     const bool changed = row.layer != was.layer || row.owner != was.owner || row.asks != was.asks ||
@@ -249,6 +252,7 @@ bool QuantizedWorld::read_object(BitReader& in, bool whole) {
   row.asks = asks;
   row.layer = layer;
   put_at_[slot] = work();
+  steps_.forget(work(), slot);
   if (!read_values(in, slot, work())) return false;
   for (unsigned back = 1; whole && back < 3; ++back) {
     if (!in.flag()) continue;
@@ -266,10 +270,12 @@ bool QuantizedWorld::read_steps(BitReader& in) {
     if (row.id != one.id || history_.row(tick_, one.slot).id != one.id) continue;
     const ClassLayout& layout = layout_.classes[row.object_class];
     std::int32_t* const values = history_.values(work(), one.slot);
+    std::uint32_t* const residuals = steps_.begin(work(), one.slot);
     for (const std::uint8_t moving : layout.owner.moving) {
       const std::uint32_t most = layout.values[moving].most;
-      const std::int64_t value = predict(trail(one.slot, one.id, moving), most) +
-                                 unzigzag(in.residual(residual_parameter));
+      residuals[moving] = in.residual(residual_parameter);
+      const std::int64_t value =
+          predict(trail(one.slot, one.id, moving), most) + unzigzag(residuals[moving]);
       if (value < 0 || value > most) return false;
       values[moving] = static_cast<std::int32_t>(value);
     }
@@ -312,7 +318,9 @@ bool QuantizedWorld::read_change(BitReader& in, Slot slot) {
   const ClassLayout& layout = layout_.classes[row.object_class];
   std::int32_t* const values = history_.values(work(), slot);
   for (const std::uint8_t steady : layout.owner.steady) {
-    const std::int64_t value = values[steady] + unzigzag(in.exp_golomb(change_order));
+    const std::uint32_t change = in.exp_golomb(change_order);
+    if (change != 0) steps_.set_changed(work(), slot);
+    const std::int64_t value = values[steady] + unzigzag(change);
     if (value < 0 || value > layout.values[steady].most) return false;
     values[steady] = static_cast<std::int32_t>(value);
   }

@@ -45,7 +45,9 @@ std::size_t slots_for(const Limits& limits) {
 }
 
 std::int64_t fine(double value, double low, double resolution) {
-  return std::llround((value - low) / resolution * static_cast<double>(fine_per_quantum));
+  // Never below 0, so that cutting off rounds down.
+  return static_cast<std::int64_t>(
+      (value - low) / resolution * static_cast<double>(fine_per_quantum) + 0.5);
 }
 
 std::int32_t rounded(std::int64_t fine_value, std::uint32_t most) {
@@ -97,6 +99,7 @@ QuantizedWorld::QuantizedWorld(const Schema& schema, Layout layout, TickNumber n
       cells_(layout_, limits_.cells),
       history_(slots_for(limits_), cells_.size() * layout_.layers, layout_.values,
                layout_.history_ticks),
+      steps_(slots_for(limits_), layout_.values),
       slot_of_(slots_for(limits_)),
       free_slots_(slots_for(limits_)),
       free_count_(free_slots_.size()),
@@ -151,7 +154,6 @@ void QuantizedWorld::end_slot(Slot slot, std::uint8_t reason) {
   Row& row = history_.row(work(), slot);
   if (row.asks) --asking_count_;
   row.ended_id = row.id;
-  row.ended_tick = static_cast<std::uint32_t>(work());
   row.reason = reason;
   row.id = 0;
   free_slots_[(free_first_ + free_count_) % free_slots_.size()] = slot;
@@ -200,22 +202,31 @@ Outcome QuantizedWorld::check(const Put& object, std::span<std::int64_t> fine_va
 void QuantizedWorld::settle(std::span<const std::int64_t> fine_values, Slot slot, bool is_new) {
   const ClassLayout& layout = layout_.classes[history_.row(work(), slot).object_class];
   std::int32_t* const now = history_.values(work(), slot);
-  for (const std::uint8_t index : layout.owner.steady) {
-    now[index] = rounded(fine_values[index], layout.values[index].most);
+  if (is_new) {
+    for (std::size_t index = 0; index < layout.values.size(); ++index) {
+      now[index] = rounded(fine_values[index], layout.values[index].most);
+    }
+    steps_.forget(work(), slot);
+    return;
   }
-  const std::uint32_t id = history_.row(work(), slot).id;
+  bool changed = false;
+  for (const std::uint8_t index : layout.owner.steady) {
+    const std::int32_t value = rounded(fine_values[index], layout.values[index].most);
+    changed = changed || value != now[index];
+    now[index] = value;
+  }
   // As whoever follows every tick will predict it.
+  const std::uint32_t id = history_.row(work(), slot).id;
   const Predictor predict(work(), {tick_, tick_ - 1, tick_ - 2}, layout_.history_ticks);
+  std::uint32_t* const residuals = steps_.begin(work(), slot);
   for (const std::uint8_t index : layout.owner.moving) {
     const std::uint32_t most = layout.values[index].most;
-    if (is_new) {
-      now[index] = rounded(fine_values[index], most);
-      continue;
-    }
     const std::int32_t predicted = predict(trail(slot, id, index), most);
     now[index] = static_cast<std::int32_t>(
         std::clamp<std::int64_t>(nearest_allowed(predicted, fine_values[index]), 0, most));
+    residuals[index] = zigzag(std::int64_t{now[index]} - predicted);
   }
+  if (changed) steps_.set_changed(work(), slot);
 }
 
 /// A value in the three ticks before the one that is filled; before the object was there, as it was
@@ -464,6 +475,14 @@ void QuantizedWorld::members_near(Point centre, double radius, std::vector<Membe
 }
 
 std::size_t QuantizedWorld::private_objects(const Member& member, std::span<Slot> slots) const {
+  const std::uint32_t index = index_of(member);
+  const bool has_one = member.owned != Member::no_slot &&
+                       next_owned_[member.owned] == Member::no_slot && shown_.of(index).empty() &&
+                       allowed_.of(index).empty();
+  if (has_one) {
+    slots.front() = member.owned;
+    return history_.row(tick_, member.owned).id != 0 ? 1 : 0;
+  }
   std::size_t count = 0;
   const auto add = [&](Slot slot) {
     if (count == slots.size() || history_.row(tick_, slot).id == 0) return;
@@ -471,7 +490,6 @@ std::size_t QuantizedWorld::private_objects(const Member& member, std::span<Slot
     slots[count++] = slot;
   };
   for (Slot slot = member.owned; slot != Member::no_slot; slot = next_owned_[slot]) add(slot);
-  const std::uint32_t index = index_of(member);
   for (const std::uint32_t id : shown_.of(index)) {
     const Slot slot = slot_of_.find(id);
     if (slot != FlatIndex::none && history_.row(tick_, slot).id == id) add(slot);
@@ -613,13 +631,8 @@ void QuantizedWorld::ask_relevance() {
   }
 }
 
-void QuantizedWorld::begin_step(TickNumber now) {
-  if (tick_ + 1 < now) replicate();
-  step_ = now;
-}
-
 void QuantizedWorld::replicate() {
-  if (tick_ >= step_) return;
+  if (step_ != 0 && tick_ >= step_) return;
   order_by_id();
   place_objects();
   sort_lists();

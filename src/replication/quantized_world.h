@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "replication/history.h"
 #include "replication/layout.h"
 #include "replication/predict.h"
+#include "replication/steps.h"
 #include "ringcast/replication.h"
 
 namespace ringcast::replication {
@@ -62,10 +62,12 @@ class QuantizedWorld final : public World {
     return outcomes_[static_cast<std::size_t>(outcome)];
   }
 
-  /// The server's part: the step of tick `now` begins, and the next replicate() ends it; a second
-  /// does nothing. The step before is ended if the simulation has not done so. Never called: each
-  /// replicate() is the next tick.
-  void begin_step(TickNumber now);
+  /// The server's part: around a step, whose tick is one more than the last. In between only the
+  /// first replicate() counts, and where there was none end_step() makes up for it.
+  void begin_step(TickNumber tick) { step_ = tick; }
+  void end_step() {
+    if (tick_ < step_) replicate();
+  }
   /// The server's part: who is there. Of a member that has left nothing is kept but its objects.
   Outcome join(MemberId member);
   Outcome leave(MemberId member);
@@ -77,6 +79,8 @@ class QuantizedWorld final : public World {
   /// The last tick that was replicated.
   [[nodiscard]] TickNumber tick() const { return tick_; }
   [[nodiscard]] std::size_t objects() const { return by_id_.size(); }
+  /// What the object in the slot did in that tick, for who holds the three before it.
+  [[nodiscard]] Step step(Slot slot) const { return steps_.of(tick_, slot); }
   [[nodiscard]] const Member* member(MemberId id) const;
   /// The objects that the member gets by itself, by ascending id: owned, shown and allowed.
   /// Fills `slots`, no more than it has; the number of them.
@@ -208,9 +212,10 @@ class QuantizedWorld final : public World {
   Limits limits_;
   unsigned cell_objects_;
   TickNumber tick_;
-  TickNumber step_ = std::numeric_limits<TickNumber>::max();
+  TickNumber step_ = 0;  ///< that is being made; 0: whoever calls replicate() counts by himself
   Cells cells_;
   History history_;
+  Steps steps_;
   FlatIndex slot_of_;             ///< by id, of the ended too until their slot is taken again
   std::vector<Slot> free_slots_;  ///< a ring: the longest free first
   std::size_t free_first_ = 0;

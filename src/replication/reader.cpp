@@ -5,13 +5,6 @@
 #include <utility>
 
 namespace ringcast::replication {
-namespace {
-
-constexpr unsigned overview_order = 3;
-constexpr unsigned overview_row_bits = 6;
-
-}  // namespace
-
 Reader::Reader(Layout layout, ReaderLimits limits)
     : layout_(std::move(layout)),
       limits_(limits),
@@ -157,7 +150,7 @@ bool Reader::read_overview(BitReader& in) {
   const std::uint32_t row = in.get(overview_row_bits);
   if (layout_.overview.columns == 0 || row >= layout_.overview.rows) return false;
   for (std::uint32_t i = 0; i < layout_.overview.columns; ++i) {
-    overview_[row * layout_.overview.columns + i] = in.exp_golomb(overview_order);
+    overview_[row * layout_.overview.columns + i] = in.exp_golomb(order::overview);
   }
   return !in.failed();
 }

@@ -107,7 +107,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
 void Reader::begin_anew(const wire::Resync& resync) {
   if (session_->view == nullptr) return;
   context_.metrics[resync.digest_differs ? Count::resyncs_digest : Count::resyncs_unread].add();
-  session_->view->held.reset();
+  session_->view->stream.begin_anew();
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {

@@ -20,17 +20,13 @@ constexpr UnixNanoseconds clock_tolerance = 1'000'000;
 
 }  // namespace
 
-Replica::Replica(std::unique_ptr<replication::QuantizedWorld> world, std::uint32_t rate_hz)
-    : world_(std::move(world)),
-      composer_(*world_),
-      schema_(world_->layout().describe()),
-      composed_(world_->limits().frame_bytes),
-      rate_hz_(rate_hz) {}
+Replica::Replica(std::unique_ptr<replication::ReplicatedRoom> room, std::uint32_t rate_hz)
+    : room_(std::move(room)), composed_(room_->frame_bytes_max()), rate_hz_(rate_hz) {}
 
 void Replica::ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& metrics) {
   began_ = began;
   due_ = due;
-  const replication::TickNumber tick = world_->tick();
+  const replication::TickNumber tick = room_->tick();
   const UnixNanoseconds reckoned =
       clock_due_ +
       static_cast<UnixNanoseconds>((tick - clock_tick_) * std::uint64_t{1'000'000'000} / rate_hz_);
@@ -39,7 +35,7 @@ void Replica::ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& m
     clock_tick_ = tick;
     clock_due_ = due;
   }
-  const replication::ComposerCounts counts = composer_.counts();
+  const replication::ComposerCounts counts = room_->counts();
   const auto count = [&](Count which, std::uint64_t replication::ComposerCounts::* counted) {
     metrics[which].add(counts.*counted - counted_.*counted);
   };
@@ -58,7 +54,7 @@ FrameRef Replica::mark(CoreContext& context) const {
     context.metrics[Count::frame_memory_exhausted].add();
     return {};
   }
-  buffer->set_tick(world_->tick(), began_, room::composed_stream);
+  buffer->set_tick(room_->tick(), began_, room::composed_stream);
   return context.encoder.seal(std::move(*buffer), ws::Opcode::binary);
 }
 
@@ -70,6 +66,7 @@ ReplicaView& Replica::view_of(Session& session) {
     session.view = free_views_.back();
     free_views_.pop_back();
   }
+  session.view->stream = replication::MemberStream(session.member);
   return *session.view;
 }
 
@@ -83,14 +80,14 @@ void Replica::forget(Session& session) {
 FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session) {
   const Instant start = RINGCAST_PROBE_IS_ON(frame_composed) ? context.clock.now() : Instant{};
   ReplicaView& view = view_of(session);
-  const replication::TickNumber tick = world_->tick();
-  if (tick == 0 || !view.held.wants(tick)) return {};
-  const std::size_t size = composer_.compose(view.held, session.member, composed_);
+  if (!view.stream.has_work(*room_)) return {};
+  const replication::TickNumber tick = room_->tick();
+  const std::size_t size = view.stream.compose(*room_, composed_);
   if (size == 0) return {};
   const FrameCharge charge(context.frames, session.room->frame_account);
   auto buffer = context.frames.allocate(size, FrameUse::latest);
   if (!buffer) {
-    view.held.not_handed_over();
+    view.stream.let_go();
     context.metrics[Count::frame_memory_exhausted].add();
     return {};
   }
@@ -105,13 +102,9 @@ FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session)
   return frame;
 }
 
-void Replica::left(Session& session) {
-  if (session.view != nullptr) session.view->held.handed_over();
-}
-
 void Replica::stayed(Session& session) {
   if (session.view == nullptr) return;
-  session.view->held.not_handed_over();
+  session.view->stream.let_go();
   session.view->told_clock = 0;
 }
 

@@ -15,9 +15,8 @@
 #include "base/frame.h"
 #include "base/slab.h"
 #include "observe/metrics.h"
-#include "replication/composer.h"
-#include "replication/member_view.h"
-#include "replication/quantized_world.h"
+#include "replication/member_stream.h"
+#include "replication/replicated_room.h"
 
 namespace ringcast::server {
 
@@ -26,7 +25,7 @@ class Session;
 
 /// What one session's client holds.
 struct ReplicaView {
-  replication::MemberView held{};
+  replication::MemberStream stream{MemberId{}};
   /// The Replica's that the client has been told last; 0: none.
   std::uint32_t told_clock = 0;
   std::uint32_t frame_bytes = 0;  ///< of the newest
@@ -34,13 +33,11 @@ struct ReplicaView {
 
 class Replica {
  public:
-  Replica(std::unique_ptr<replication::QuantizedWorld> world, std::uint32_t rate_hz);
+  Replica(std::unique_ptr<replication::ReplicatedRoom> room, std::uint32_t rate_hz);
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  [[nodiscard]] replication::QuantizedWorld& world() { return *world_; }
-  /// What a welcome says of it.
-  [[nodiscard]] std::span<const std::byte> schema() const { return schema_; }
+  [[nodiscard]] replication::ReplicatedRoom& room() { return *room_; }
 
   /// The world has a new tick, which began at `began` and was due at `due`.
   void ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& metrics);
@@ -50,11 +47,9 @@ class Replica {
   [[nodiscard]] FrameRef mark(CoreContext& context) const;
 
   /// The newest tick as the session's member sees it, in memory charged to the room; empty when it
-  /// has nothing to be sent. Follow it with left() or stayed().
+  /// has nothing to be sent. It is taken to leave, in part at least, unless stayed() follows.
   [[nodiscard]] FrameRef compose(CoreContext& context, Handle handle, Session& session);
-  /// What was composed last for it has left, in part at least: the rest will.
-  static void left(Session& session);
-  /// Nothing of it has.
+  /// Nothing has left of what was composed last for it.
   static void stayed(Session& session);
   /// The session leaves the room.
   void forget(Session& session);
@@ -62,9 +57,7 @@ class Replica {
  private:
   [[nodiscard]] ReplicaView& view_of(Session& session);
 
-  std::unique_ptr<replication::QuantizedWorld> world_;
-  replication::Composer composer_;
-  std::vector<std::byte> schema_;
+  std::unique_ptr<replication::ReplicatedRoom> room_;
   std::vector<std::byte> composed_;
   std::deque<ReplicaView> views_;  ///< where they stay
   std::vector<ReplicaView*> free_views_;

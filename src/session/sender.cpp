@@ -287,8 +287,8 @@ void Sender::take_back_composed(Session& session, std::span<const room::Piece> p
   for (const room::Piece& piece : pieces) {
     const std::size_t size = piece.frame.bytes().size();
     if (piece.lane == Lane::latest && piece.frame.stream() == room::composed_stream) {
-      if (taken > ahead) return Replica::left(session);
-      return Replica::stayed(session);
+      if (taken <= ahead) Replica::stayed(session);
+      return;
     }
     ahead += size;
   }
@@ -423,9 +423,6 @@ SendOutcome Sender::handed_over(Handle handle, std::span<room::Piece> pieces, st
     count_sent(piece.lane);
     if (piece.lane == Lane::latest) {
       context_.metrics.send_age.record(context_.now - piece.frame.made());
-      if (piece.frame.stream() == room::composed_stream) {
-        if (Session* session = sessions_.find(handle)) Replica::left(*session);
-      }
     }
     goodbye = goodbye || piece.lane == Lane::goodbye;
     piece.frame.reset();
