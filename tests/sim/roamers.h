@@ -170,7 +170,11 @@ class RoamersCheck {
     // One that is out of view may be shown where it was seen last, of an older tick.
     if (std::abs(reader_.real(object, 0) - place.x) > resolution ||
         std::abs(reader_.real(object, 1) - place.y) > resolution) {
-      return "object " + std::to_string(object.id) + " is not where it was put";
+      return "object " + std::to_string(object.id) + " of tick " + std::to_string(object.tick) +
+             " is at " + std::to_string(reader_.real(object, 0)) + ", " +
+             std::to_string(reader_.real(object, 1)) + " and was put at " +
+             std::to_string(place.x) + ", " + std::to_string(place.y) + " (frame of tick " +
+             std::to_string(reader_.tick()) + ")";
     }
     if (object.object_class == 0) {
       if (reader_.real(object, 2) != tint_of(object.id, object.tick)) return "another tint";
