@@ -47,7 +47,7 @@ struct Sizes {
   unsigned objects = 10'000;
   unsigned members = 2'500;
   unsigned ticks = 240;
-  unsigned cell_objects = 16;
+  unsigned cell_objects = Schema{}.cell_objects;
   unsigned frame_bytes = 166;  ///< 260 on the wire, with 94 around them
 };
 

@@ -141,7 +141,7 @@ struct Schema {
   Overview overview{};
   unsigned digest_every_ticks = 60;  ///< how often a client is told what it should hold; 0: never
   double cell_extent = 0;            ///< of the largest cell; 0: chosen
-  unsigned cell_objects = 16;        ///< a cell with more is split
+  unsigned cell_objects = 32;        ///< a cell with more is split
   Limits limits{};
 };
 

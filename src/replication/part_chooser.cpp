@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
+#include <utility>
 
 #include "replication/frame_bits.h"
 #include "replication/view_finder.h"
@@ -33,7 +35,8 @@ Baseline baseline_of(const ViewCell& cell, TickNumber counted_from) {
 PartChooser::PartChooser(const QuantizedWorld& world, TickBlocks& blocks, ChannelMarks& marks)
     : world_(world), blocks_(blocks), marks_(marks) {
   parts_.reserve(world.limits().view_cells);
-  by_urgency_.reserve(world.limits().view_cells);
+  waiting_.reserve(world.limits().view_cells);
+  units_.reserve(world.limits().view_cells);
 }
 
 bool PartChooser::knows(const MemberView::State& from, const Baseline& baseline,
@@ -74,6 +77,15 @@ void PartChooser::measure(const MemberView::State& from, Part& part, std::size_t
   part.bits = static_cast<std::uint32_t>(bits);
 }
 
+/// In a crowd what was split into four goes together. Whoever crosses from one of the four to
+/// another is then known to its receivers, since they hold all four at the same ticks, and costs
+/// a third of what it does where it is told whole: half of those who cross, and crossing is half of
+/// what a crowd says.
+CellIndex PartChooser::group_of(const MemberView::State& to, const ViewCell& cell) const {
+  const CellIndex parent = world_.cells()[cell.cell].parent;
+  return to.slowed == 0 || parent == no_cell ? cell.cell : parent;
+}
+
 void PartChooser::find_due(const MemberView::State& to, const Member& member) {
   const TickNumber now = world_.tick();
   parts_.clear();
@@ -82,13 +94,14 @@ void PartChooser::find_due(const MemberView::State& to, const Member& member) {
     if (cell.dead) continue;
     if (!cell.fresh) {
       unsigned every = cell.every;
+      const CellIndex group = group_of(to, cell);
       if (to.slowed > 0) {
         // In a crowd the own cell keeps its rate, the near ones lose half as much as the others.
-        const std::uint64_t away = distance(world_, cell, member);
+        const std::uint64_t away = distance(world_, group, member);
         every <<= away == 0 ? 0U : away < near_distance ? to.slowed - 1U : to.slowed;
       }
-      // Cells that are not in every tick take turns, each at the same ticks for everyone.
-      const std::uint32_t phase = cell.cell * 5;
+      // Cells that are not in every tick take turns, each group at the same ticks for everyone.
+      const std::uint32_t phase = group * 5;
       if (every > 1 && (now + phase) / every == (now - cell.age + phase) / every) continue;
     }
     parts_.push_back({.index = i});
@@ -140,45 +153,108 @@ bool PartChooser::find_held(const MemberView::State& from, const MemberView::Sta
   return true;
 }
 
-/// Those that are not taken yet, by age and nearness.
+/// Those that are not taken yet as units, by age and nearness. What is held whole of a group is one
+/// of them, as urgent as the most urgent in it.
 void PartChooser::order_by_urgency(const MemberView::State& to, const Member& member) {
-  by_urgency_.clear();
+  waiting_.clear();
+  units_.clear();
   for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     Part& part = parts_[i];
     if (part.taken) continue;
     const ViewCell& cell = to.cells[part.index];
-    const std::uint64_t away = distance(world_, cell, member);
+    const CellIndex group = group_of(to, cell);
+    part.group = to.slowed > 0 ? group : i;
+    const std::uint64_t away = distance(world_, group, member);
     const std::uint64_t age = std::uint64_t{cell.age} + 1;
     // What is held comes first, by age and nearness: it costs a quarter of what is new, and as much
     // once it is forgotten. The own cell counts eightfold, new or not.
     const std::uint64_t urgency = age * (away == 0 ? 8 : 1) * 4'096 / (256 + away);
     part.urgency = urgency + (cell.fresh && away > 0 ? 0 : held_first);
-    by_urgency_.push_back(i);
+    waiting_.push_back(i);
   }
-  std::ranges::sort(by_urgency_, [this](std::uint32_t a, std::uint32_t b) {
-    return parts_[a].urgency != parts_[b].urgency ? parts_[a].urgency > parts_[b].urgency : a < b;
+  const auto is_whole = [&](std::uint32_t i) {
+    return to.cells[parts_[i].index].up_to == holds_all;
+  };
+  if (to.slowed > 0) {
+    std::ranges::sort(waiting_, {}, [&](std::uint32_t i) {
+      return std::tuple(parts_[i].group, !is_whole(i), i);
+    });
+  }
+  for (std::uint32_t first = 0; first < waiting_.size();) {
+    Unit unit{.urgency = 0, .first = first, .count = 0};
+    const CellIndex group = parts_[waiting_[first]].group;
+    do {
+      unit.urgency = std::max(unit.urgency, parts_[waiting_[first]].urgency);
+      ++unit.count;
+      ++first;
+    } while (first < waiting_.size() && parts_[waiting_[first]].group == group &&
+             is_whole(waiting_[first]));
+    units_.push_back(unit);
+  }
+  std::ranges::sort(units_, [](const Unit& one, const Unit& other) {
+    return one.urgency != other.urgency ? one.urgency > other.urgency : one.first < other.first;
   });
+}
+
+/// What is held whole is likely to take so many bits.
+std::size_t PartChooser::guess(const MemberView::State& to,
+                               std::span<const std::uint32_t> parts) const {
+  const unsigned layers = world_.layout().layers;
+  std::size_t bits = 0;
+  for (const std::uint32_t i : parts) {
+    const ViewCell& cell = to.cells[parts_[i].index];
+    const std::size_t each = guessed_bits + 2 * static_cast<std::size_t>(std::bit_width(cell.age));
+    bits += each * world_.history().list(world_.tick(), cell.channel(layers)).size();
+  }
+  return bits;
+}
+
+/// All of them or none: the bits that they take, 0 where they don't fit.
+std::size_t PartChooser::take_together(const MemberView::State& from, const MemberView::State& to,
+                                       std::span<const std::uint32_t> parts, std::size_t budget) {
+  if (guess(to, parts) > budget) return 0;
+  std::size_t bits = 0;
+  for (const std::uint32_t i : parts) {
+    Part& part = parts_[i];
+    if (part.block == no_block) find_block(to.cells[part.index], part);
+    if (part.block == no_block) return 0;
+    measure(from, part, budget);
+    bits += part.bits;
+    if (bits > budget) return 0;
+  }
+  for (const std::uint32_t i : parts) parts_[i].taken = true;
+  return bits;
+}
+
+/// Those that fit: the bits that they take.
+std::size_t PartChooser::take_singly(const MemberView::State& from, const MemberView::State& to,
+                                     std::span<const std::uint32_t> parts, std::size_t budget) {
+  std::size_t bits = 0;
+  for (const std::uint32_t i : parts) {
+    Part& part = parts_[i];
+    if (part.block == no_block) find_block(to.cells[part.index], part);
+    if (part.block == no_block) continue;
+    measure(from, part, budget - bits);
+    part.taken = bits + part.bits <= budget;
+    if (part.taken) bits += part.bits;
+  }
+  return bits;
 }
 
 /// As far as it goes; what is left of the budget.
 std::size_t PartChooser::take_in_order(const MemberView::State& from, const MemberView::State& to,
                                        std::size_t budget) {
+  const std::size_t all = budget;
   unsigned misses = 0;
-  for (const std::uint32_t i : by_urgency_) {
-    Part& part = parts_[i];
-    if (misses == misses_most) {
-      ++waiting_blocks_;
-      continue;
-    }
-    if (part.block == no_block) find_block(to.cells[part.index], part);
-    if (part.block != no_block) measure(from, part, budget);
-    if (part.block == no_block || part.bits > budget) {
-      ++misses;
-      ++waiting_blocks_;
-      continue;
-    }
-    part.taken = true;
-    budget -= part.bits;
+  for (const Unit& unit : units_) {
+    if (misses == misses_most) break;
+    const auto parts = std::span(std::as_const(waiting_)).subspan(unit.first, unit.count);
+    // What could not even have a frame of its own goes as far as it goes.
+    const bool together = unit.count > 1 && guess(to, parts) <= all;
+    const std::size_t bits =
+        together ? take_together(from, to, parts, budget) : take_singly(from, to, parts, budget);
+    if (bits == 0) ++misses;
+    budget -= bits;
   }
   return budget;
 }
@@ -205,6 +281,7 @@ void PartChooser::choose(const MemberView::State& from, MemberView::State& to, c
   for (const Part& part : parts_) {
     all = all && part.taken && part.complete;
     waits = waits || (!part.taken && !to.cells[part.index].fresh);
+    waiting_blocks_ += part.taken ? 0 : 1;
   }
   if (all) {
     to.pressed = 0;

@@ -21,6 +21,7 @@ struct Part {
   std::uint32_t bits = 0;
   std::uint32_t arrivals = 0;  ///< the first so many
   std::uint64_t urgency = 0;
+  std::uint32_t group = 0;  ///< of parts that go together
   bool complete = true;
   bool taken = false;
 };
@@ -44,12 +45,26 @@ class PartChooser {
   [[nodiscard]] std::uint64_t waiting_blocks() const { return waiting_blocks_; }
 
  private:
+  /// Parts that are taken together or not at all.
+  struct Unit {
+    std::uint64_t urgency;
+    std::uint32_t first;  ///< in waiting_
+    std::uint32_t count;
+  };
+  [[nodiscard]] CellIndex group_of(const MemberView::State& to, const ViewCell& cell) const;
   void find_due(const MemberView::State& to, const Member& member);
   [[nodiscard]] HeldCell held_by(const ViewCell& cell) const;
   [[nodiscard]] bool find_held(const MemberView::State& from, const MemberView::State& to,
                                std::size_t budget);
   void find_block(const ViewCell& cell, Part& part);
   void order_by_urgency(const MemberView::State& to, const Member& member);
+  [[nodiscard]] std::size_t guess(const MemberView::State& to,
+                                  std::span<const std::uint32_t> parts) const;
+  [[nodiscard]] std::size_t take_together(const MemberView::State& from,
+                                          const MemberView::State& to,
+                                          std::span<const std::uint32_t> parts, std::size_t budget);
+  [[nodiscard]] std::size_t take_singly(const MemberView::State& from, const MemberView::State& to,
+                                        std::span<const std::uint32_t> parts, std::size_t budget);
   [[nodiscard]] std::size_t take_in_order(const MemberView::State& from,
                                           const MemberView::State& to, std::size_t budget);
   void measure(const MemberView::State& from, Part& part, std::size_t room);
@@ -59,7 +74,8 @@ class PartChooser {
   ChannelMarks& marks_;
   Baseline frame_{};
   std::vector<Part> parts_;
-  std::vector<std::uint32_t> by_urgency_;
+  std::vector<std::uint32_t> waiting_;  ///< parts, a unit's one behind the other
+  std::vector<Unit> units_;             ///< by urgency
   std::uint64_t waiting_blocks_ = 0;
 };
 

@@ -23,6 +23,13 @@ namespace ringcast::replication {
 
 using Place = std::array<std::int32_t, dimensions_max>;
 
+[[nodiscard]] constexpr std::uint32_t raw(ObjectId id) {
+  return static_cast<std::uint32_t>(id);
+}
+[[nodiscard]] constexpr std::uint32_t raw(MemberId id) {
+  return static_cast<std::uint32_t>(id);
+}
+
 /// A member as the world knows it.
 struct Member {
   MemberId id{};
@@ -103,9 +110,10 @@ class QuantizedWorld final : public World {
   /// Objects of the overview's layer in a row of its grid.
   void overview_row(unsigned row, std::span<std::uint32_t> counts) const;
 
-  /// For mirrors on other cores (mirror.cpp): worlds of the same schema, filled by apply() instead
-  /// of a simulation. What the last replicate() changed, for mirrors that have the tick before;
-  /// once a tick, the same bytes for all. Bytes written, 0 when the memory is too small.
+  /// For mirrors on other cores (mirror_writer.cpp, mirror_reader.cpp): worlds of the same schema,
+  /// filled by apply() instead of a simulation. What the last replicate() changed, for mirrors that
+  /// have the tick before; once a tick, the same bytes for all. Bytes written, 0 when the memory is
+  /// too small.
   [[nodiscard]] std::size_t write_tick(std::span<std::byte> memory);
   /// All there is, for a mirror that is new or has missed a tick. Of what is told with write_tick()
   /// it takes nothing away.

@@ -28,8 +28,8 @@ std::int64_t gap_to(const Cell& cell, const Member& member, unsigned axis) {
 
 }  // namespace
 
-std::uint64_t distance(const QuantizedWorld& world, const ViewCell& cell, const Member& member) {
-  const Cell& place = world.cells()[cell.cell];
+std::uint64_t distance(const QuantizedWorld& world, CellIndex cell, const Member& member) {
+  const Cell& place = world.cells()[cell];
   std::int64_t furthest = 0;
   for (unsigned i = 0; i < world.layout().dimensions; ++i) {
     const std::int64_t gap = std::max<std::int64_t>(0, gap_to(place, member, i));
@@ -183,7 +183,7 @@ void ViewFinder::keep_the_nearest(const MemberView::State& to, const Member& mem
     by_distance_.push_back(i);
   }
   std::ranges::sort(by_distance_, std::greater{},
-                    [&](std::uint32_t i) { return distance(world_, to.cells[i], member); });
+                    [&](std::uint32_t i) { return distance(world_, to.cells[i].cell, member); });
   std::size_t next = 0;
   std::size_t taken = 0;
   for (const Candidate& candidate : candidates_) {
@@ -192,7 +192,7 @@ void ViewFinder::keep_the_nearest(const MemberView::State& to, const Member& mem
       // By an eighth nearer, so that two do not take turns.
       if (next == by_distance_.size()) break;
       const std::uint32_t furthest = by_distance_[next];
-      if (candidate.distance * 9 / 8 >= distance(world_, to.cells[furthest], member)) break;
+      if (candidate.distance * 9 / 8 >= distance(world_, to.cells[furthest].cell, member)) break;
       kept_[furthest] = 0;
       ++next;
       --kept;
@@ -249,7 +249,7 @@ void ViewFinder::look(const MemberView::State& from, MemberView::State& to, cons
   added_ = 0;
   safe_reach_ = no_safe_reach;
   if (member.looks) find_cells(from, to, member);
-  for (Candidate& one : candidates_) one.distance = distance(world_, one.cell, member);
+  for (Candidate& one : candidates_) one.distance = distance(world_, one.cell.cell, member);
   std::ranges::sort(candidates_, {}, &Candidate::distance);
 
   const auto kept = static_cast<std::size_t>(std::ranges::count(kept_, 1));

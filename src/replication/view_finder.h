@@ -17,7 +17,7 @@ namespace ringcast::replication {
 
 /// How far the cell is from the view's centre, in 256ths of the view's half; 0 where it holds the
 /// centre.
-[[nodiscard]] std::uint64_t distance(const QuantizedWorld& world, const ViewCell& cell,
+[[nodiscard]] std::uint64_t distance(const QuantizedWorld& world, CellIndex cell,
                                      const Member& member);
 
 /// What an object is likely to take when it enters, to find out early what can't fit.

@@ -104,6 +104,8 @@ TEST_CASE(
   Client client(*world, MemberId{1});
   const std::array radius{10.0};
   TickNumber oldest = 0;
+  std::size_t near_all = 0;
+  std::size_t near_held = 0;
   std::uint64_t near_age = 0;
   std::uint64_t near_count = 0;
   std::uint64_t far_age = 0;
@@ -131,6 +133,14 @@ TEST_CASE(
     CHECK(own->owned);
     if (tick < 200) continue;
     const Member& member = *world->member(MemberId{1});
+    for (std::uint32_t id = 1; id <= bodies.size(); ++id) {
+      const Body& body = bodies[id - 1];
+      const bool near =
+          std::abs(body.x - bodies[0].x) < 400 && std::abs(body.y - bodies[0].y) < 225;
+      if (!near) continue;
+      ++near_all;
+      near_held += client.reader().find(id) ? 1U : 0U;
+    }
     client.reader().for_each([&](const Reader::Object& object) {
       const TickNumber age = world->tick() - object.tick;
       oldest = std::max(oldest, age);
@@ -140,7 +150,9 @@ TEST_CASE(
       ++(away < 300 ? near_count : far_count);
     });
   }
-  CHECK(client.reader().objects() > 500);
+  CHECK(client.reader().objects() > 750);
+  // Who is near is there, though everybody crosses from cell to cell all the time.
+  CHECK(near_held * 100 > near_all * 95);
   // A cell is never older than the history, and what is lost is not kept longer than that again.
   CHECK(oldest <= 2 * world->layout().history_ticks);
   CHECK(near_count > 0);
