@@ -40,6 +40,14 @@ struct Diary final : Destination {
   void event(LocalRoom&, Recipients to, const FrameRef& frame) override {
     note("event to " + words(to), frame);
   }
+  void event_to(LocalRoom&, std::span<const MemberId> seats, const FrameRef& frame) override {
+    std::string line = "event to seats";
+    for (const MemberId seat : seats) line += " " + words(seat);
+    note(std::move(line), frame);
+  }
+  void replicated(HomeRoom&, MirrorTick& tick) override {
+    note("tick " + std::to_string(tick.replica().room().tick()));
+  }
   void welcome(LocalRoom&, const room::Welcomed& welcomed, const FrameRef& frame) override {
     note("welcome " + words(welcomed.member) + " on " + words(welcomed.seat), frame);
   }

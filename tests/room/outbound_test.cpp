@@ -60,6 +60,12 @@ struct Listener final : Audience {
     sent.push_back(to);
     return SendResult::accepted;
   }
+  void enters(MemberId member) override { entered.push_back(member); }
+  void left(MemberId member) override { gone.push_back(member); }
+  SendResult send_near(const replication::Point&, double, const Payload&, MessageOptions) override {
+    ++near;
+    return SendResult::accepted;
+  }
   void end_session(MemberId, std::string_view) override {}
   void group_changed(const GroupChange& change) override { changes.push_back(change); }
   bool welcome(const Member& member, const Admission&) override {
@@ -80,6 +86,9 @@ struct Listener final : Audience {
   void log(LogLevel, std::string_view text) override { words.emplace_back(text); }
 
   std::vector<Recipients> sent;
+  std::vector<MemberId> entered;
+  std::vector<MemberId> gone;
+  int near = 0;
   std::vector<GroupChange> changes;
   std::vector<std::string> words;
 };

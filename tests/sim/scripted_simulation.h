@@ -175,6 +175,7 @@ class ScriptedSimulation final : public Simulation {
   }
   /// A last event, which everyone must get.
   void closing(Outbound& out) override {
+    if (roamers_) roamers_->step(*out.world(), tick_ + 1, members_);
     out.send(Delivery::reliable, everyone, Bytes(++event_));
     ++tally_.closings;
   }
