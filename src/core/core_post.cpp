@@ -113,10 +113,10 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const EventToMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  std::vector<MemberId> seats(mail.seats);
-  const std::size_t seat_bytes = seats.size() * sizeof(MemberId);
-  std::memcpy(seats.data(), mail.seats_and_frame.data(), seat_bytes);
-  fan_out_.event_to(*room, seats,
+  seats_.resize(mail.seats);
+  const std::size_t seat_bytes = seats_.size() * sizeof(MemberId);
+  std::memcpy(seats_.data(), mail.seats_and_frame.data(), seat_bytes);
+  fan_out_.event_to(*room, seats_,
                     copy(*room, mail.seats_and_frame.subspan(seat_bytes), FrameUse::reliable));
 }
 

@@ -74,6 +74,13 @@ struct Diary final : Destination {
 };
 
 struct Script final : Simulation {
+  explicit Script(bool its_replicates) : replicates(its_replicates) {
+    schema.space.high = {10'000, 10'000};
+    schema.classes.push_back({.name = "disc"});
+  }
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return replicates ? &schema : nullptr;
+  }
   JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
@@ -83,6 +90,8 @@ struct Script final : Simulation {
     if (on_step) std::exchange(on_step, nullptr)(out);
   }
   std::function<void(Outbound&)> on_step;
+  replication::Schema schema;
+  bool replicates;
 };
 
 /// A spread room of two cores: members 1 and 3 on its home core 0, 2 and 4 on core 1.
@@ -94,7 +103,7 @@ struct Fixture {
   observe::CoreMetrics metrics;
   observe::RoomMetrics room_metrics;
   CoreContext context{io, clock, options, metrics};
-  Script* script = new Script;  // the room's
+  Script* script;  // the room's
   HomeRoom home{room::RoomId{7},
                 "room",
                 std::unique_ptr<Simulation>(script),
@@ -116,7 +125,7 @@ struct Fixture {
   Broadcast broadcast{context, destinations};
   const BytesPayload payload{std::string_view("payload")};
 
-  Fixture() {
+  explicit Fixture(bool replicates = false) : script(new Script(replicates)) {
     for (std::uint32_t id = 1; id <= 4; ++id) home.room.admit(MemberId{id}, 1 - id % 2, {});
     tick();
     clear();
@@ -193,6 +202,44 @@ TEST_CASE("events to everyone that follow one another share a frame; only they a
   CHECK(f.here.lines == Lines{"event to everyone", "event to member 1", "event to everyone"});
   CHECK(f.here.frames[0].bytes().size() > 2 * f.here.frames[2].bytes().size());
   CHECK(f.home.event_sequence == before + 4);
+}
+
+TEST_CASE("an event at a place goes once to each core that somebody who sees it is on") {
+  Fixture f(true);
+  const std::uint64_t marshals = f.room_metrics.marshals.value();
+  f.step([&](Outbound& out) {
+    replication::World& world = *out.world();
+    for (const std::uint32_t id : {1U, 2U, 4U}) {
+      CHECK(world.look(MemberId{id}, {1'000, 1'000}, {800, 600}) == replication::Outcome::ok);
+    }
+    CHECK(world.look(MemberId{3}, {8'000, 8'000}, {800, 600}) == replication::Outcome::ok);
+    world.replicate();
+    out.send(Delivery::reliable, everyone, f.payload);
+    CHECK(out.send_near({1'500, 1'000}, 200, f.payload) == SendResult::accepted);
+    CHECK(out.send_near({5'000, 5'000}, 10, f.payload) == SendResult::accepted);  // nobody
+  });
+  f.broadcast.replicate();
+  CHECK(f.here.lines == Lines{"event to everyone", "event to seats member 1", "tick 2"});
+  CHECK(f.there.lines == Lines{"event to everyone", "event to seats member 2 member 4", "tick 2"});
+  CHECK(f.here.frames[1].identity() == f.there.frames[1].identity());
+  CHECK(f.room_metrics.marshals.value() == marshals + 2);
+  std::size_t missed = 0;
+  const auto in_no_group = [](GroupId) { return false; };
+  f.home.history.for_each_missed(MemberId{4}, 0, in_no_group, [&](const auto&) { ++missed; });
+  CHECK(missed == 2);
+  f.home.history.for_each_missed(MemberId{3}, 1, in_no_group, [&](const auto&) { ++missed; });
+  CHECK(missed == 2);
+}
+
+TEST_CASE("a step that does not end its world's is ended, and a mistake in it is counted") {
+  Fixture f(true);
+  f.step([&](Outbound& out) {
+    CHECK(out.world()->remove(replication::ObjectId{9}) == replication::Outcome::no_such_object);
+  });
+  f.broadcast.replicate();
+  CHECK(f.here.lines == Lines{"tick 2"});
+  CHECK(f.room_metrics.replication_mistakes.value() == 1);
+  CHECK(f.room_metrics.replicated_objects.value() == 0);
 }
 
 TEST_CASE("a newcomer's welcome goes to its core before what the tick says") {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "ringcast/replication.h"
 #include "room/room.h"
 
 namespace ringcast::room {
@@ -173,6 +174,22 @@ TEST_CASE("who is refused was never in the room") {
   f.tick();
   CHECK_FALSE(f.room.has(MemberId{1}));
   CHECK(f.script->calls.size() == 3);  // neither input nor leave
+}
+
+TEST_CASE(
+    "a room that replicates nothing has no world; who enters and who left is said all the same") {
+  Fixture f;
+  f.fill();
+  CHECK(f.listener.entered == std::vector{MemberId{1}, MemberId{2}, MemberId{3}});
+  f.step([&](Outbound& out) {
+    CHECK(out.world() == nullptr);
+    CHECK(out.send_near({}, 1, f.payload) == SendResult::not_replicated);
+  });
+  CHECK(f.listener.near == 0);
+  f.room.depart(MemberId{2}, LeaveReason::left);
+  CHECK(f.listener.gone.empty());
+  f.tick();
+  CHECK(f.listener.gone == std::vector{MemberId{2}});
 }
 
 TEST_CASE("who is refused takes nobody's place") {

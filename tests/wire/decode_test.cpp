@@ -149,9 +149,9 @@ std::string reference_server(ByteView bytes) {
     case v1::ServerEnvelope::kGoingAway:
       return text_of(GoingAway{envelope.going_away().delay_ms()});
     case v1::ServerEnvelope::kReplicated:
-      return text_of(ReplicatedView{
-          bytes_of(envelope.replicated()),
-          static_cast<UnixNanoseconds>(envelope.replicated_time_unix_ns())});
+      return text_of(
+          ReplicatedView{bytes_of(envelope.replicated()),
+                         static_cast<UnixNanoseconds>(envelope.replicated_time_unix_ns())});
     case v1::ServerEnvelope::MESSAGE_NOT_SET:
       break;
   }

@@ -163,22 +163,21 @@ TEST_CASE("the generated serializer writes the same bytes") {
     welcome.set_event_position(number());
     welcome.set_resume_ms(static_cast<std::uint32_t>(number()));
     welcome.set_replication_schema(text());
-    REQUIRE(memory.hex_of(
-                Welcome{.room = welcome.room(),
-                        .member_id = welcome.member_id(),
-                        .rate_hz = welcome.rate_hz(),
-                        .tick = welcome.tick(),
-                        .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
-                        .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
-                        .server_version = welcome.server_version(),
-                        .event_sequence = welcome.event_sequence(),
-                        .resume_token = std::as_bytes(std::span(welcome.resume_token())),
-                        .resumed = welcome.resumed(),
-                        .events_complete = welcome.events_complete(),
-                        .event_position = welcome.event_position(),
-                        .resume_ms = welcome.resume_ms(),
-                        .replication_schema =
-                            std::as_bytes(std::span(welcome.replication_schema()))}) ==
+    REQUIRE(memory.hex_of(Welcome{
+                .room = welcome.room(),
+                .member_id = welcome.member_id(),
+                .rate_hz = welcome.rate_hz(),
+                .tick = welcome.tick(),
+                .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
+                .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
+                .server_version = welcome.server_version(),
+                .event_sequence = welcome.event_sequence(),
+                .resume_token = std::as_bytes(std::span(welcome.resume_token())),
+                .resumed = welcome.resumed(),
+                .events_complete = welcome.events_complete(),
+                .event_position = welcome.event_position(),
+                .resume_ms = welcome.resume_ms(),
+                .replication_schema = std::as_bytes(std::span(welcome.replication_schema()))}) ==
             to_hex(envelope.SerializeAsString()));
   }
 }
