@@ -32,6 +32,7 @@ class Case:
     slow: int = 0
     slow_bytes_per_s: int = 7_200
     slow_after_s: int = 0   # from their join until they read slowly
+    slow_for_s: int = 0     # and then, in turn; 0: to the end
     slow_receive_buffer: int = 0
     acknowledge_every_ticks: int = 6
     acknowledge: bool = True
@@ -237,7 +238,8 @@ def measure(setup: Setup, subject: Subject) -> dict:
     settled_s = 0 if case.acknowledge else UNACKNOWLEDGED_S
     command = [*load_command(setup, subject, case.clients, setup.seconds),
                "--slow", str(case.slow), "--slow-bytes-per-s", str(case.slow_bytes_per_s),
-               "--slow-after", str(case.slow_after_s or settled_s), "--slow-rcvbuf", str(case.slow_receive_buffer)]
+               "--slow-after", str(case.slow_after_s or settled_s), "--slow-for", str(case.slow_for_s),
+               "--slow-rcvbuf", str(case.slow_receive_buffer)]
     if not case.acknowledge:
         command += ["--no-ack", "--settle", str(settled_s)]
     load = setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

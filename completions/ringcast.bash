@@ -39,7 +39,7 @@ _ringcast() {
     --listen) words="127.0.0.1:9000 0.0.0.0:9000" ;;
     --cores) words="all" ;;
     --pid) words="$(_ringcast_said pidof ringcast)" ;;
-    --room | --url | --from | --clients | --seconds | --settle | --*-per-s | --slow | --slow-after | --slow-rcvbuf) return ;;
+    --room | --url | --from | --clients | --seconds | --settle | --*-per-s | --slow | --slow-after | --slow-for | --slow-rcvbuf) return ;;
   esac
   if [[ -z "$words" ]]; then
     if [[ -z "$verb" ]]; then

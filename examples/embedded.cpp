@@ -1,8 +1,8 @@
 // A program with a server inside: it says where it listens, opens a room, and serves until its
 // standard input ends.
 //
-//   g++ -std=c++23 -O2 embedded.cpp button.cpp $(pkg-config --static --cflags --libs
-//   ringcast-no-allocator)
+//   FLAGS=$(pkg-config --static --cflags --libs ringcast-no-allocator)
+//   g++ -std=c++23 -O2 embedded.cpp button.cpp $FLAGS -o embedded
 #include <ringcast/server.h>
 
 #include <cstdio>

@@ -1,7 +1,7 @@
 // A server of one's own: the ringcast program, whose rooms may also run the button and the tug.
 //
-//   g++ -std=c++23 -O2 main.cpp button.cpp tug.cpp $(pkg-config --static --cflags --libs ringcast)
-//   -o red
+//   FLAGS=$(pkg-config --static --cflags --libs ringcast)
+//   g++ -std=c++23 -O2 main.cpp button.cpp tug.cpp $FLAGS -o red
 //   ./red serve --room red=button,goal=50,rate_hz=20
 #include <ringcast/command.h>
 

@@ -81,6 +81,13 @@ class Tug final : public Simulation {
     if (playing_ && (is_empty(0) || is_empty(1))) finish(out);
   }
 
+  // Only an event has told it which team it is in, and that may be forgotten by now. Who is away
+  // stays in the match, and in its team.
+  void back(MemberId member, Outbound& out) override {
+    const Player& player = players_.at(member);
+    if (player.team) say(out, member, "you are " + std::string(colours[*player.team]));
+  }
+
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
                     Outbound& out) override {
     if (payload.size() > 200) return InputResult::malformed;

@@ -26,6 +26,16 @@ class FrameMaker {
     buffer->set_tick(tick, Instant{}, stream);
     return FrameSeal::seal(std::move(*buffer));
   }
+  /// A message of so many fragments, each as make() would: all marks follow one another.
+  [[nodiscard]] FrameRef make_message(std::size_t fragments, std::size_t size, std::uint8_t mark) {
+    FrameRef next;
+    for (std::size_t left = fragments; left > 0; --left) {
+      auto buffer = slab_.allocate(size, FrameUse::control);
+      std::ranges::fill(buffer->bytes(), static_cast<std::byte>(mark + left - 1));
+      next = FrameSeal::seal_before(std::move(*buffer), std::move(next));
+    }
+    return next;
+  }
   [[nodiscard]] FrameSlab& slab() { return slab_; }
 
  private:

@@ -1,6 +1,7 @@
 // Clients that do one thing, by the thousand, on one thread and an epoll loop: the hostile ones of
-// bench/siege.py, and readers in many rooms for bench/rooms.py. They speak just enough WebSocket to
-// be let in (RFC 6455) and know nothing of the server's code. Prints one JSON object at its end.
+// bench/siege.py, who come back as often as they are let go, and readers in many rooms for
+// bench/rooms.py. They speak just enough WebSocket to be let in (RFC 6455) and know nothing of the
+// server's code. Prints one JSON object at its end, which SIGTERM brings.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -20,6 +21,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -28,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 using Instant = Clock::time_point;
 
 enum class Does : std::uint8_t {
-  read,       ///< takes all that comes
+  read,       ///< takes all that comes, and acknowledges it
   nothing,    ///< never reads, but answers for itself with a pong every few seconds
   inputs,     ///< sends inputs
   pongs,      ///< sends pongs that nobody asked for
@@ -46,23 +48,30 @@ struct Options {
   std::string room = "arena";  ///< with rooms: this and a number
   std::uint32_t rooms = 0;     ///< clients are dealt out over so many; 0: one room of that name
   std::uint32_t clients = 100;
-  double seconds = 10;      ///< from the last connection on
+  double seconds = 120;     ///< from the last connection on, unless it is told to end before
   double per_second = 100;  ///< messages of each client
   double joins_per_s = 500;
   int receive_buffer = 0;  ///< SO_RCVBUF; 0: the system's
+  /// With their messages, and of everything that they have been sent, read or not.
+  bool acknowledges = false;
+  bool returns = false;  ///< who is refused or ended connects again
 };
+
+/// From the end of a connection to the next one of a client that returns.
+constexpr std::chrono::milliseconds returns_after{100};
 
 struct Client {
   int socket = -1;
   bool upgraded = false;
   bool fragmented = false;
+  std::uint32_t watched = 0;  ///< epoll's events
   std::string unsent;
   std::string head;
-  Instant next;
+  Instant next;  ///< when it acts, or, without a socket, when it returns
 };
 
 struct Counts {
-  std::uint64_t joined = 0;
+  std::uint64_t joined = 0;  ///< as often as they did
   std::uint64_t refused = 0;
   std::uint64_t ended = 0;  ///< by the server, after they had joined
   std::uint64_t sent = 0;
@@ -76,13 +85,24 @@ std::string frame(std::uint8_t first, std::string_view payload) {
   return out.append(payload);
 }
 
+/// The field of a ClientEnvelope that acknowledges a tick later than all.
+constexpr std::string_view acknowledgement = "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+
 /// A ClientEnvelope with an ArenaInput that steers to the right.
-std::string input() {
+std::string input(bool acknowledges) {
   static constexpr std::string_view steer("\x0d\x00\x00\x80\x3f", 5);
   const std::string held =
       "\x7a" + std::string(1, static_cast<char>(steer.size())) + std::string(steer);
-  return frame(0x82, "\x12" + std::string(1, static_cast<char>(held.size())) + held);
+  const std::string said = "\x12" + std::string(1, static_cast<char>(held.size())) + held;
+  return frame(0x82, acknowledges ? std::string(acknowledgement) + said : said);
 }
+
+/// What keeps a session alive whose client does not read.
+std::string sign_of_life(bool acknowledges) {
+  return acknowledges ? frame(0x82, acknowledgement) : frame(0x8a, "");
+}
+
+volatile std::sig_atomic_t told_to_end = 0;
 
 class Crowd {
  public:
@@ -100,18 +120,19 @@ class Crowd {
   Counts run() {
     const Instant start = Clock::now();
     Instant end = Instant::max();
-    std::size_t begun = 0;
-    while (Clock::now() < end) {
+    while (Clock::now() < end && told_to_end == 0) {
       const double since = std::chrono::duration<double>(Clock::now() - start).count();
-      while (begun < clients_.size() && static_cast<double>(begun) < since * options_.joins_per_s) {
-        connect(begun++);
+      while (begun_ < clients_.size() &&
+             static_cast<double>(begun_) < since * options_.joins_per_s) {
+        connect(begun_++);
       }
-      if (begun == clients_.size() && end == Instant::max()) {
+      if (begun_ == clients_.size() && end == Instant::max()) {
         end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                  std::chrono::duration<double>(options_.seconds));
         std::fputs("all have connected\n", stderr);
       }
       take_turns();
+      if (options_.returns) bring_back();
       act();
     }
     return counts_;
@@ -121,7 +142,10 @@ class Crowd {
   void connect(std::size_t index) {
     Client& client = clients_[index];
     client.socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (client.socket < 0) return;
+    if (client.socket < 0) {
+      client.next = Clock::now() + returns_after;
+      return;
+    }
     if (options_.receive_buffer != 0) {
       ::setsockopt(client.socket, SOL_SOCKET, SO_RCVBUF, &options_.receive_buffer,
                    sizeof options_.receive_buffer);
@@ -142,11 +166,13 @@ class Crowd {
         errno != EINPROGRESS) {
       return drop(client);
     }
-    epoll_event event{.events = EPOLLIN | EPOLLOUT, .data = {.u64 = index}};
+    client.watched = EPOLLIN | EPOLLOUT;
+    epoll_event event{.events = client.watched, .data = {.u64 = index}};
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, client.socket, &event);
   }
 
   void watch(std::size_t index, std::uint32_t events) {
+    if (std::exchange(clients_[index].watched, events) == events) return;
     epoll_event event{.events = events, .data = {.u64 = index}};
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, clients_[index].socket, &event);
   }
@@ -155,6 +181,15 @@ class Crowd {
     ++(client.upgraded ? counts_.ended : counts_.refused);
     ::close(client.socket);
     client = {};
+    client.next = Clock::now() + returns_after;
+  }
+
+  void bring_back() {
+    const Instant now = Clock::now();
+    for (std::size_t index = 0; index < begun_; ++index) {
+      const Client& client = clients_[index];
+      if (client.socket < 0 && now >= client.next) connect(index);
+    }
   }
 
   void take_turns() {
@@ -191,7 +226,11 @@ class Crowd {
     // Spread, as real clients are.
     client.next = Clock::now() + std::chrono::microseconds(index * 7'919 % 1'000'000);
     ++counts_.joined;
-    watch(index, options_.does == Does::nothing ? 0 : EPOLLIN);
+    watch(index, reads(client));
+  }
+
+  [[nodiscard]] std::uint32_t reads(const Client& client) const {
+    return options_.does == Does::nothing && client.upgraded ? 0U : EPOLLIN;
   }
 
   void flush(std::size_t index) {
@@ -202,42 +241,54 @@ class Crowd {
       if (sent < 0 && errno != EAGAIN) return drop(client);
       if (sent > 0) client.unsent.erase(0, static_cast<std::size_t>(sent));
     }
-    const std::uint32_t reads = options_.does == Does::nothing && client.upgraded ? 0U : EPOLLIN;
-    if (client.unsent.empty()) watch(index, reads);
+    if (client.unsent.empty()) watch(index, reads(client));
   }
 
   void act() {
-    if (options_.does == Does::read) return;
     const bool waits = options_.does == Does::nothing;
     const auto period = std::chrono::duration_cast<Clock::duration>(
         std::chrono::duration<double>(waits ? 5.0 : 1 / options_.per_second));
     const Instant now = Clock::now();
     for (std::size_t index = 0; index < clients_.size(); ++index) {
       Client& client = clients_[index];
-      if (!client.upgraded || now < client.next || client.unsent.size() > 65'536) continue;
-      // A second behind is forgotten rather than made up for.
-      client.next = std::max(client.next + period, now - std::chrono::seconds(1));
-      switch (options_.does) {
-        case Does::inputs:
-          client.unsent += input();
-          break;
-        case Does::fragments:
-          client.unsent += frame(client.fragmented ? 0x00 : 0x02, "");
-          client.fragmented = true;
-          break;
-        default:
-          client.unsent += frame(0x8a, "");
-          break;
+      if (!client.upgraded || now < client.next) continue;
+      // A tenth of a second behind is forgotten rather than made up for.
+      client.next = std::max(client.next, now - std::chrono::milliseconds(100));
+      for (; client.next <= now && client.unsent.size() < 65'536; client.next += period) {
+        say(client);
       }
-      ++counts_.sent;
-      const std::size_t waiting = client.unsent.size();
       flush(index);
-      if (client.socket >= 0 && client.unsent.size() == waiting) watch(index, EPOLLIN | EPOLLOUT);
+      if (client.socket >= 0 && !client.unsent.empty()) {
+        watch(index, reads(client) | EPOLLOUT);
+      }
     }
+  }
+
+  void say(Client& client) {
+    switch (options_.does) {
+      case Does::inputs:
+        client.unsent += input(options_.acknowledges);
+        break;
+      case Does::fragments:
+        client.unsent += frame(client.fragmented ? 0x00 : 0x02, "");
+        client.fragmented = true;
+        break;
+      case Does::nothing:
+        client.unsent += sign_of_life(options_.acknowledges);
+        break;
+      case Does::read:
+        client.unsent += sign_of_life(true);
+        break;
+      case Does::pongs:
+        client.unsent += frame(0x8a, "");
+        break;
+    }
+    ++counts_.sent;
   }
 
   const Options& options_;
   std::vector<Client> clients_;
+  std::size_t begun_ = 0;  ///< of them, who have connected at least once
   int epoll_;
   Counts counts_;
 };
@@ -256,6 +307,8 @@ int main(int argument_count, char** arguments) {
   app.add_option("--per-second", options.per_second);
   app.add_option("--joins-per-s", options.joins_per_s);
   app.add_option("--receive-buffer", options.receive_buffer);
+  app.add_flag("--acknowledges", options.acknowledges);
+  app.add_flag("--returns", options.returns);
   CLI11_PARSE(app, argument_count, arguments);
 
   rlimit limit{};
@@ -263,6 +316,7 @@ int main(int argument_count, char** arguments) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { told_to_end = 1; });
   const Counts counts = Crowd(options).run();
   std::printf(R"({"joined":%llu,"refused":%llu,"ended":%llu,"sent":%llu,"received_bytes":%llu})"
               "\n",

@@ -95,7 +95,9 @@ class Payload {
   Payload(const Payload&) = delete;
   Payload& operator=(const Payload&) = delete;
   virtual ~Payload() = default;
-  /// Bytes that write() will fill. At most 1,048,000 (a frame's block is 1 MiB).
+  /// Bytes that write() will fill. Of a snapshot at most 1,048,000 (a frame's block is 1 MiB); of
+  /// an event or a full state at most session.payload_bytes_max: what is larger than a block is
+  /// copied once more and leaves as the fragments of one message.
   [[nodiscard]] virtual std::size_t size() const = 0;
   /// Fills all of `out`, whose size is what size() just returned. The memory is the frame that
   /// goes on the wire: do not keep a pointer to it.
@@ -122,7 +124,7 @@ enum class SendResult : std::uint8_t {
   no_such_group,   ///< the group has been destroyed; nothing was done
   no_such_stream,  ///< there are `streams`, from 0; nothing was done
   not_replicated,  ///< the room replicates nothing; nothing was done
-  too_big,         ///< the payload is larger than a frame can be; nothing was sent (counted)
+  too_big,         ///< the payload is larger than it may be; nothing was sent (counted)
   no_memory        ///< frame memory has run out (counted). A snapshot is skipped; for an event, its
                    ///< addressees are disconnected with 1013, since they would miss it
 };
@@ -168,7 +170,7 @@ class RoomHandle {
   /// before. False, and nothing done, when the room is gone, or when it has not taken so much that
   /// its mailbox is full: 1,024 posts, or 4 MiB of payloads. May wait for a moment: a lock is held
   /// while two pointers are written.
-  bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
+  [[nodiscard]] bool post(std::uint32_t kind, std::vector<std::byte> payload) const {
     return mailbox_ != nullptr && mailbox_->post(kind, std::move(payload));
   }
 
@@ -198,7 +200,8 @@ class Outbound {
   /// be used in calls of the simulation only.
   [[nodiscard]] virtual replication::World* world() = 0;
   /// Ends the member's session after what was sent to it so far: close code 1000 and `reason`
-  /// (at most 123 bytes are kept). leave() follows in a later tick.
+  /// (at most 123 bytes of UTF-8 are kept). leave() follows once this call of the simulation is
+  /// over. A member that is away loses its place.
   virtual void end_session(MemberId member, std::string_view reason) = 0;
   /// Closes this room at the end of the tick: closing() follows, then all sessions end behind what
   /// was sent to them, with close code 1000 and `reason` (at most 123 bytes are kept). The room is
@@ -295,8 +298,9 @@ struct Joining {
 
 /// Why a client may not join: its session is closed with this.
 struct JoinRefusal {
-  std::string reason;                ///< at most 123 bytes are kept
-  std::uint16_t close_code = 1'008;  ///< or one of the simulation's own, 4000 to 4999
+  std::string reason;  ///< at most 123 bytes of UTF-8 are kept
+  std::uint16_t close_code =
+      1'008;  ///< or one of the simulation's own, 4000 to 4999; all else is 1008
 };
 
 /// What join() returns: nothing more to say, or why not.

@@ -20,10 +20,18 @@ fuzz_one() {
     -verbosity=0 -artifact_prefix="build/fuzz/$name-" "$found" "$seeds"
 }
 
+# Both readers of replicated frames and the encoder, from another seed each time; a failure names its own.
+fuzz_replication_streams() {
+  RINGCAST_REPLICATION_SEED="$(date +%s)" RINGCAST_REPLICATION_SECONDS="$1" scripts/npm_test.py web test:replication
+}
+
 seconds="${1:-20}"
 [[ "$seconds" =~ ^[1-9][0-9]*$ ]] || die "not a number of seconds: '$seconds'"
 build fuzz
 for target in "${fuzz_targets[@]}"; do
   step "$(basename "$target")" fuzz_one "$target" "$seconds"
 done
+need_npm_packages
+need_replication_streams
+step replication_streams fuzz_replication_streams "$seconds"
 close_tests

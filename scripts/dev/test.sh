@@ -51,6 +51,7 @@ trace_tests() {
 
 web_tests() {
   need_npm_packages
+  need_replication_streams
   scripts/npm_test.py web
 }
 

@@ -66,6 +66,12 @@ void add_load(CLI::App& verb, LoadCommand& command) {
           [&options](std::uint32_t seconds) { options.slow_after = std::chrono::seconds(seconds); },
           "from their join until they begin to (default: 0)")
       ->type_name("SECONDS");
+  verb.add_option_function<std::uint32_t>(
+          "--slow-for",
+          [&options](std::uint32_t seconds) { options.slow_for = std::chrono::seconds(seconds); },
+          "for how long, and then like all others for --slow-after, in turn; 0: to the end "
+          "(default: 0)")
+      ->type_name("SECONDS");
   add("--slow-rcvbuf", options.slow_receive_buffer_bytes, "their receive buffer; 0: the system's",
       "BYTES");
   verb.add_option("--from", options.from,

@@ -121,11 +121,12 @@ Result<void> CoreThread::add_rooms(Made& made) {
       added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index],
                                   saved ? &*saved : nullptr);
     } else {
-      // Only rooms with the envelope are spread, and of the others nobody asks here.
       added = made.core->add_elsewhere(
           {.name = room.name,
-           .address = {.room = id, .core = setup_.room_homes[index], .spread = room.spread},
-           .encoding = Encoding::envelope,
+           .address = {.room = id,
+                       .core = setup_.room_homes[index],
+                       .spread = room.spread,
+                       .encoding = room.encoding},
            .rate_hz = room.rate_hz,
            .member_ids_begin =
                setup_.saved_rooms[index] ? setup_.saved_rooms[index]->room.member_ids_end : 0,

@@ -103,6 +103,7 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
   ++outstanding_;
   auto* block = ::new (at(index)) FrameBlock{
       .owner = this,
+      .next = nullptr,
       .tick = 0,
       .made = {},
       .holders = 1,
@@ -111,6 +112,7 @@ std::optional<FrameBuffer> FrameSlab::allocate(std::size_t payload_bytes, FrameU
       .order = static_cast<std::uint8_t>(order),
       .stream = 0,
       .account = charged_,
+      .fragment = false,
   };
   return FrameBuffer(block);
 }

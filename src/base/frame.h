@@ -1,8 +1,9 @@
 // A Frame is wire-ready bytes and a count of its holders, in one block of frame memory.
 // A FrameBuffer is the same block while it is still being written; only the frame encoder turns
 // one into the other, so payload bytes cannot be mistaken for wire bytes. A FrameSlab hands out
-// blocks from one contiguous region (a buddy system: powers of two, split and merged).
-// Everything here belongs to one core: counts are plain integers.
+// blocks from one contiguous region (a buddy system: powers of two, split and merged). A message
+// that is larger than a block is a chain of Frames, its WebSocket fragments: whoever holds one
+// holds those behind it. Everything here belongs to one core: counts are plain integers.
 #pragma once
 
 #include <cassert>
@@ -28,6 +29,7 @@ inline constexpr std::size_t frame_headroom_bytes = 64;
 /// The head of a block. `begin` and `size` delimit the bytes in use, counted from the block.
 struct FrameBlock {
   FrameSlab* owner;
+  FrameBlock* next;  ///< the fragment behind this one, which it holds; nullptr: none is
   std::uint64_t tick;
   Instant made;
   std::uint32_t holders;
@@ -36,8 +38,12 @@ struct FrameBlock {
   std::uint8_t order;
   std::uint8_t stream;
   std::uint16_t account;
+  bool fragment;  ///< of a message that has several
 
   [[nodiscard]] std::byte* bytes() { return reinterpret_cast<std::byte*>(this) + begin; }
+  [[nodiscard]] const std::byte* bytes() const {
+    return reinterpret_cast<const std::byte*>(this) + begin;
+  }
 };
 
 /// Who asks for memory: what is plentiful for one is already kept back from the next. A snapshot
@@ -46,6 +52,23 @@ enum class FrameUse : std::uint8_t { latest, reliable, control };
 
 /// Told of a block of frame memory that goes back to its slab, with the bytes that were in use.
 using BlockWatcher = void (*)(const void* block, std::size_t bytes);
+
+/// What another core may see of a Frame that is held for it: its bytes, and those of the fragments
+/// behind it. Empty: there was no memory for one.
+class FrameLoan {
+ public:
+  FrameLoan() = default;
+  explicit operator bool() const { return block_ != nullptr; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {block_->bytes(), block_->size}; }
+  [[nodiscard]] bool is_fragment() const { return block_->fragment; }
+  /// Empty behind the last.
+  [[nodiscard]] FrameLoan next() const { return FrameLoan(block_->next); }
+
+ private:
+  friend class FrameRef;
+  explicit FrameLoan(const FrameBlock* block) : block_(block) {}
+  const FrameBlock* block_ = nullptr;
+};
 
 /// A holder's share in a Frame. Copying counts up, destruction counts down; the last one gives the
 /// block back to its slab. Core-local: never hand one to another thread.
@@ -65,6 +88,22 @@ class FrameRef {
   void reset() noexcept;
   explicit operator bool() const { return block_ != nullptr; }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {block_->bytes(), block_->size}; }
+  /// It is one of several that are a message together.
+  [[nodiscard]] bool is_fragment() const { return block_->fragment; }
+  /// The fragment behind it; empty behind the last, and where there is but one frame.
+  [[nodiscard]] FrameRef next() const {
+    if (block_->next != nullptr) ++block_->next->holders;
+    return FrameRef(block_->next);
+  }
+  /// With those of the fragments behind it.
+  [[nodiscard]] std::size_t message_bytes() const {
+    std::size_t bytes = 0;
+    for (const FrameBlock* block = block_; block != nullptr; block = block->next) {
+      bytes += block->size;
+    }
+    return bytes;
+  }
+  [[nodiscard]] FrameLoan loan() const { return FrameLoan(block_); }
   /// The tick a snapshot was made in; 0 for frames that are not snapshots.
   [[nodiscard]] std::uint64_t tick() const { return block_->tick; }
   /// Of a snapshot: which of a session's snapshots it replaces.
@@ -79,6 +118,7 @@ class FrameRef {
 
  private:
   friend class FrameBuffer;
+  friend struct FrameSeal;
   explicit FrameRef(FrameBlock* block) : block_(block) {}
   FrameBlock* block_ = nullptr;
 };
@@ -130,6 +170,13 @@ class FrameBuffer {
 /// The key that turns a FrameBuffer into a Frame. Used by the frame encoder (src/ws) and by tests.
 struct FrameSeal {
   [[nodiscard]] static FrameRef seal(FrameBuffer&& buffer) { return std::move(buffer).seal(); }
+  /// As the fragment before `next`, which is empty for the last.
+  [[nodiscard]] static FrameRef seal_before(FrameBuffer&& buffer, FrameRef next) {
+    FrameRef frame = std::move(buffer).seal();
+    frame.block_->fragment = true;
+    frame.block_->next = std::exchange(next.block_, nullptr);
+    return frame;
+  }
 };
 
 /// Charges what is allocated to an account, while it lives.
@@ -249,10 +296,12 @@ inline bool FrameRef::memory_is_short() const {
 }
 
 inline void FrameRef::reset() noexcept {
-  if (block_ == nullptr) return;
-  assert(block_->holders > 0);
-  if (--block_->holders == 0) block_->owner->release(block_);
-  block_ = nullptr;
+  FrameBlock* block = std::exchange(block_, nullptr);
+  while (block != nullptr) {
+    assert(block->holders > 0);
+    if (--block->holders != 0) return;
+    block->owner->release(std::exchange(block, block->next));
+  }
 }
 
 }  // namespace ringcast

@@ -147,6 +147,10 @@ void read_core(TomlTable table, Config& config) {
   table.refuse_other_keys();
 }
 
+/// Of a message in several fragments, either way: what one client may make the server hold, or one
+/// payload a core.
+constexpr std::size_t large_message_bytes_max = std::size_t{16} << 20;
+
 void read_session(TomlTable table, server::SessionOptions& session,
                   std::uint32_t receive_buffer_bytes) {
   table.read("header_bytes_max", session.header_bytes_max, {.min = 512, .max = 65'536});
@@ -157,7 +161,10 @@ void read_session(TomlTable table, server::SessionOptions& session,
   table.read_milliseconds("send_timeout_ms", session.send_timeout, up_to_an_hour_ms);
   table.read_milliseconds("close_timeout_ms", session.close_timeout, up_to_a_minute_ms);
   table.read("message_bytes_max", session.message_bytes_max,
-             {.min = 125, .max = FrameSlab::payload_bytes_max});
+             {.min = 125, .max = large_message_bytes_max});
+  table.read("payload_bytes_max", session.payload_bytes_max,
+             {.min = FrameSlab::block_bytes_max, .max = large_message_bytes_max});
+  session.outbox.fragmented_bytes_max = session.payload_bytes_max;
   table.read("messages_per_s", session.messages.per_second, any_uint32);
   table.read("messages_burst", session.messages.burst, {.min = 1, .max = UINT32_MAX});
   table.read("bytes_per_s", session.bytes.per_second, any_uint32);
@@ -179,7 +186,9 @@ void read_session(TomlTable table, server::SessionOptions& session,
                    "must be at least memory.receive_buffer_bytes, or a full receive could never "
                    "pass");
   }
-  if (session.outbox.reliable_bytes_max < session.message_bytes_max) {
+  // One of several fragments always may wait.
+  if (session.outbox.reliable_bytes_max <
+      std::min(session.message_bytes_max, FrameSlab::payload_bytes_max)) {
     table.conflict(
         "reliable_bytes_max", "message_bytes_max",
         "must be at least session.message_bytes_max, or the largest message could not be "

@@ -36,7 +36,7 @@ std::string replication_problem(const Simulation& simulation) {
 
 }  // namespace
 
-std::optional<RoomProblem> check_room(const server::RoomOptions& room,
+std::optional<RoomProblem> check_room(server::RoomOptions& room,
                                       const SimulationRegistry& simulations) {
   if (!is_room_name(room.name)) {
     return RoomProblem{"name", fmt::format("\"{}\" is not a room's name: letters, digits, '.', "
@@ -51,7 +51,8 @@ std::optional<RoomProblem> check_room(const server::RoomOptions& room,
   }
   const auto made = found->second(simulation_options(room));
   if (!made) return RoomProblem{"parameters", made.error()};
-  if (room.spread && (*made)->encoding() == Encoding::raw) {
+  room.encoding = (*made)->encoding();
+  if (room.spread && room.encoding == Encoding::raw) {
     return RoomProblem{"spread",
                        fmt::format("simulation {} sends raw messages, and only rooms with "
                                    "the envelope can be spread; leave spread out",

@@ -20,7 +20,8 @@ struct RoomProblem {
   std::string_view key;
   std::string sentence;
 };
-[[nodiscard]] std::optional<RoomProblem> check_room(const server::RoomOptions& room,
+/// Tries its simulation, and notes what that speaks.
+[[nodiscard]] std::optional<RoomProblem> check_room(server::RoomOptions& room,
                                                     const SimulationRegistry& simulations);
 
 /// Of settings that have been checked; the error is the simulation's.

@@ -106,9 +106,10 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::warning, "connection refused: its address is over a limit",
           {{"core", std::int64_t{core}}, {"address", address}, {"limit", notice.reason()}},
           notice.suppressed);
+    // Each room has had its bounds: here they would be all rooms' together.
     case Notice::Kind::simulation:
-      return log.write(static_cast<LogLevel>(notice.level), notice.text,
-                       {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
+      return log.write_bounded(static_cast<LogLevel>(notice.level), notice.text,
+                               {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
     case Notice::Kind::end:
       return;
   }

@@ -134,8 +134,11 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                           .answers_due = 1,
                           .answered = std::move(answered),
                           .member_ids_begin = made.saved ? made.saved->room.member_ids_end : 0});
-  mail(view_.cores[home],
-       OpenRoom{std::move(room), {.room = id, .core = home, .spread = its_options.spread}});
+  mail(view_.cores[home], OpenRoom{std::move(room),
+                                   {.room = id,
+                                    .core = home,
+                                    .spread = its_options.spread,
+                                    .encoding = its_options.encoding}});
 }
 
 // Only when the room is there: a connection that another core moves to it must find it.
@@ -145,14 +148,14 @@ void RoomManager::tell_others(Change& change) {
   change.answers_due = static_cast<std::uint32_t>(view_.cores.size()) - 1;
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == room.core) continue;
-    mail(view_.cores[core],
-         LearnOfRoom{
-             {.name = room.options->name,
-              .address = {.room = room.id, .core = room.core, .spread = room.options->spread},
-              .encoding = Encoding::envelope,
-              .rate_hz = room.options->rate_hz,
-              .member_ids_begin = change.member_ids_begin,
-              .request = room.options->request}});
+    mail(view_.cores[core], LearnOfRoom{{.name = room.options->name,
+                                         .address = {.room = room.id,
+                                                     .core = room.core,
+                                                     .spread = room.options->spread,
+                                                     .encoding = room.options->encoding},
+                                         .rate_hz = room.options->rate_hz,
+                                         .member_ids_begin = change.member_ids_begin,
+                                         .request = room.options->request}});
   }
 }
 
@@ -186,8 +189,20 @@ void RoomManager::ended(room::RoomId room) {
   end(room, Ending::by_its_simulation);
 }
 
-// While a server shuts down its rooms are not closed one by one.
+// While a server shuts down its rooms are not closed one by one. One that wants to be is not saved
+// then (Core::save_rooms), and what was saved of it before is not to bring it back.
 void RoomManager::end(room::RoomId id, Ending ending) {
+  const auto tell = [this](const AdminAnswer& answer) {
+    if (answer.status >= 300) log_.write(observe::LogLevel::error, answer.body);
+  };
+  if (view_.readiness == Readiness::draining) {
+    const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
+    if (room == view_.rooms.end() || ending != Ending::by_its_simulation) return;
+    if (const auto gone = forget(room->options->name); !gone) {
+      tell(plain_text_answer(500, gone.error().message));
+    }
+    return;
+  }
   if (const auto opening = changes_.find(id); opening != changes_.end()) {
     opening->second.ending = ending;
     return;
@@ -197,10 +212,10 @@ void RoomManager::end(room::RoomId id, Ending ending) {
     return;
   }
   const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
-  if (room == view_.rooms.end() || view_.readiness == Readiness::draining) return;
+  if (room == view_.rooms.end()) return;
   const RoomHandle closing = *room;
   const bool keep = ending == Ending::failed && state_directory_ != nullptr;
-  begin_closing(closing, keep, [](const AdminAnswer&) {});
+  begin_closing(closing, keep, tell);
 }
 
 void RoomManager::begin_closing(const RoomHandle& closing, bool keep, Answered answered) {

@@ -266,14 +266,21 @@ void Acceptor::received(Handle handle, Session& session, std::span<const std::by
     case ws::UpgradeParser::State::page:
       serve_page(handle, session);
       break;
-    case ws::UpgradeParser::State::refused: {
-      const ws::Refusal& refusal = session.handshake->parser.refusal();
-      // How a room is reached is only worth saying of one that there is.
-      const bool no_room = !refusal.room.empty() && !rooms_.address(refusal.room);
-      refuse(handle, session, no_room ? no_such_room : refusal);
+    case ws::UpgradeParser::State::refused:
+      refuse_as_read(handle, session);
       break;
-    }
   }
+}
+
+void Acceptor::refuse_as_read(Handle handle, Session& session) {
+  ws::Refusal refusal = session.handshake->parser.refusal();
+  if (!refusal.room.empty()) {
+    // How a room is reached is only worth saying of one that there is.
+    const auto address = rooms_.address(refusal.room);
+    if (!address) return refuse(handle, session, no_such_room);
+    refusal.subprotocol = address->encoding == Encoding::envelope ? ws::subprotocol : "none";
+  }
+  refuse(handle, session, refusal);
 }
 
 void Acceptor::upgrade(Handle handle, Session& session) {

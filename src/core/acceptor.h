@@ -73,6 +73,8 @@ class Acceptor {
   void over_limit(Handle handle, Session& session, const IpAddress& client,
                   const AddressLimit& limit);
   void refuse(Handle handle, Session& session, const ws::Refusal& refusal);
+  /// As its request was judged by itself, and as the room is that it asks for.
+  void refuse_as_read(Handle handle, Session& session);
   void serve_page(Handle handle, Session& session);
   void upgrade(Handle handle, Session& session);
   void move(Handle handle, Session& session, std::uint32_t core);

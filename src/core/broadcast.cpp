@@ -1,6 +1,8 @@
 #include "core/broadcast.h"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "base/version.h"
@@ -84,7 +86,9 @@ void Broadcast::for_each_core_of(Recipients to, Visit&& visit) {
   }
 }
 
-void Broadcast::prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options) {
+void Broadcast::prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options,
+                       std::size_t bytes_behind) {
+  if (room_->encoding() == Encoding::raw) return;
   const std::uint64_t tick = room_->tick_number();
   switch (kind) {
     case Kind::snapshot:
@@ -93,13 +97,49 @@ void Broadcast::prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOpt
     // The state before this tick's step, with those who joined in it: it carries the tick before,
     // so that ticks keep rising when this tick's own snapshot follows.
     case Kind::full_state:
-      wire::prefix_snapshot(buffer, {tick - 1, unix_now_, 0, true});
+      wire::prefix_snapshot(buffer, {tick - 1, unix_now_, 0, true}, bytes_behind);
       break;
     case Kind::event:
       wire::prefix_event(
-          buffer, {to == everyone ? ++home_->event_sequence : 0, tick, home_->history.advance()});
+          buffer, {to == everyone ? ++home_->event_sequence : 0, tick, home_->history.advance()},
+          bytes_behind);
       break;
   }
+}
+
+FrameRef Broadcast::in_one(Kind kind, Recipients to, const Payload& payload, std::size_t size,
+                           MessageOptions options, Instant& written) {
+  auto buffer = context_.frames.allocate(
+      size, kind == Kind::snapshot ? FrameUse::latest : FrameUse::reliable);
+  if (!buffer) return {};
+  payload.write(buffer->bytes());
+  written = context_.clock.now();
+  prefix(*buffer, kind, to, options);
+  if (kind == Kind::snapshot) buffer->set_tick(room_->tick_number(), began_, options.stream);
+  return context_.encoder.seal(std::move(*buffer), opcode_of(options.type));
+}
+
+// A payload writes itself in one go, so it is copied once: into as many blocks as it takes.
+FrameRef Broadcast::in_fragments(Kind kind, Recipients to, const Payload& payload, std::size_t size,
+                                 MessageOptions options, Instant& written) {
+  std::vector<FrameBuffer> fragments;
+  for (std::size_t left = size; left != 0;) {
+    const std::size_t piece = std::min(left, FrameSlab::payload_bytes_max);
+    auto buffer = context_.frames.allocate(piece, FrameUse::reliable);
+    if (!buffer) return {};
+    fragments.push_back(std::move(*buffer));
+    left -= piece;
+  }
+  const auto whole = std::make_unique_for_overwrite<std::byte[]>(size);
+  payload.write(std::span(whole.get(), size));
+  const std::byte* at = whole.get();
+  for (FrameBuffer& fragment : fragments) {
+    std::ranges::copy_n(at, std::ssize(fragment.bytes()), fragment.bytes().begin());
+    at += fragment.bytes().size();
+  }
+  written = context_.clock.now();
+  prefix(fragments.front(), kind, to, options, size - fragments.front().bytes().size());
+  return context_.encoder.seal(fragments, opcode_of(options.type));
 }
 
 Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload& payload,
@@ -107,13 +147,16 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload&
   const Instant start = context_.clock.now();
   const std::size_t size = payload.size();
   RINGCAST_PROBE(marshal_start, room_->name(), size);
-  if (size > FrameSlab::payload_bytes_max) {
+  const bool fits_a_frame = size <= FrameSlab::payload_bytes_max;
+  if (!fits_a_frame &&
+      (kind == Kind::snapshot || size > context_.options.session.payload_bytes_max)) {
     context_.metrics[Count::payloads_too_big].add();
     return {SendResult::too_big, {}};
   }
-  auto buffer = context_.frames.allocate(
-      size, kind == Kind::snapshot ? FrameUse::latest : FrameUse::reliable);
-  if (!buffer) {
+  Instant written = start;
+  FrameRef frame = fits_a_frame ? in_one(kind, to, payload, size, options, written)
+                                : in_fragments(kind, to, payload, size, options, written);
+  if (!frame) {
     context_.metrics[Count::frame_memory_exhausted].add();
     context_.notices.say({.kind = Notice::Kind::frame_memory_exhausted,
                           .room = home_->id(),
@@ -121,19 +164,15 @@ Broadcast::Marshaled Broadcast::marshal(Kind kind, Recipients to, const Payload&
                          context_.now);
     return {SendResult::no_memory, {}};
   }
-  payload.write(buffer->bytes());
-  const Instant written = context_.clock.now();
-  if (room_->encoding() == Encoding::envelope) prefix(*buffer, kind, to, options);
-  if (kind == Kind::snapshot) buffer->set_tick(room_->tick_number(), began_, options.stream);
-  FrameRef frame = context_.encoder.seal(std::move(*buffer), opcode_of(options.type));
   observe::RoomMetrics& metrics = room_->metrics();
   metrics.marshals.add();
-  if (kind != Kind::event) metrics.snapshot_bytes.set(frame.bytes().size());
+  const std::size_t bytes = frame.message_bytes();
+  if (kind != Kind::event) metrics.snapshot_bytes.set(bytes);
   const Instant framed = context_.clock.now();
   metrics.marshal_duration.record(written - start);
   metrics.frame_duration.record(framed - written);
   spent_ += framed - start;
-  RINGCAST_PROBE(marshal_end, room_->name(), frame.bytes().size(), framed - start);
+  RINGCAST_PROBE(marshal_end, room_->name(), bytes, framed - start);
   return {SendResult::accepted, std::move(frame)};
 }
 
@@ -300,14 +339,13 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
 // Its groups know it by its new seat from here on: those that it was in when the tick began, for
 // what the tick said before is yet to be released, changes of groups included.
 void Broadcast::regroup(const room::Member& member) {
-  for (const GroupId group : room_->groups()) {
-    if (!home_->history.was_in(group, member.id, group_changes_before_,
-                               room_->is_in(group, member.id))) {
-      continue;
-    }
-    destinations_[member.core]->group_changed(*home_,
-                                              {room::GroupChange::What::add, group, member.seat});
-  }
+  home_->history.for_each_group_then(
+      member.id, group_changes_before_, room_->groups(),
+      [&](GroupId group) { return room_->is_in(group, member.id); },
+      [&](GroupId group) {
+        destinations_[member.core]->group_changed(
+            *home_, {room::GroupChange::What::add, group, member.seat});
+      });
 }
 
 void Broadcast::superseded(const room::Member& session) {
@@ -320,7 +358,9 @@ void Broadcast::superseded(const room::Member& session) {
 
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
   left(member.id);
-  const auto code = static_cast<ws::CloseCode>(refusal.close_code);
+  const bool is_its_own = refusal.close_code >= 4'000 && refusal.close_code <= 4'999;
+  const ws::CloseCode code =
+      is_its_own ? static_cast<ws::CloseCode>(refusal.close_code) : ws::CloseCode::policy_violation;
   destinations_[member.core]->goodbye(*home_, member.seat,
                                       context_.encoder.close(context_.frames, code, refusal.reason),
                                       code, LeaveReason::ended);
@@ -356,7 +396,7 @@ std::size_t Broadcast::release_run(std::size_t first) {
   std::size_t bytes = 0;
   run_.clear();
   while (end < held_.size() && held_[end].is_event_to_everyone()) {
-    bytes += held_[end].frame.bytes().size();
+    bytes += held_[end].frame.message_bytes();
     if (end > first && bytes > run_bytes_max) break;
     remember(held_[end]);
     run_.push_back(std::move(held_[end++].frame));
@@ -377,6 +417,7 @@ std::size_t Broadcast::release_run(std::size_t first) {
 // An event without a frame is one that its position has been forgotten with.
 void Broadcast::remember(const Held& held) {
   if (held.position == 0 || !held.frame) return;  // of a raw room nobody comes back
+  if (held.frame.is_fragment()) return home_->history.leave_out(held.position);
   home_->history.keep(held.position, held.sequence, held.to, held.frame.bytes());
 }
 
@@ -418,7 +459,11 @@ void Broadcast::release_one(const Held& held) {
 
 void Broadcast::release_to_some(const Held& held) {
   const auto members = std::span(some_).subspan(held.some_first, held.some_count);
-  if (held.frame) home_->history.keep_for(held.position, members, held.frame.bytes());
+  if (held.frame && held.frame.is_fragment()) {
+    home_->history.leave_out(held.position);
+  } else if (held.frame) {
+    home_->history.keep_for(held.position, members, held.frame.bytes());
+  }
   for (std::vector<MemberId>& seats : seats_) seats.clear();
   for (const MemberId id : members) {
     if (const auto member = room_->find(id)) seats_[member->core].push_back(member->seat);

@@ -90,7 +90,14 @@ class Broadcast final : public room::Audience {
 
   [[nodiscard]] Marshaled marshal(Kind kind, Recipients to, const Payload& payload,
                                   MessageOptions options);
-  void prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options);
+  /// The payload as one frame, or as the fragments of a message; empty when there is no memory for
+  /// it. `written`: when its bytes were there, and the headers were not.
+  [[nodiscard]] FrameRef in_one(Kind kind, Recipients to, const Payload& payload, std::size_t size,
+                                MessageOptions options, Instant& written);
+  [[nodiscard]] FrameRef in_fragments(Kind kind, Recipients to, const Payload& payload,
+                                      std::size_t size, MessageOptions options, Instant& written);
+  void prefix(FrameBuffer& buffer, Kind kind, Recipients to, MessageOptions options,
+              std::size_t bytes_behind = 0);
   [[nodiscard]] bool keeps_history() const { return room_->encoding() == Encoding::envelope; }
   [[nodiscard]] Missed missed_by(MemberId member, std::optional<std::uint64_t> seen);
   void remember(const Held& held);

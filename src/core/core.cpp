@@ -86,8 +86,10 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);
   }
   HomeRoom& home = *room;
-  if (!rooms_.add_home(std::move(room),
-                       {.room = id, .core = wiring_.index, .spread = options.spread})) {
+  if (!rooms_.add_home(std::move(room), {.room = id,
+                                         .core = wiring_.index,
+                                         .spread = options.spread,
+                                         .encoding = home.encoding()})) {
     return false;
   }
   ticks_.add(home);
@@ -97,9 +99,9 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
 bool Core::add_elsewhere(const ElsewhereRoom& room) {
   if (!room.address.spread) return rooms_.add_elsewhere(room.name, room.address);
   const Outlets& outlets = post_.outlets();
-  auto away = std::make_unique<AwayRoom>(room.address.room, room.name, room.encoding, room.rate_hz,
-                                         wiring_.index, static_cast<std::uint32_t>(outlets.size()),
-                                         *outlets[room.address.core]);
+  auto away = std::make_unique<AwayRoom>(
+      room.address.room, room.name, room.address.encoding, room.rate_hz, wiring_.index,
+      static_cast<std::uint32_t>(outlets.size()), *outlets[room.address.core]);
   away->branch().begin_ids_at(room.member_ids_begin);
   away->request_fields = room.request;
   return rooms_.add_away(std::move(away), room.address);
@@ -464,6 +466,7 @@ Drained Core::save_rooms() {
   if (!departures_.shutdown().keep_rooms) return {};
   Drained drained;
   for (const auto& home : rooms_.homes()) {
+    if (home->room.wants_to_close()) continue;
     auto kept = ticks_.keep(*home);
     // A room that was opened while this server ran is opened again, be it anew.
     // What was saved of one that has failed stays as it is.

@@ -75,11 +75,18 @@ bool CorePost::is_over() {
          });
 }
 
-FrameRef CorePost::copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick,
-                        Instant made, std::uint8_t stream) {
-  if (loan.empty()) return {};
+FrameRef CorePost::copy(const AwayRoom& room, FrameLoan loan, FrameUse use) {
+  if (!loan) return {};
   const FrameCharge charge(context_.frames, room.frame_account);
-  FrameRef frame = context_.encoder.copy(context_.frames, loan, use, tick, made, stream);
+  FrameRef frame = context_.encoder.copy(context_.frames, loan, use);
+  if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
+  return frame;
+}
+
+FrameRef CorePost::copy(const AwayRoom& room, const SnapshotMail& snapshot) {
+  const FrameCharge charge(context_.frames, room.frame_account);
+  FrameRef frame = context_.encoder.copy(context_.frames, snapshot.frame.bytes(), FrameUse::latest,
+                                         snapshot.tick, snapshot.made, snapshot.stream);
   if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
   return frame;
 }
@@ -99,8 +106,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const SnapshotMail& mail) {
   if (room == nullptr) return;
   room->heard_of(mail.tick);
   if (!room->branch().has_any_of(mail.to)) return;
-  const FrameRef frame =
-      copy(*room, mail.frame, FrameUse::latest, mail.tick, mail.made, mail.stream);
+  const FrameRef frame = copy(*room, mail);
   if (frame) fan_out_.snapshot(*room, mail.to, frame);
 }
 
@@ -116,8 +122,11 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventToMail& mail) {
   seats_.resize(mail.seats);
   const std::size_t seat_bytes = seats_.size() * sizeof(MemberId);
   std::memcpy(seats_.data(), mail.seats_and_frame.data(), seat_bytes);
-  fan_out_.event_to(*room, seats_,
-                    copy(*room, mail.seats_and_frame.subspan(seat_bytes), FrameUse::reliable));
+  const FrameCharge charge(context_.frames, room->frame_account);
+  const FrameRef frame = context_.encoder.copy(
+      context_.frames, mail.seats_and_frame.subspan(seat_bytes), FrameUse::reliable);
+  if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
+  fan_out_.event_to(*room, seats_, frame);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MirrorMail& mail) {

@@ -71,8 +71,8 @@ class CorePost {
   void act_on(std::uint32_t from, const AcknowledgedMail& mail);
   void act_on(std::uint32_t from, const EndingMail& mail);
   /// This core's own copy; empty for an empty loan, and when frame memory has run out.
-  [[nodiscard]] FrameRef copy(const AwayRoom& room, Loan loan, FrameUse use, std::uint64_t tick = 0,
-                              Instant made = {}, std::uint8_t stream = 0);
+  [[nodiscard]] FrameRef copy(const AwayRoom& room, FrameLoan loan, FrameUse use);
+  [[nodiscard]] FrameRef copy(const AwayRoom& room, const SnapshotMail& snapshot);
 
   CoreContext& context_;
   std::span<const CorePeer> peers_;

@@ -9,35 +9,27 @@
 
 namespace ringcast::server {
 
-namespace {
-
-Loan loan_of(const FrameRef& frame) {
-  return frame ? frame.bytes() : Loan{};
-}
-
-}  // namespace
-
 void OtherCore::reliable(LocalRoom& room, PeerMail mail, const FrameRef& frame) {
   outlet_.reliable(room.id(), room.newest_of(core_), std::move(mail), frame);
 }
 
 void OtherCore::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) {
-  outlet_.snapshot({room.id(), to, frame.tick(), frame.made(), frame.stream(), frame.bytes()},
+  outlet_.snapshot({room.id(), to, frame.tick(), frame.made(), frame.stream(), frame.loan()},
                    frame);
 }
 
 void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
-  reliable(room, EventMail{room.id(), to, loan_of(frame)}, frame);
+  reliable(room, EventMail{room.id(), to, frame.loan()}, frame);
 }
 
 // Where no one block holds both, each of them gets a mail.
 void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) {
-  if (frame) {
+  if (frame && !frame.is_fragment()) {
     const std::array parts{std::as_bytes(seats), frame.bytes()};
     if (FrameRef both = context_.encoder.bundle(context_.frames, parts)) {
-      const Loan loan = both.bytes();
-      return reliable(room, EventToMail{room.id(), static_cast<std::uint32_t>(seats.size()), loan},
-                      both);
+      return reliable(
+          room, EventToMail{room.id(), static_cast<std::uint32_t>(seats.size()), both.bytes()},
+          both);
     }
   }
   for (const MemberId seat : seats) event(room, seat, frame);
@@ -75,16 +67,16 @@ void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
 }
 
 void OtherCore::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {
-  reliable(room, WelcomeMail{room.id(), welcomed, loan_of(frame)}, frame);
+  reliable(room, WelcomeMail{room.id(), welcomed, frame.loan()}, frame);
 }
 
 void OtherCore::full_state(LocalRoom& room, const FrameRef& frame) {
-  reliable(room, FullStateMail{room.id(), loan_of(frame)}, frame);
+  reliable(room, FullStateMail{room.id(), frame.loan()}, frame);
 }
 
 void OtherCore::goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame,
                         ws::CloseCode code, LeaveReason reason) {
-  reliable(room, GoodbyeMail{room.id(), seat, code, reason, loan_of(close_frame)}, close_frame);
+  reliable(room, GoodbyeMail{room.id(), seat, code, reason, close_frame.loan()}, close_frame);
 }
 
 void OtherCore::group_changed(LocalRoom& room, const room::GroupChange& change) {
@@ -108,7 +100,7 @@ std::optional<std::uint64_t> OtherCore::acknowledged_tick(LocalRoom& room, Membe
 void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
   outlet_.forget(room.id());
   mirrors_.erase(room.id());
-  outlet_.control(RoomClosedMail{room.id(), code, loan_of(close_frame)}, close_frame);
+  outlet_.control(RoomClosedMail{room.id(), code, close_frame.loan()}, close_frame);
 }
 
 }  // namespace ringcast::server

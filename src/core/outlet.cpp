@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "observe/probes.h"
@@ -15,6 +16,9 @@ namespace {
 /// Events and the like that may wait for one core that has stopped reading its mail: several full
 /// mailboxes, some seconds of a busy room.
 constexpr std::size_t reliable_waiting_max = 4 * core_mails_max;
+
+/// Bytes of large inputs that may be on their way to one core, behind the first.
+constexpr std::size_t large_inputs_bytes_max = std::size_t{32} << 20;
 
 }  // namespace
 
@@ -96,12 +100,13 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
 // Of those to the same recipients the last one stays, where it is.
 void Outlet::sort_out(Lane& lane) {
   std::vector<Snapshot>& waiting = lane.waiting;
-  const auto key = [](const Recipients& to) {
-    return std::pair(to.kind(), std::to_underlying(to.member()));
+  const auto key = [&](std::size_t at) {
+    const Recipients& to = waiting[at].mail.to;
+    return std::tuple(to.kind(), std::to_underlying(to.member()), at);
   };
   std::vector<std::size_t> order(waiting.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return key(waiting[at].mail.to); });
+  std::ranges::sort(order, {}, key);
   for (std::size_t at = 0; at + 1 < order.size(); ++at) {
     if (waiting[order[at]].mail.to == waiting[order[at + 1]].mail.to) {
       waiting[order[at]].frame.reset();
@@ -124,19 +129,41 @@ bool Outlet::input(InputMail mail, std::span<const std::byte> payload) {
     RINGCAST_PROBE(mailbox_full, 2, waiting_.size());
     return false;
   }
-  auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
-  if (!buffer) {
-    context_.metrics[Count::frame_memory_exhausted].add();
-    return false;
-  }
-  std::ranges::copy(payload, buffer->bytes().begin());
-  RINGCAST_PROBE(frame_made, buffer->identity(), buffer->bytes().size());
-  mail.payload = buffer->bytes();
+  auto memory = copy_of(payload);
+  if (!memory) return false;
+  mail.payload = std::visit(
+      [](auto& its) -> std::span<const std::byte> {
+        if constexpr (requires { its.bytes(); }) {
+          return its.bytes();
+        } else {
+          return its;
+        }
+      },
+      *memory);
   const std::size_t index = queue_.pushed();
   if (!queue_.push(PeerMail(mail))) return false;
   put_since_flush_ = true;
-  lend(index, std::move(*buffer));
+  if (const auto* large = std::get_if<Large>(&*memory)) large_inputs_bytes_ += large->size();
+  lend(index, std::move(*memory));
   return true;
+}
+
+std::optional<Outlet::Lending> Outlet::copy_of(std::span<const std::byte> payload) {
+  if (payload.size() > FrameSlab::payload_bytes_max) {
+    if (large_inputs_bytes_ != 0 && large_inputs_bytes_ + payload.size() > large_inputs_bytes_max) {
+      context_.metrics[Count::mailbox_full].add();
+      return std::nullopt;
+    }
+    return Large(payload.begin(), payload.end());
+  }
+  auto buffer = context_.frames.allocate(payload.size(), FrameUse::reliable);
+  if (!buffer) {
+    context_.metrics[Count::frame_memory_exhausted].add();
+    return std::nullopt;
+  }
+  std::ranges::copy(payload, buffer->bytes().begin());
+  RINGCAST_PROBE(frame_made, buffer->identity(), buffer->bytes().size());
+  return std::move(*buffer);
 }
 
 bool Outlet::droppable(PeerMail mail) {
@@ -182,7 +209,8 @@ void Outlet::take_back() {
   const std::size_t consumed = queue_.consumed();
   while (const Lent* oldest = lent_.front()) {
     if (oldest->index >= consumed) return;
-    static_cast<void>(lent_.pop());
+    const auto back = lent_.pop();
+    if (const auto* large = std::get_if<Large>(&back->memory)) large_inputs_bytes_ -= large->size();
   }
 }
 

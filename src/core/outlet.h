@@ -72,8 +72,10 @@ class Outlet {
   [[nodiscard]] bool is_quiet();
 
  private:
-  /// The memory that a mail lends: a frame's, or that of bytes which are none.
-  using Lending = std::variant<FrameRef, FrameBuffer>;
+  /// The memory that a mail lends: a frame's, or that of bytes which are none, in a block or, when
+  /// they are more than one holds, of their own.
+  using Large = std::vector<std::byte>;
+  using Lending = std::variant<FrameRef, FrameBuffer, Large>;
   struct Waiting {
     PeerMail mail;
     FrameRef frame;
@@ -101,6 +103,7 @@ class Outlet {
   /// Moves from both when there is room, and from neither when there is not.
   [[nodiscard]] bool push(PeerMail& mail, FrameRef& frame);
   void lend(std::size_t index, Lending memory);
+  [[nodiscard]] std::optional<Lending> copy_of(std::span<const std::byte> payload);
   void cut_off(room::RoomId room, MemberId newest);
   void take_back();
   [[nodiscard]] Lane& lane_of(room::RoomId room, std::uint8_t stream);
@@ -112,6 +115,7 @@ class Outlet {
   std::size_t controls_max_;
   std::deque<Waiting> waiting_;
   std::size_t reliable_waiting_ = 0;
+  std::size_t large_inputs_bytes_ = 0;  ///< of those lent
   FixedQueue<Lent> lent_;
   std::vector<Lane> lanes_;
   bool put_since_flush_ = false;

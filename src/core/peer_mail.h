@@ -1,5 +1,5 @@
 // Mail between two cores: one bounded queue each way, one writer, one reader, no lock and no
-// read-modify-write (design decision 6). A mail may lend bytes of the writer's frame memory: the
+// read-modify-write (design decision 6). A mail may lend bytes of the writer's memory: the
 // reader copies what it needs before it lets the mail go, and the queue's own index then tells the
 // writer that the bytes are its again. Nothing else is shared.
 #pragma once
@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/clock.h"
+#include "base/frame.h"
 #include "base/queue.h"
 #include "io/io.h"
 #include "observe/metrics.h"
@@ -26,10 +27,6 @@
 #include "ws/close_code.h"
 
 namespace ringcast::server {
-
-/// Bytes of the writer's, there until the mail is let go. Of a frame: none stand for one that
-/// there was no memory for.
-using Loan = std::span<const std::byte>;
 
 /// A connection whose room is at home on the reader's core, before its answer: with its request and
 /// all that came behind it. The socket is the reader's to close.
@@ -49,18 +46,18 @@ struct SnapshotMail {
   std::uint64_t tick = 0;
   Instant made{};
   std::uint8_t stream = 0;
-  Loan frame;
+  FrameLoan frame;
 };
 struct EventMail {
   room::RoomId room{};
   Recipients to;
-  Loan frame;
+  FrameLoan frame;
 };
 /// The same to some: so many seats, then the frame.
 struct EventToMail {
   room::RoomId room{};
   std::uint32_t seats = 0;
-  Loan seats_and_frame;
+  std::span<const std::byte> seats_and_frame;
 };
 /// The room replicates: what its mirror is made of.
 struct MirrorMail {
@@ -74,7 +71,7 @@ struct MirrorTickMail {
   bool last = false;  ///< of its pieces
   Instant began{};
   UnixNanoseconds due = 0;
-  Loan bytes;
+  std::span<const std::byte> bytes;
 };
 /// Who is in a group from here on.
 struct GroupMail {
@@ -85,12 +82,12 @@ struct GroupMail {
 struct WelcomeMail {
   room::RoomId room{};
   room::Welcomed welcomed;
-  Loan frame;
+  FrameLoan frame;
 };
 /// To those who were welcomed in the same tick.
 struct FullStateMail {
   room::RoomId room{};
-  Loan frame;
+  FrameLoan frame;
 };
 /// The member's session ends behind what was sent to it; `frame` is the close frame. The member
 /// leaves for `reason`.
@@ -99,7 +96,7 @@ struct GoodbyeMail {
   MemberId seat{};
   ws::CloseCode code{};
   LeaveReason reason{};
-  Loan frame;
+  FrameLoan frame;
 };
 /// The member's input could not be read.
 struct MalformedMail {
@@ -125,7 +122,7 @@ struct AcknowledgementsWantedMail {
 struct RoomClosedMail {
   room::RoomId room{};
   ws::CloseCode code{};
-  Loan frame;
+  FrameLoan frame;
 };
 
 // From a member's core to the room's home.
@@ -151,7 +148,7 @@ struct InputMail {
   room::RoomId room{};
   MemberId seat{};
   MessageType type{};
-  Loan payload;
+  std::span<const std::byte> payload;  ///< likewise lent
 };
 /// The member's client has seen the tick.
 struct AcknowledgedMail {

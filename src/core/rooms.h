@@ -21,7 +21,6 @@ namespace ringcast::server {
 struct ElsewhereRoom {
   std::string name;
   room::RoomAddress address;
-  Encoding encoding = Encoding::envelope;
   std::uint32_t rate_hz = 60;
   std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before a restart
   RequestFields request = {};

@@ -156,6 +156,7 @@ std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, Clien
     newest = tick;
   }
   newest_tick_ = std::max(newest_tick_.value_or(0), tick);
+  made_ = snapshot.header.server_time;
   if (!has_state_) has_state();
   events.on_snapshot(snapshot);
   return rises ? "" : "a tick that does not rise";
@@ -170,14 +171,17 @@ std::string_view Client::take_replicated(const wire::ReplicatedView& view, Clien
   }
   if (read.frame.tick != 0) {
     newest_tick_ = std::max(newest_tick_.value_or(0), read.frame.tick);
+    made_ = read.frame.due;
     events.on_replicated(read.frame);
   }
   return read.problem;
 }
 
 std::string_view Client::take_welcome(const wire::Welcome& welcome) {
-  acknowledge_every_ticks_ = std::max(1U, welcome.acknowledge_every_ticks);
   rate_hz_ = welcome.rate_hz;
+  acknowledgement_ = Acknowledgement(
+      welcome.acknowledge_every_ticks,
+      std::chrono::nanoseconds(std::chrono::seconds(1)) / std::max(1U, welcome.rate_hz));
   member_id_ = welcome.member_id;
   resumed_ = welcome.resumed;
   events_complete_ = welcome.events_complete;
@@ -217,17 +221,6 @@ void Client::end(ws::CloseCode code, std::string_view why) {
   state_ = State::ended;
 }
 
-// As docs/protocol.md has it: the first tick at once, then when enough have passed since, in ticks
-// or in time.
-bool Client::owes_acknowledgement(Instant now) const {
-  if (!conduct_.acknowledge || newest_tick_.value_or(0) <= acknowledged_tick_) return false;
-  const Nanoseconds period =
-      std::chrono::nanoseconds(std::chrono::seconds(1)) / std::max(1U, rate_hz_);
-  return acknowledged_tick_ == 0 ||
-         *newest_tick_ - acknowledged_tick_ >= acknowledge_every_ticks_ ||
-         now - acknowledged_at_ >= period * acknowledge_every_ticks_;
-}
-
 std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) {
   if (upgrade_) {
     if (std::exchange(upgrade_->requested, true)) return {};
@@ -244,6 +237,7 @@ std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) 
     return framed(ws::Opcode::close, payload, prng);
   }
   const Instant now = clock.now();
+  if (const auto made = std::exchange(made_, std::nullopt)) acknowledgement_.received(*made, now);
   if (const auto sent = std::exchange(owed_.envelope_pong, std::nullopt)) {
     return enveloped({.body = wire::Pong{*sent, static_cast<std::uint64_t>(clock.unix_now())}}, now,
                      prng);
@@ -258,7 +252,9 @@ std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) 
     const auto payload = arena_input(prng);
     return enveloped({.body = wire::Input{payload}}, now, prng);
   }
-  if (owes_acknowledgement(now)) return enveloped({}, now, prng);
+  if (conduct_.acknowledge && acknowledgement_.due(newest_tick_.value_or(0), now)) {
+    return enveloped({}, now, prng);
+  }
   return {};
 }
 
@@ -273,8 +269,7 @@ std::span<const std::byte> Client::enveloped(const wire::ClientMessage& message,
   wire::ClientMessage complete = message;
   if (conduct_.acknowledge) {
     complete.newest_tick_seen = newest_tick_.value_or(0);
-    if (complete.newest_tick_seen > acknowledged_tick_) acknowledged_at_ = now;
-    acknowledged_tick_ = complete.newest_tick_seen;
+    acknowledgement_.sent(complete.newest_tick_seen, now);
   }
   // The longest is an input of ten bytes: payload + 64 always suffices.
   std::array<std::byte, 96> bytes;

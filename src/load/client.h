@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/prng.h"
+#include "load/acknowledgement.h"
 #include "load/frame_splitter.h"
 #include "load/replica.h"
 #include "load/target.h"
@@ -121,7 +122,6 @@ class Client {
   [[nodiscard]] std::string_view take_welcome(const wire::Welcome& welcome);
   [[nodiscard]] std::string_view take_event(const wire::EventHeader& event, ClientEvents& events);
   void has_state();
-  [[nodiscard]] bool owes_acknowledgement(Instant now) const;
   void end(ws::CloseCode code, std::string_view why);
   [[nodiscard]] std::span<const std::byte> framed(ws::Opcode opcode,
                                                   std::span<const std::byte> payload, Prng& prng);
@@ -132,11 +132,10 @@ class Client {
   Conduct conduct_;
   std::uint32_t rate_hz_ = 0;
   std::uint32_t member_id_ = 0;
-  std::uint32_t acknowledge_every_ticks_ = 1;
   std::optional<std::uint64_t> newest_tick_;  ///< the full state of a room's first tick is of 0
   std::array<std::optional<std::uint64_t>, wire::streams> newest_of_stream_;
-  std::uint64_t acknowledged_tick_ = 0;  ///< 0: none yet
-  Instant acknowledged_at_{};
+  std::optional<UnixNanoseconds> made_;  ///< the newest snapshot, until when it came is noted
+  Acknowledgement acknowledgement_{1, std::chrono::seconds(1)};  ///< as the welcome says
   ws::CloseCode close_code_ = ws::CloseCode::abnormal;
   std::string close_reason_;
   std::string join_failure_;

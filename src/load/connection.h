@@ -22,6 +22,7 @@ struct Connection {
   Instant slow_paid_until{};
   bool slow = false;
   Instant slow_from = never;  ///< it reads like all others until then
+  bool slow_again = false;    ///< and has been slow before
   bool has_joined = false;
   bool connecting = false;
   bool receiving = false;

@@ -61,6 +61,9 @@ Result<void> check(const LoadOptions& options) {
     return fail(fmt::format("the number of clients is from 1 to {}", io::Token::slot_max));
   }
   if (options.slow > options.clients) return fail("more slow clients than clients");
+  if (options.slow_for > Nanoseconds::zero() && options.slow_after == Nanoseconds::zero()) {
+    return fail("who reads slowly for a while reads like all others in between: say for how long");
+  }
   if (options.slow > 0 && options.slow_bytes_per_s == 0) {
     return fail("slow clients read at least 1 byte/s");
   }

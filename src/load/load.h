@@ -36,6 +36,8 @@ struct LoadOptions {
   std::uint32_t slow_bytes_per_s = 20'000;
   /// From its join on a slow client reads like all others for this long.
   Nanoseconds slow_after{};
+  /// Then it reads slowly for this long, and so on, in turn. 0: to the end.
+  Nanoseconds slow_for{};
   std::uint32_t slow_receive_buffer_bytes = 0;  ///< SO_RCVBUF as asked for; 0: the system's
 
   /// Where clients come from, as parse_sources takes it; empty: as the system has it.
@@ -92,6 +94,7 @@ struct LoadReport {
   /// Of snapshots that slow clients received in their first `slow_onset` of reading slowly,
   /// whenever that was.
   Histogram slow_onset_age;
+  Histogram slow_again_age;  ///< likewise, from the second time on that they read slowly
   static constexpr Nanoseconds slow_onset = std::chrono::seconds(5);
   Histogram join;  ///< from connect to welcome
 

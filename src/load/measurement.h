@@ -52,7 +52,9 @@ class Measurement {
     }
   }
   /// Of a client that has begun to read slowly a short time ago.
-  void slow_onset(Nanoseconds age) { report_.slow_onset_age.record(age); }
+  void slow_onset(bool again, Nanoseconds age) {
+    (again ? report_.slow_again_age : report_.slow_onset_age).record(age);
+  }
   /// Of a client that is not slow: `digest` of the payload that it got.
   void list(std::uint64_t tick, std::uint64_t digest) {
     if (!is_due(tick)) return;

@@ -3,6 +3,7 @@
 
 #include <iterator>
 
+#include "base/json_string.h"
 #include "load/load.h"
 
 namespace ringcast::load {
@@ -24,22 +25,6 @@ std::string ages(const Histogram& age) {
   return fmt::format(R"({{"p50":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
                      in_microseconds(age.quantile(0.5)), in_microseconds(age.quantile(0.99)),
                      in_microseconds(age.quantile(0.999)), in_microseconds(age.max()));
-}
-
-/// Of text that the server or the system has written.
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char character : text) {
-    if (character == '"' || character == '\\') {
-      out += '\\';
-      out += character;
-    } else if (static_cast<unsigned char>(character) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
-    } else {
-      out += character;
-    }
-  }
-  return out + '"';
 }
 
 std::string closes(const LoadReport& report) {
@@ -116,6 +101,7 @@ std::string to_json(const LoadReport& report) {
   field("age_us", ages(report.age));
   field("slow_age_us", ages(report.slow_age));
   field("slow_onset_age_us", ages(report.slow_onset_age));
+  field("slow_again_age_us", ages(report.slow_again_age));
   field("replicated", replicated(report));
   field("verified", report.verified);
   field("verify_failed", report.verify_failed);
@@ -176,6 +162,9 @@ std::string to_text(const LoadReport& report) {
   if (report.slow > 0) {
     out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);
     out += age_line("of these in their first five seconds as such", report.slow_onset_age);
+    if (report.slow_again_age.count() > 0) {
+      out += age_line("and whenever they were so again", report.slow_again_age);
+    }
   }
   for (const auto& [ended, count] : report.close_reasons) {
     const auto& [code, reason] = ended;

@@ -57,6 +57,7 @@ class Run::Events final : public ClientEvents {
   void on_joined() override {
     const Instant now = run_.clock_.now();
     connection_.slow_from = now + run_.options_.slow_after;
+    connection_.slow_again = false;
     connection_.slow_paid_until = connection_.slow_from;
     if (connection_.away) came_back(now);
     if (connection_.has_joined) return;
@@ -106,7 +107,7 @@ class Run::Events final : public ClientEvents {
     if (!connection_.slow) return;
     const Nanoseconds slow_for = run_.clock_.now() - connection_.slow_from;
     if (slow_for >= Nanoseconds::zero() && slow_for < LoadReport::slow_onset) {
-      run_.measurement_.slow_onset(age);
+      run_.measurement_.slow_onset(connection_.slow_again, age);
     }
   }
   void came_back(Instant now) {
@@ -446,6 +447,11 @@ void Run::read_slowly(std::uint32_t index, Instant now) {
   // One byte is always allowed in the end, however low the rate.
   const Nanoseconds allowance_max = std::max(slow_allowance_max, seconds_of(1 / rate));
   connection.slow_paid_until = std::max(connection.slow_paid_until, now - allowance_max);
+  if (options_.slow_for > Nanoseconds::zero() && connection.slow_from != never &&
+      now >= connection.slow_from + options_.slow_for) {
+    connection.slow_from = connection.slow_paid_until = now + options_.slow_after;
+    connection.slow_again = true;
+  }
   while (connection.socket && !connection.connecting && !connection.lost) {
     std::size_t wanted = slow_buffer_.size();
     // Joining and leaving are as fast as anyone's.

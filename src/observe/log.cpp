@@ -12,6 +12,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/json_string.h"
+
 namespace ringcast::observe {
 namespace {
 
@@ -50,21 +52,8 @@ std::string timestamp(UnixNanoseconds time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), milliseconds % 1'000);
 }
 
-// A JSON string (RFC 8259 section 7). Control characters are escaped, so that a name chosen by a
-// client cannot forge a line.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char character : text) {
-    if (character == '"' || character == '\\') {
-      out += '\\';
-      out += character;
-    } else if (static_cast<unsigned char>(character) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
-    } else {
-      out += character;
-    }
-  }
-  return out += '"';
+bool is_control(char character) {
+  return static_cast<unsigned char>(character) < 0x20 || character == 0x7f;
 }
 
 bool plain(std::string_view text) {
@@ -75,7 +64,7 @@ bool plain(std::string_view text) {
 
 std::string value_text(const LogField& field, LogFormat format) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    return format == LogFormat::text && plain(*text) ? std::string(*text) : quoted(*text);
+    return format == LogFormat::text && plain(*text) ? std::string(*text) : json_string(*text);
   }
   if (const auto* integer = std::get_if<std::int64_t>(&field.value)) {
     return fmt::format("{}", *integer);
@@ -85,7 +74,7 @@ std::string value_text(const LogField& field, LogFormat format) {
 
 std::string json_line(const LogLine& line) {
   std::string out = fmt::format(R"({{"time":"{}","level":"{}","message":{})", timestamp(line.time),
-                                word(line.level), quoted(line.message));
+                                word(line.level), json_string(line.message));
   for (const LogField& field : line.fields) {
     fmt::format_to(std::back_inserter(out), R"(,"{}":{})", field.key,
                    value_text(field, LogFormat::json));
@@ -100,7 +89,8 @@ std::string text_line(const LogLine& line, bool journal) {
   std::string out = journal ? fmt::format("<{}>", priority(line.level))
                             : fmt::format("{} {} ", timestamp(line.time), word(line.level));
   out += line.message;
-  std::ranges::replace(out, '\n', ' ');
+  // What a message says of clients can neither forge a line nor move a terminal's cursor.
+  std::ranges::replace_if(out, is_control, ' ');
   for (const LogField& field : line.fields) {
     fmt::format_to(std::back_inserter(out), " {}={}", field.key,
                    value_text(field, LogFormat::text));
@@ -148,13 +138,18 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
   if (level < options_.level) return;
   const auto before =
       sites_[{where.file_name(), where.line()}].pass(clock_->now(), LogLimit{}, suppressed);
-  if (!before) return;
+  if (before) write_bounded(level, message, fields, *before);
+}
+
+void Log::write_bounded(LogLevel level, std::string_view message,
+                        std::initializer_list<LogField> fields, std::uint64_t suppressed) const {
+  if (level < options_.level) return;
   catch_up();
   if (lost_since_line_ == 0 && write_line({.level = level,
                                            .time = clock_->unix_now(),
                                            .message = message,
                                            .fields = fields,
-                                           .suppressed = *before})) {
+                                           .suppressed = suppressed})) {
     return;
   }
   ++lost_since_line_;

@@ -89,6 +89,10 @@ class Log {
              std::uint64_t suppressed = 0,
              std::source_location where = std::source_location::current()) const;
 
+  /// The same of a line whose caller has bounds of its own, and has kept within them.
+  void write_bounded(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields, std::uint64_t suppressed) const;
+
   /// Says how many lines were lost, if any were and it fits by now. Worth a try once a second.
   void catch_up() const;
   [[nodiscard]] std::uint64_t lines_lost() const { return lines_lost_; }

@@ -78,9 +78,8 @@ void PartChooser::measure(const MemberView::State& from, Part& part, std::size_t
 }
 
 /// In a crowd what was split into four goes together. Whoever crosses from one of the four to
-/// another is then known to its receivers, since they hold all four at the same ticks, and costs
-/// a third of what it does where it is told whole: half of those who cross, and crossing is half of
-/// what a crowd says.
+/// another is then known to its receivers, since they hold all four at the same ticks, and costs 25
+/// bits instead of 75. Half of what a crowd says is of those who cross.
 CellIndex PartChooser::group_of(const MemberView::State& to, const ViewCell& cell) const {
   const CellIndex parent = world_.cells()[cell.cell].parent;
   return to.slowed == 0 || parent == no_cell ? cell.cell : parent;

@@ -9,7 +9,8 @@ Reader::Reader(Layout layout, ReaderLimits limits)
     : layout_(std::move(layout)),
       limits_(limits),
       by_id_(limits.objects),
-      overview_(std::size_t{layout_.overview.columns} * layout_.overview.rows) {}
+      overview_(std::size_t{layout_.overview.columns} * layout_.overview.rows),
+      overview_counts_(layout_.overview.columns) {}
 
 Reader::Object Reader::object(std::uint32_t handle) const {
   const Pooled& one = pool_[handle];
@@ -50,12 +51,12 @@ void Reader::forget_cells() {
   cells_.clear();
   own_ = {};
   held_.clear();
-  applied_ = 0;
 }
 
 ReadResult Reader::decode(BitReader& in, TickNumber& tick) {
-  const bool reset = in.flag();
-  if (reset) {
+  begins_anew_ = in.flag();
+  if (in.failed()) return ReadResult::malformed;
+  if (begins_anew_) {
     tick = in.get(32);
     tick |= TickNumber{in.get(16)} << 32;
     forget_cells();
@@ -65,7 +66,7 @@ ReadResult Reader::decode(BitReader& in, TickNumber& tick) {
     if (!begun_) return ReadResult::no_beginning;
     tick = tick_ + in.exp_golomb(order::count) + 1;
   }
-  next_applied_ = applied_ + in.exp_golomb(order::count);
+  next_applied_ = (begins_anew_ ? 0 : applied_) + in.exp_golomb(order::count);
   bool changes_view = false;
   bool has_overview = false;
   bool has_digest = false;
@@ -79,6 +80,7 @@ ReadResult Reader::decode(BitReader& in, TickNumber& tick) {
   known_at_.reset();
   objects_read_ = 0;
   told_digest_.reset();
+  overview_row_.reset();
   next_cells_.assign(cells_.begin(), cells_.end());
   if (changes_view && !read_view_changes(in)) return ReadResult::malformed;
   if (has_overview && !read_overview(in)) return ReadResult::malformed;
@@ -149,9 +151,8 @@ bool Reader::read_address(BitReader& in, ReaderCell& cell) const {
 bool Reader::read_overview(BitReader& in) {
   const std::uint32_t row = in.get(overview_row_bits);
   if (layout_.overview.columns == 0 || row >= layout_.overview.rows) return false;
-  for (std::uint32_t i = 0; i < layout_.overview.columns; ++i) {
-    overview_[row * layout_.overview.columns + i] = in.exp_golomb(order::overview);
-  }
+  overview_row_ = row;
+  for (std::uint32_t& count : overview_counts_) count = in.exp_golomb(order::overview);
   return !in.failed();
 }
 

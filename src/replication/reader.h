@@ -68,7 +68,8 @@ class Reader {
     return layout_.real(object.object_class, value, object.values[value]);
   }
 
-  /// By the last frame.
+  /// By the last frame. Whoever is in left() and in entered() has left first. Changed: with another
+  /// value than before, or another owner.
   [[nodiscard]] std::span<const std::uint32_t> entered() const { return entered_; }
   [[nodiscard]] std::span<const std::uint32_t> changed() const { return changed_; }
   [[nodiscard]] std::span<const Left> left() const { return left_; }
@@ -159,13 +160,17 @@ class Reader {
   [[nodiscard]] bool has_room() const { return next_.entries.size() < limits_.objects; }
   void commit(TickNumber tick);
   void hold(Entry& entry, bool updated, TickNumber newest, bool own);
-  void end(const Ended& ended);
-  void let_go_of_the_missing(TickNumber tick);
+  void note_change(Pooled& one);
+  void let_go(std::uint32_t handle, std::optional<std::uint8_t> reason);
+  void set_owned(std::uint32_t handle, bool owned);
+  /// Whose an object is, and whether one that no list has is still waited for.
+  void settle(TickNumber tick);
   [[nodiscard]] std::uint32_t digest() const;
 
   Layout layout_;
   ReaderLimits limits_;
   bool begun_ = false;
+  bool begins_anew_ = false;  ///< the frame that is being read
   TickNumber tick_ = 0;
   Baseline frame_{};  ///< the ticks of the last three frames
   std::uint32_t applied_ = 0;
@@ -185,6 +190,7 @@ class Reader {
   std::vector<Pooled> pool_;
   std::vector<std::int32_t> pool_values_;
   std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> freed_;  ///< by the frame that is being read: used from the next on
   FlatIndex by_id_;
   std::size_t objects_ = 0;
   std::uint64_t frames_ = 0;
@@ -192,6 +198,8 @@ class Reader {
   std::vector<std::uint32_t> changed_;
   std::vector<Left> left_;
   std::vector<std::uint32_t> overview_;
+  std::optional<std::uint32_t> overview_row_;  ///< that the frame has
+  std::vector<std::uint32_t> overview_counts_;
   std::uint64_t digests_checked_ = 0;
   std::size_t objects_read_ = 0;
 };

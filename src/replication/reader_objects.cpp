@@ -24,6 +24,8 @@ void Reader::hold(Entry& entry, bool updated, TickNumber newest, bool own) {
       free_.pop_back();
     }
     pool_[entry.handle] = {.id = entry.id, .object_class = entry.object_class};
+    // What it is not told is not what another had there.
+    std::fill_n(&pool_values_[std::size_t{entry.handle} * layout_.values], layout_.values, 0);
     by_id_.insert(entry.id, entry.handle);
     entered_.push_back(entry.id);
     ++objects_;
@@ -46,23 +48,38 @@ void Reader::hold(Entry& entry, bool updated, TickNumber newest, bool own) {
   std::ranges::for_each(selection.moving, copy);
   std::ranges::for_each(selection.steady, copy);
   pooled.tick = newest;
-  if (differs && pooled.changed_in != frames_) {
-    pooled.changed_in = frames_;
-    changed_.push_back(entry.id);
-  }
+  if (differs) note_change(pooled);
 }
 
-void Reader::end(const Ended& ended) {
-  const std::uint32_t handle = by_id_.find(ended.id);
-  if (handle == FlatIndex::none) return;
-  left_.push_back({ended.id, pool_[handle].object_class, ended.reason});
-  by_id_.erase(ended.id);
-  pool_[handle].id = 0;
-  free_.push_back(handle);
+void Reader::note_change(Pooled& one) {
+  if (one.changed_in == frames_) return;
+  one.changed_in = frames_;
+  changed_.push_back(one.id);
+}
+
+void Reader::let_go(std::uint32_t handle, std::optional<std::uint8_t> reason) {
+  Pooled& one = pool_[handle];
+  left_.push_back({one.id, one.object_class, reason});
+  by_id_.erase(one.id);
+  one.id = 0;
+  freed_.push_back(handle);
   --objects_;
 }
 
-void Reader::let_go_of_the_missing(TickNumber tick) {
+void Reader::set_owned(std::uint32_t handle, bool owned) {
+  Pooled& one = pool_[handle];
+  if (one.owned == owned) return;
+  one.owned = owned;
+  note_change(one);
+  if (owned) return;
+  const ClassLayout& layout = layout_.classes[one.object_class];
+  for (std::size_t i = 0; i < layout.fields.size(); ++i) {
+    if (layout.fields[i].audience != Audience::owner) continue;
+    pool_values_[std::size_t{handle} * layout_.values + layout_.dimensions + i] = 0;
+  }
+}
+
+void Reader::settle(TickNumber tick) {
   // A cell that is not as new as the loss may be where the object went.
   TickNumber all_known = tick;
   for (const ReaderCell& cell : cells_) {
@@ -72,24 +89,33 @@ void Reader::let_go_of_the_missing(TickNumber tick) {
   for (std::uint32_t handle = 0; handle < pool_.size(); ++handle) {
     Pooled& one = pool_[handle];
     if (one.id == 0) continue;
-    one.owned = one.owned_in == frames_;
-    if (one.held_in == frames_) continue;
-    if (one.missing_since == 0) one.missing_since = tick;
-    // Not longer than any cell may go without a block, and no more of them than there is room for.
-    const bool waits =
-        one.missing_since > all_known && tick - one.missing_since < layout_.history_ticks;
-    if (waits && objects_ <= limits_.objects / 2) continue;
-    left_.push_back({one.id, one.object_class, std::nullopt});
-    by_id_.erase(one.id);
-    one.id = 0;
-    free_.push_back(handle);
-    --objects_;
+    if (one.held_in != frames_) {
+      if (one.missing_since == 0) one.missing_since = tick;
+      // Not longer than any cell may go without a block, and no more of them than there is room
+      // for.
+      const bool waits =
+          one.missing_since > all_known && tick - one.missing_since < layout_.history_ticks;
+      if (!waits || objects_ > limits_.objects / 2) {
+        let_go(handle, std::nullopt);
+        continue;
+      }
+    }
+    set_owned(handle, one.owned_in == frames_);
   }
 }
 
 void Reader::commit(TickNumber tick) {
   ++frames_;
-  for (const Ended& ended : ended_) end(ended);
+  // A room that was restored goes on from an earlier tick, and may have given ids away again.
+  if (begins_anew_ && tick <= tick_) {
+    for (std::uint32_t handle = 0; handle < pool_.size(); ++handle) {
+      if (pool_[handle].id != 0) let_go(handle, std::nullopt);
+    }
+  }
+  for (const auto& [id, reason] : ended_) {
+    const std::uint32_t handle = by_id_.find(id);
+    if (handle != FlatIndex::none) let_go(handle, reason);
+  }
   for (std::uint32_t i = 0; i < next_own_.count; ++i) {
     hold(next_.entries[next_own_.first + i], true, tick, true);
   }
@@ -102,10 +128,16 @@ void Reader::commit(TickNumber tick) {
   std::swap(cells_, next_cells_);
   own_ = next_own_;
   applied_ = next_applied_;
+  if (overview_row_) {
+    std::ranges::copy(overview_counts_,
+                      &overview_[std::size_t{*overview_row_} * layout_.overview.columns]);
+  }
   frame_ = {tick, frame_.newest, frame_.before};
   tick_ = tick;
   begun_ = true;
-  let_go_of_the_missing(tick);
+  settle(tick);
+  free_.insert(free_.end(), freed_.begin(), freed_.end());
+  freed_.clear();
 }
 
 std::uint32_t Reader::digest() const {

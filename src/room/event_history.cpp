@@ -19,9 +19,7 @@ void EventHistory::forget_older() {
 bool EventHistory::append(const Entry& entry, std::span<const std::byte> wire_bytes) {
   assert(entry.position <= newest_);
   if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
-    older_.clear();
-    newer_.clear();
-    before_ = std::max(before_, entry.position);
+    leave_out(entry.position);
     return false;
   }
   if (newer_.entries.size() >= limits_.events_max / 2 ||
@@ -54,9 +52,21 @@ void EventHistory::keep_for(std::uint64_t position, std::span<const MemberId> me
   newer_.some.insert(newer_.some.end(), members.begin(), members.end());
 }
 
+// Changes that came behind it still decide whom the next events are for.
+void EventHistory::leave_out(std::uint64_t position) {
+  for (Half* half : {&older_, &newer_}) {
+    half->entries.clear();
+    half->bytes.clear();
+    half->some.clear();
+    std::erase_if(half->changes,
+                  [position](const Change& change) { return change.position < position; });
+  }
+  before_ = std::max(before_, position);
+}
+
 void EventHistory::keep_change(GroupId group, MemberId member, bool added) {
   ++changes_;
-  if (limits_.events_max < 2) return;
+  if (limits_.events_max < 2) return forget();  // whom events before it were for can't be told
   if (newer_.changes.size() >= limits_.events_max / 2) forget_older();
   newer_.changes.push_back({changes_, newest_, group, member, added});
 }

@@ -42,6 +42,8 @@ class EventHistory {
   /// The same of one to these members.
   void keep_for(std::uint64_t position, std::span<const MemberId> members,
                 std::span<const std::byte> wire_bytes);
+  /// The event at `position` is too large to be kept: what was before can't be told again.
+  void leave_out(std::uint64_t position);
   /// The member goes into the group, or out of it, behind the event at newest().
   void keep_change(GroupId group, MemberId member, bool added);
   /// What happened up to newest() can't be told again.
@@ -54,11 +56,24 @@ class EventHistory {
 
   /// How many changes of groups there have been.
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
-  /// Whether the member was in the group when there had been `changes` of them; `is`: whether it is
-  /// now. What is forgotten is taken not to have been.
-  [[nodiscard]] bool was_in(GroupId group, MemberId member, std::uint64_t changes, bool is) const {
-    return before_first_change(group, member, is,
-                               [&](const Change& change) { return change.number > changes; });
+  /// Calls `visit(group)` for each group that the member was in when there had been `changes` of
+  /// them. `groups`: those that there are, in order; `is_in(group)`: whether the member is in it.
+  /// Of those that have been destroyed since, the members' going out is a change as well. What is
+  /// forgotten is taken not to have been.
+  template <class IsIn, class Visit>
+  void for_each_group_then(MemberId member, std::uint64_t changes, std::span<const GroupId> groups,
+                           IsIn&& is_in, Visit&& visit) const {
+    const auto is_later = [&](const Change& change) { return change.number > changes; };
+    for (const GroupId group : groups) {
+      if (was_in(group, member, is_in(group), is_later)) visit(group);
+    }
+    for (const Half* half : {&older_, &newer_}) {
+      for (const Change& change : half->changes) {
+        if (std::ranges::binary_search(groups, change.group)) continue;
+        if (change.added || &change != first_change(change.group, member, is_later)) continue;
+        visit(change.group);
+      }
+    }
   }
 
   struct Event {
@@ -124,24 +139,27 @@ class EventHistory {
       case Recipients::Kind::everyone_but:
         return entry.to.member() != member;
       case Recipients::Kind::group:
-        return before_first_change(
-            entry.to.group(), member, is_in(entry.to.group()),
-            [&](const Change& change) { return change.position >= entry.position; });
+        return was_in(entry.to.group(), member, is_in(entry.to.group()),
+                      [&](const Change& change) { return change.position >= entry.position; });
     }
     return false;
   }
-  /// A change says what was before it: who goes in was not in, and the other way about.
+  /// The first of the member's changes of the group that is later; nullptr when there is none.
   template <class IsLater>
-  [[nodiscard]] bool before_first_change(GroupId group, MemberId member, bool is,
-                                         IsLater&& is_later) const {
+  [[nodiscard]] const Change* first_change(GroupId group, MemberId member,
+                                           IsLater&& is_later) const {
     for (const Half* half : {&older_, &newer_}) {
       for (const Change& change : half->changes) {
-        if (change.group == group && change.member == member && is_later(change)) {
-          return !change.added;
-        }
+        if (change.group == group && change.member == member && is_later(change)) return &change;
       }
     }
-    return is;
+    return nullptr;
+  }
+  /// A change says what was before it: who goes in was not in, and the other way about.
+  template <class IsLater>
+  [[nodiscard]] bool was_in(GroupId group, MemberId member, bool is, IsLater&& is_later) const {
+    const Change* const change = first_change(group, member, is_later);
+    return change == nullptr ? is : !change->added;
   }
   void forget_older();
   [[nodiscard]] bool append(const Entry& entry, std::span<const std::byte> wire_bytes);

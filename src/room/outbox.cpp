@@ -59,13 +59,16 @@ void Outbox::drop_latest() {
 }
 
 Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits) {
-  const std::size_t bytes = frame.bytes().size();
-  // One frame always may wait, however large it is.
+  std::size_t& bytes = bytes_like(frame);
+  const std::size_t its_bytes = frame.message_bytes();
+  // One message always may wait, and one of several fragments, however large they are.
   const bool scarce = nodes.is_short() || frame.memory_is_short();
   const std::uint32_t frames_max = scarce ? std::min(limits.reliable_frames_max, nodes.fair_share())
                                           : limits.reliable_frames_max;
-  if (reliable_count_ != 0 &&
-      (reliable_count_ >= frames_max || reliable_bytes_ + bytes > limits.reliable_bytes_max)) {
+  const bool too_many_bytes = frame.is_fragment()
+                                  ? bytes != 0 && bytes + its_bytes > limits.fragmented_bytes_max
+                                  : bytes + its_bytes > limits.reliable_bytes_max;
+  if (reliable_count_ != 0 && (reliable_count_ >= frames_max || too_many_bytes)) {
     return Put::overflow;
   }
   const std::uint32_t node = nodes.acquire(std::move(frame));
@@ -73,20 +76,45 @@ Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const Out
   (reliable_count_ == 0 ? reliable_head_ : nodes.nodes_[reliable_tail_].next) = node;
   reliable_tail_ = node;
   ++reliable_count_;
-  reliable_bytes_ += bytes;
+  bytes += its_bytes;
   return Put::queued;
 }
 
+// A fragment comes back before the one that it holds, when that is still the first that waits.
 bool Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
-  const std::size_t bytes = frame.bytes().size();
+  std::size_t& bytes = bytes_like(frame);
+  const std::size_t message_bytes = frame.message_bytes();
+  if (const FrameRef next = frame.next(); next && reliable_count_ != 0) {
+    FrameRef& front = nodes.nodes_[reliable_head_].frame;
+    if (front.identity() == next.identity()) {
+      bytes += frame.bytes().size();
+      front = std::move(frame);
+      return true;
+    }
+  }
   const std::uint32_t node = nodes.acquire(std::move(frame));
   if (node == ReliableNodes::none) return false;
   nodes.nodes_[node].next = reliable_head_;
   if (reliable_count_ == 0) reliable_tail_ = node;
   reliable_head_ = node;
   ++reliable_count_;
-  reliable_bytes_ += bytes;
+  bytes += message_bytes;
   return true;
+}
+
+/// Of a message of several fragments: its first; the rest is then in its place.
+FrameRef Outbox::pop_front(ReliableNodes& nodes) {
+  const std::uint32_t node = reliable_head_;
+  FrameRef frame;
+  if (FrameRef next = nodes.nodes_[node].frame.next()) {
+    frame = std::exchange(nodes.nodes_[node].frame, std::move(next));
+  } else {
+    reliable_head_ = nodes.nodes_[node].next;
+    frame = nodes.release(node);
+    --reliable_count_;
+  }
+  bytes_like(frame) -= frame.bytes().size();
+  return frame;
 }
 
 std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes& nodes,
@@ -95,12 +123,7 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
   std::size_t count = 0;
   if (pong_) batch[count++] = {std::move(pong_), Lane::pong};
   while (reliable_count_ != 0 && count < batch.size()) {
-    const std::uint32_t node = reliable_head_;
-    reliable_head_ = nodes.nodes_[node].next;
-    FrameRef frame = nodes.release(node);
-    --reliable_count_;
-    reliable_bytes_ -= frame.bytes().size();
-    batch[count++] = {std::move(frame), Lane::reliable};
+    batch[count++] = {pop_front(nodes), Lane::reliable};
   }
   if (reliable_count_ != 0) return count;
   if (has_latest() && latest_allowed) {
@@ -157,7 +180,7 @@ bool Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
 }
 
 Outbox::Backlog Outbox::backlog() const {
-  Backlog backlog{reliable_count_, reliable_bytes_};
+  Backlog backlog{reliable_count_, reliable_bytes_ + fragmented_bytes_};
   const auto add = [&backlog](const FrameRef& frame) {
     if (!frame) return;
     ++backlog.frames;
@@ -181,7 +204,7 @@ void Outbox::drop_waiting(ReliableNodes& nodes) {
     nodes.release(node).reset();
     --reliable_count_;
   }
-  reliable_bytes_ = 0;
+  reliable_bytes_ = fragmented_bytes_ = 0;
 }
 
 void Outbox::clear(ReliableNodes& nodes) {

@@ -2,8 +2,9 @@
 // reliable frames, the latest snapshots, the goodbye. The reliable lane is bounded and never drops;
 // the latest lane holds one frame of each stream; pong and goodbye have a reserved place each, so
 // that a session always has room to answer a ping and to say goodbye. Invariant: a frame of which
-// some bytes have left is `begun`, and nothing else leaves before the rest of it has. No sockets:
-// take() says what to send, settle() is told how much of it left.
+// some bytes have left is `begun`, and nothing else leaves before the rest of it has; and between
+// the fragments of a message only a pong leaves (RFC 6455 section 5.4). No sockets: take() says
+// what to send, settle() is told how much of it left.
 #pragma once
 
 #include <algorithm>
@@ -93,6 +94,7 @@ class Outbox {
 
   /// What waits of the frame's stream is replaced, and of others is not.
   Put put_latest(FrameRef frame, LatestPolicy policy);
+  /// With the fragments behind it, which make one message.
   Put put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits);
   /// A newer pong replaces one that waits (RFC 6455 section 5.5.3 allows answering only the
   /// newest).
@@ -147,6 +149,10 @@ class Outbox {
 
  private:
   [[nodiscard]] bool push_front(FrameRef frame, ReliableNodes& nodes);
+  [[nodiscard]] FrameRef pop_front(ReliableNodes& nodes);
+  [[nodiscard]] std::size_t& bytes_like(const FrameRef& frame) {
+    return frame.is_fragment() ? fragmented_bytes_ : reliable_bytes_;
+  }
 
   std::array<FrameRef, streams + 1> latest_;
   FrameRef begun_;
@@ -155,8 +161,9 @@ class Outbox {
   std::uint32_t begun_offset_ = 0;
   std::uint32_t reliable_head_ = ReliableNodes::none;
   std::uint32_t reliable_tail_ = ReliableNodes::none;
-  std::uint32_t reliable_count_ = 0;
+  std::uint32_t reliable_count_ = 0;  ///< messages
   std::size_t reliable_bytes_ = 0;
+  std::size_t fragmented_bytes_ = 0;
   Lane begun_lane_ = Lane::reliable;
   std::uint8_t latest_waiting_ = 0;  ///< bit i: latest_[i] is there
 };

@@ -1,4 +1,5 @@
-// Where a room lives: its home core, and whether its members' sockets may be on every core.
+// Where a room lives: its home core, and whether its members' sockets may be on every core. And
+// what it speaks, which any core may be asked for.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "ringcast/simulation.h"
 
 namespace ringcast::room {
 
@@ -16,6 +19,7 @@ struct RoomAddress {
   RoomId room{};
   std::uint32_t core = 0;  ///< index of the home core
   bool spread = false;     ///< every core has a branch of it
+  Encoding encoding = Encoding::envelope;
   friend bool operator==(const RoomAddress&, const RoomAddress&) = default;
 };
 

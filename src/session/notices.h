@@ -15,6 +15,7 @@
 #include "base/ip_address.h"
 #include "base/queue.h"
 #include "base/slab.h"
+#include "base/utf8.h"
 #include "io/io.h"
 #include "ringcast/simulation.h"
 #include "room/room_directory.h"
@@ -105,7 +106,7 @@ class Notices {
                        .room = id,
                        .suppressed = room.suppressed_,
                        .level = level,
-                       .text = std::string(text.substr(0, OfRoom::text_bytes_max))})) {
+                       .text = std::string(cut_utf8(text, OfRoom::text_bytes_max))})) {
       ++room.suppressed_;
       return;
     }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/ip_address.h"
+#include "ringcast/simulation.h"
 #include "room/ack_window.h"
 #include "room/event_history.h"
 #include "room/inbox.h"
@@ -42,6 +43,7 @@ struct RoomOptions {
   std::uint32_t group_members_max = 65'536;  ///< in all groups together
   RequestFields request;
   std::map<std::string, std::string, std::less<>> parameters;  ///< the simulation's own
+  Encoding encoding = Encoding::envelope;  ///< its simulation's, as it was when it was checked
   /// The JSON that it was opened with while the server ran; empty: the configuration has it.
   std::string definition;
 
@@ -74,6 +76,8 @@ struct SessionOptions {
   /// How long a close handshake may take.
   Nanoseconds close_timeout = std::chrono::seconds(5);
   std::size_t message_bytes_max = 65'536;
+  /// Of reliable payloads; one that is larger than a block is sent in fragments.
+  std::size_t payload_bytes_max = std::size_t{16} << 20;
   RateLimit messages{.per_second = 120, .burst = 240};
   RateLimit bytes{.per_second = 65'536, .burst = 262'144};
   /// Dropped messages within `dropped_messages_window` that end in 1008.

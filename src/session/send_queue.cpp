@@ -44,7 +44,7 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
   }
   // What a mark will be is not known yet: as much as the one before.
   const bool is_mark = frame.stream() == room::composed_stream && session.view != nullptr;
-  note_due(is_mark ? session.view->frame_bytes : frame.bytes().size());
+  note_due(is_mark ? session.view->frame_bytes : frame.message_bytes());
   if (may_send_latest(session)) {
     enqueue(handle, session);
   } else {
@@ -60,7 +60,7 @@ void SendQueue::await_first_acknowledgement(std::uint32_t slot) {
 
 bool SendQueue::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
   if (!frame) return false;
-  note_due(frame.bytes().size());
+  note_due(frame.message_bytes());
   if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
       Outbox::Put::overflow) {
     return false;

@@ -63,11 +63,11 @@ void prepend(FrameBuffer& buffer, ByteView prefix) {
   std::ranges::copy(prefix, buffer.prepend(prefix.size()).begin());
 }
 
-/// Makes what `buffer` holds the length-delimited field `field`.
-void prefix_length(FrameBuffer& buffer, int field) {
+/// Makes what `buffer` holds, and the bytes behind it, the length-delimited field `field`.
+void prefix_length(FrameBuffer& buffer, int field, std::size_t bytes_behind = 0) {
   Scratch scratch;
   Writer out(scratch);
-  out.open(field, buffer.bytes().size());
+  out.open(field, buffer.bytes().size() + bytes_behind);
   prepend(buffer, out.written());
 }
 
@@ -154,24 +154,26 @@ Outline outline(const GoingAway&) {
 constexpr std::size_t scalar_bytes_max = 96;
 
 template <class Header>
-void prefix(FrameBuffer& buffer, const Header& header, int payload_field, int message_field) {
+void prefix(FrameBuffer& buffer, const Header& header, int payload_field, int message_field,
+            std::size_t bytes_behind) {
   Scratch scratch;
   Writer out(scratch);
   write_fields(out, header);
-  if (!buffer.bytes().empty()) out.open(payload_field, buffer.bytes().size());
+  if (!buffer.bytes().empty()) out.open(payload_field, buffer.bytes().size() + bytes_behind);
   prepend(buffer, out.written());
-  prefix_length(buffer, message_field);
+  prefix_length(buffer, message_field, bytes_behind);
 }
 
 }  // namespace
 
-void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header) {
+void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header, std::size_t bytes_behind) {
   prefix(buffer, header, v1::Snapshot::kPayloadFieldNumber,
-         v1::ServerEnvelope::kSnapshotFieldNumber);
+         v1::ServerEnvelope::kSnapshotFieldNumber, bytes_behind);
 }
 
-void prefix_event(FrameBuffer& buffer, const EventHeader& header) {
-  prefix(buffer, header, v1::Event::kPayloadFieldNumber, v1::ServerEnvelope::kEventFieldNumber);
+void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t bytes_behind) {
+  prefix(buffer, header, v1::Event::kPayloadFieldNumber, v1::ServerEnvelope::kEventFieldNumber,
+         bytes_behind);
 }
 
 void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due) {

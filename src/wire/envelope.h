@@ -36,9 +36,11 @@ struct EventHeader {
 inline constexpr std::size_t prefix_bytes_max = 48;
 static_assert(prefix_bytes_max + 14 <= frame_headroom_bytes);
 
-/// Write ServerEnvelope{snapshot} or {event} around the payload that `buffer` holds.
-void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header);
-void prefix_event(FrameBuffer& buffer, const EventHeader& header);
+/// Write ServerEnvelope{snapshot} or {event} around the payload that `buffer` holds, and of which
+/// `bytes_behind` follow in other fragments of the message.
+void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header,
+                     std::size_t bytes_behind = 0);
+void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t bytes_behind = 0);
 /// The same of ServerEnvelope{replicated}. `due`: of its tick, where that has to be told.
 void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due);
 

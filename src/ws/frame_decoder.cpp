@@ -11,8 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/utf8.h"
 #include "ws/frame_header.h"
-#include "ws/utf8.h"
 #include "ws/wslay_context.h"
 
 namespace ringcast::ws {

@@ -9,18 +9,20 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "base/utf8.h"
 #include "observe/probes.h"
 #include "ws/wslay_context.h"
 
 namespace ringcast::ws {
 namespace {
 
-/// Sends one final frame; the payload bytes that the callbacks took, or a negative wslay_error.
-ssize_t send(const WslayContext& context, Opcode opcode, std::span<const std::byte> payload,
-             bool masked) {
+/// Sends one frame; the payload bytes that the callbacks took, or a negative wslay_error.
+ssize_t send(const WslayContext& context, Opcode opcode, bool final,
+             std::span<const std::byte> payload, bool masked) {
   wslay_frame_iocb frame{};
-  frame.fin = 1;
+  frame.fin = final ? 1 : 0;
   frame.opcode = static_cast<std::uint8_t>(opcode);
   frame.mask = masked ? 1 : 0;
   frame.payload_length = payload.size();
@@ -29,18 +31,32 @@ ssize_t send(const WslayContext& context, Opcode opcode, std::span<const std::by
   return wslay_frame_send(context.get(), &frame);
 }
 
-/// The longest beginning of `text` that has at most `bytes_max` bytes and cuts no character.
-std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
-
 FrameRef sealed(FrameBuffer&& buffer) {
   FrameRef frame = FrameSeal::seal(std::move(buffer));
   RINGCAST_PROBE(frame_made, frame.identity(), frame.bytes().size());
   return frame;
+}
+
+/// From behind: each holds the next.
+FrameRef sealed(std::span<FrameBuffer> fragments) {
+  FrameRef next;
+  for (std::size_t index = fragments.size(); index > 0; --index) {
+    next = FrameSeal::seal_before(std::move(fragments[index - 1]), std::move(next));
+    RINGCAST_PROBE(frame_made, next.identity(), next.bytes().size());
+  }
+  return next;
+}
+
+/// A buffer with a copy of these bytes. The largest frame fills its block, prefixes included: so
+/// does its copy.
+std::optional<FrameBuffer> copied(FrameSlab& slab, std::span<const std::byte> wire_bytes,
+                                  FrameUse use) {
+  const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
+  std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
+  if (!buffer) return std::nullopt;
+  static_cast<void>(buffer->prepend(head));
+  std::ranges::copy(wire_bytes, buffer->bytes().begin());
+  return buffer;
 }
 
 }  // namespace
@@ -63,14 +79,26 @@ struct FrameEncoder::Context {
 FrameEncoder::FrameEncoder() : context_(std::make_unique<Context>()) {}
 FrameEncoder::~FrameEncoder() = default;
 
-FrameRef FrameEncoder::seal(FrameBuffer&& buffer, Opcode opcode) {
+void FrameEncoder::prefix_header(FrameBuffer& buffer, Opcode opcode, bool final) {
   assert(buffer.headroom() >= server_header_bytes_max);
   const std::span<const std::byte> payload = buffer.bytes();
   context_->buffer = &buffer;
   context_->header_written = false;
-  [[maybe_unused]] const ssize_t sent = send(context_->wslay, opcode, payload, false);
+  [[maybe_unused]] const ssize_t sent = send(context_->wslay, opcode, final, payload, false);
   assert(sent == static_cast<ssize_t>(payload.size()));
+}
+
+FrameRef FrameEncoder::seal(FrameBuffer&& buffer, Opcode opcode) {
+  prefix_header(buffer, opcode, true);
   return sealed(std::move(buffer));
+}
+
+FrameRef FrameEncoder::seal(std::span<FrameBuffer> fragments, Opcode opcode) {
+  for (FrameBuffer& fragment : fragments) {
+    const bool first = &fragment == &fragments.front();
+    prefix_header(fragment, first ? opcode : Opcode::continuation, &fragment == &fragments.back());
+  }
+  return sealed(fragments);
 }
 
 FrameRef FrameEncoder::bundle(FrameSlab& slab, std::span<const FrameRef> frames) {
@@ -94,16 +122,23 @@ FrameRef FrameEncoder::bundle(FrameSlab& slab,
   return sealed(std::move(*buffer));
 }
 
-// The largest frame fills its block, prefixes included: so does its copy.
 FrameRef FrameEncoder::copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
                             std::uint64_t tick, Instant made, std::uint8_t stream) {
-  const std::size_t head = std::min(wire_bytes.size(), frame_headroom_bytes);
-  std::optional<FrameBuffer> buffer = slab.allocate(wire_bytes.size() - head, use);
+  std::optional<FrameBuffer> buffer = copied(slab, wire_bytes, use);
   if (!buffer) return {};
-  static_cast<void>(buffer->prepend(head));
-  std::ranges::copy(wire_bytes, buffer->bytes().begin());
   buffer->set_tick(tick, made, stream);
   return sealed(std::move(*buffer));
+}
+
+FrameRef FrameEncoder::copy(FrameSlab& slab, FrameLoan loan, FrameUse use) {
+  if (!loan.is_fragment()) return copy(slab, loan.bytes(), use);
+  std::vector<FrameBuffer> fragments;
+  for (; loan; loan = loan.next()) {
+    std::optional<FrameBuffer> buffer = copied(slab, loan.bytes(), use);
+    if (!buffer) return {};
+    fragments.push_back(std::move(*buffer));
+  }
+  return sealed(fragments);
 }
 
 FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const std::byte> payload) {
@@ -116,7 +151,10 @@ FrameRef FrameEncoder::control(FrameSlab& slab, Opcode opcode, std::span<const s
 
 FrameRef FrameEncoder::close(FrameSlab& slab, CloseCode code, std::string_view reason) {
   if (code == CloseCode::no_status) return control(slab, Opcode::close, {});
-  const std::string_view kept = cut_utf8(reason, close_reason_bytes_max);
+  // A peer would end the connection for a reason that is none (RFC 6455 section 5.5.1).
+  const bool can_be_read = is_utf8(std::as_bytes(std::span(reason)));
+  const std::string_view kept =
+      can_be_read ? cut_utf8(reason, close_reason_bytes_max) : std::string_view{};
   std::array<std::byte, control_payload_bytes_max> payload;
   const auto number = static_cast<std::uint16_t>(code);
   payload[0] = static_cast<std::byte>(number >> 8);
@@ -158,7 +196,7 @@ std::size_t encode_client_frame(Opcode opcode, std::span<const std::byte> payloa
                       .recv_callback = nullptr,
                       .genmask_callback = ClientFrame::write_mask},
                      &frame);
-  const ssize_t sent = send(wslay, opcode, payload, true);
+  const ssize_t sent = send(wslay, opcode, true, payload, true);
   return sent == static_cast<ssize_t>(payload.size()) ? frame.used : 0;
 }
 

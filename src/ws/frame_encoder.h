@@ -40,6 +40,10 @@ class FrameEncoder {
   /// server_header_bytes_max of headroom. No copy, no allocation.
   [[nodiscard]] FrameRef seal(FrameBuffer&& buffer, Opcode opcode);
 
+  /// One message of several frames (RFC 6455 section 5.4): the first has its opcode, the others
+  /// continue it. The first of them, which holds the rest. At least two.
+  [[nodiscard]] FrameRef seal(std::span<FrameBuffer> fragments, Opcode opcode);
+
   /// Several sealed frames, in order, as the bytes of one: members then hold one reference for all
   /// of a tick's events. Copies them once. An empty reference when frame memory has run out or they
   /// don't fit a block.
@@ -52,6 +56,8 @@ class FrameEncoder {
   /// snapshot's. An empty reference when frame memory has run out.
   [[nodiscard]] FrameRef copy(FrameSlab& slab, std::span<const std::byte> wire_bytes, FrameUse use,
                               std::uint64_t tick = 0, Instant made = {}, std::uint8_t stream = 0);
+  /// The same of a reliable or control frame, with the fragments behind it: all or none.
+  [[nodiscard]] FrameRef copy(FrameSlab& slab, FrameLoan loan, FrameUse use);
 
   /// A ping or pong with this payload (at most 125 bytes), or an empty reference when frame memory
   /// has run out.
@@ -64,6 +70,8 @@ class FrameEncoder {
 
  private:
   struct Context;
+  void prefix_header(FrameBuffer& buffer, Opcode opcode, bool final);
+
   std::unique_ptr<Context> context_;
 };
 

@@ -364,6 +364,9 @@ std::string refusal_response(const Refusal& refusal, bool head_only, UnixNanosec
       refusal.status == HttpStatus::too_many_requests) {
     response += field("Retry-After", "2");
   }
+  if (!refusal.subprotocol.empty()) {
+    response += field("Ringcast-Subprotocol", refusal.subprotocol);
+  }
   if (refusal.status == HttpStatus::upgrade_required) {
     response += field("Upgrade", "websocket");
     response += field("Sec-WebSocket-Version", "13");

@@ -57,6 +57,8 @@ struct Refusal {
   HttpStatus status;
   std::string_view reason;  ///< one sentence, static storage
   std::string room = {};    ///< that was asked for all the same, but not as a WebSocket
+  /// What that room speaks, or `none`; empty: it is not said. Static storage.
+  std::string_view subprotocol = {};
 };
 
 /// Collects one request head. Heap memory only for as long as the head is coming in. Clients may be
@@ -117,8 +119,9 @@ class UpgradeParser {
 [[nodiscard]] std::string switching_protocols(const UpgradeRequest& request, bool with_subprotocol);
 
 /// A whole refusal, Connection: close, text/plain `reason`; with Allow for 405, Retry-After
-/// for 429 and 503, and Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4).
-/// `head_only`: without the body. `now` becomes its Date.
+/// for 429 and 503, Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4), and
+/// Ringcast-Subprotocol where that is known: a page may read it, and is not told why a WebSocket
+/// did not open. `head_only`: without the body. `now` becomes its Date.
 [[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only,
                                            UnixNanoseconds now);
 

@@ -102,6 +102,7 @@ const std::map<std::string_view, Changed> changed_settings{
     {"session.heartbeat_timeout_ms", {"1", ""}},
     {"session.send_timeout_ms", {"1", ""}},
     {"session.close_timeout_ms", {"1", ""}},
+    {"session.payload_bytes_max", {"2097152", ""}},
     {"session.message_bytes_max", {"125", ""}},
     {"session.messages_per_s", {"1", ""}},
     {"session.messages_burst", {"1", ""}},

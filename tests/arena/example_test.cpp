@@ -178,6 +178,18 @@ TEST_CASE("tug: a match ends when its time is over, and when a side has left") {
   CHECK(other.sent() == Said{{everyone, "left Ada"}, {everyone, "won red"}});
 }
 
+TEST_CASE("tug: who is back in a match is told its team once more, and in the lobby nothing") {
+  Match match;
+  match.begin();
+  REQUIRE(match.join(3, "Eve"));
+  match.out.sent.clear();
+  for (const std::uint32_t member : {2U, 3U}) {
+    match.simulation().away(MemberId{member}, match.out);
+    match.simulation().back(MemberId{member}, match.out);
+  }
+  CHECK(match.sent() == Said{{MemberId{2}, "you are blue"}});
+}
+
 TEST_CASE("tug: a room that allows no groups is closed, and says why") {
   struct NoGroups final : RecordingOutbound {
     std::optional<GroupId> create_group() override { return std::nullopt; }
@@ -205,11 +217,11 @@ std::vector<std::string> quoted_code(const std::string& guide) {
 
 TEST_CASE("the guide to writing a simulation quotes the examples as they are") {
   std::string code;
-  for (const char* const name : {"button.cpp", "main.cpp", "tug.cpp"}) {
+  for (const char* const name : {"button.cpp", "main.cpp", "tug.cpp", "embedded.cpp"}) {
     code += contents(std::string("examples/") + name);
   }
   const std::vector<std::string> blocks = quoted_code(contents("docs/writing-a-simulation.md"));
-  REQUIRE(blocks.size() >= 5);
+  REQUIRE(blocks.size() >= 8);
   for (const std::string& block : blocks) {
     INFO(block);
     CHECK(code.find(block) != std::string::npos);

@@ -204,6 +204,66 @@ TEST_CASE("a room that fails while others are still told of it is closed at once
   for (std::size_t core = 0; core < 3; ++core) CHECK(f.take<CloseRoom>(core).room == id);
 }
 
+TEST_CASE("a room whose simulation ends it is closed on every core, and is not to come back") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  SavedRoom saved;
+  saved.name = "lobby";
+  const room::RoomId lobby = f.opened("lobby");
+  REQUIRE(directory->save(saved).has_value());
+  f.rooms.ended(lobby);
+  f.rooms.ended(lobby);  // which the room says once
+  CHECK(f.view.rooms.empty());
+  for (std::size_t core = 0; core < 3; ++core) {
+    const auto mail = f.take<CloseRoom>(core);
+    CHECK(mail.room == lobby);
+    CHECK_FALSE(mail.keep);
+    CHECK_FALSE(f.has_mail(core));
+    f.rooms.changed(lobby);
+  }
+  CHECK_FALSE(directory->has("lobby"));
+  f.rooms.ended(lobby);  // of one that is gone
+  CHECK(f.opened("lobby") != lobby);
+}
+
+TEST_CASE("a room that ends itself while it is opened is opened first, and then closed") {
+  Fixture f;
+  f.open("lobby");
+  const room::RoomId id = f.take<OpenRoom>(0).address.room;
+  f.rooms.changed(id);
+  f.rooms.ended(id);
+  for (std::size_t core = 1; core < 3; ++core) {
+    f.take<LearnOfRoom>(core);
+    CHECK_FALSE(f.has_mail(core));
+    f.rooms.changed(id);
+  }
+  REQUIRE(f.answered);
+  CHECK(f.answered->status == 201);
+  CHECK(f.view.rooms.empty());
+  for (std::size_t core = 0; core < 3; ++core) CHECK(f.take<CloseRoom>(core).room == id);
+}
+
+TEST_CASE("a room that ends itself while the server shuts down is not closed, nor kept") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  for (const char* const name : {"lobby", "red"}) {
+    f.opened(name);
+    SavedRoom saved;
+    saved.name = name;
+    REQUIRE(directory->save(saved).has_value());
+  }
+  f.view.readiness = Readiness::draining;
+  f.rooms.ended(f.view.rooms[0].id);
+  f.rooms.failed(f.view.rooms[1].id);
+  CHECK_FALSE(f.has_mail(0));
+  CHECK_FALSE(directory->has("lobby"));
+  CHECK(directory->has("red"));  // what was saved of one that has failed stays
+}
+
 TEST_CASE("all rooms' inboxes together have a bound") {
   Fixture f;
   f.rooms.set_bounds({.rooms_max = 3, .inbox_bytes_max = 2 * inbox_memory_bytes({})});

@@ -1,7 +1,9 @@
 // Broadcast alone: what it marshals, and what it says to which core in which order.
 #include "core/broadcast.h"
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,6 +52,7 @@ struct Diary final : Destination {
   }
   void welcome(LocalRoom&, const room::Welcomed& welcomed, const FrameRef& frame) override {
     note("welcome " + words(welcomed.member) + " on " + words(welcomed.seat), frame);
+    needs_state = welcomed.needs_state;
   }
   void full_state(LocalRoom&, const FrameRef& frame) override { note("full state", frame); }
   void goodbye(LocalRoom&, MemberId member, const FrameRef& frame, ws::CloseCode code,
@@ -71,6 +74,7 @@ struct Diary final : Destination {
 
   std::vector<std::string> lines;
   std::vector<FrameRef> frames;
+  bool needs_state = false;  ///< who was welcomed last
 };
 
 struct Script final : Simulation {
@@ -81,9 +85,13 @@ struct Script final : Simulation {
   [[nodiscard]] const replication::Schema* replication() const override {
     return replicates ? &schema : nullptr;
   }
-  JoinResult join(const Joining&, Outbound&) override { return {}; }
+  JoinResult join(const Joining&, Outbound&) override {
+    if (refusal) return std::unexpected(*refusal);
+    return {};
+  }
   void leave(MemberId, LeaveReason, Outbound&) override {}
-  InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
+  InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound& out) override {
+    if (on_input) std::exchange(on_input, nullptr)(out);
     return InputResult::ok;
   }
   void step(const Tick&, Outbound& out) override {
@@ -92,10 +100,13 @@ struct Script final : Simulation {
   std::function<void(Outbound&)> on_step;
   replication::Schema schema;
   bool replicates;
+  std::function<void(Outbound&)> on_input;
+  std::optional<JoinRefusal> refusal;
 };
 
 /// A spread room of two cores: members 1 and 3 on its home core 0, 2 and 4 on core 1.
 struct Fixture {
+  room::EventHistoryLimits history_limits;
   sim::SimClock clock;
   sim::SimNetwork network{clock, 1, {}};
   sim::SimIo io{network};
@@ -116,7 +127,7 @@ struct Fixture {
                  .inbox_bytes_max = 100,
                  .groups_max = 4,
                  .group_members_max = 10},
-                {},
+                history_limits,
                 clock.now(),
                 room_metrics};
   Diary here;
@@ -125,7 +136,10 @@ struct Fixture {
   Broadcast broadcast{context, destinations};
   const BytesPayload payload{std::string_view("payload")};
 
-  explicit Fixture(bool replicates = false) : script(new Script(replicates)) {
+  explicit Fixture(const room::EventHistoryLimits& history = {}, bool replicates = false)
+      : history_limits(history), script(new Script(replicates)) {
+    home.room.keep_away_for(std::chrono::seconds(10));
+    home.room.set_run(1);
     for (std::uint32_t id = 1; id <= 4; ++id) home.room.admit(MemberId{id}, 1 - id % 2, {});
     tick();
     clear();
@@ -138,6 +152,31 @@ struct Fixture {
     script->on_step = std::move(what);
     tick();
   }
+  /// Member 2, which was on core 1, has lost its connection; it has seen all events until then.
+  void lose() {
+    seen = home.history.newest();
+    home.room.depart(MemberId{2}, LeaveReason::disconnected);
+  }
+  /// Likewise; it was in this group.
+  GroupId group_of_the_lost() {
+    GroupId group{};
+    step([&](Outbound& out) {
+      group = *out.create_group();
+      out.add_to_group(group, MemberId{2});
+    });
+    lose();
+    return group;
+  }
+  /// It is back on core 0 with the next tick, in which an input comes before it.
+  void come_back(std::function<void(Outbound&)> before) {
+    script->on_input = std::move(before);
+    REQUIRE(home.room.input(MemberId{1}, {}, MessageType::binary));
+    REQUIRE(home.room.readmit({MemberId{2}, 1, 1}, MemberId{7}, 0, seen, {}) ==
+            room::Resumption::resumed);
+    clear();
+    tick();
+  }
+  std::uint64_t seen = 0;
   void clear() {
     for (Diary* diary : {&here, &there}) {
       diary->lines.clear();
@@ -205,7 +244,7 @@ TEST_CASE("events to everyone that follow one another share a frame; only they a
 }
 
 TEST_CASE("an event at a place goes once to each core that somebody who sees it is on") {
-  Fixture f(true);
+  Fixture f({}, true);
   const std::uint64_t marshals = f.room_metrics.marshals.value();
   f.step([&](Outbound& out) {
     replication::World& world = *out.world();
@@ -232,7 +271,7 @@ TEST_CASE("an event at a place goes once to each core that somebody who sees it 
 }
 
 TEST_CASE("a step that does not end its world's is ended, and a mistake in it is counted") {
-  Fixture f(true);
+  Fixture f({}, true);
   f.step([&](Outbound& out) {
     CHECK(out.world()->remove(replication::ObjectId{9}) == replication::Outcome::no_such_object);
   });
@@ -248,6 +287,115 @@ TEST_CASE("a newcomer's welcome goes to its core before what the tick says") {
   f.step([&](Outbound& out) { out.send(Delivery::reliable, everyone, f.payload); });
   CHECK(f.here.lines == Lines{"event to everyone"});
   CHECK(f.there.lines == Lines{"welcome member 6 on member 6", "event to everyone"});
+}
+
+/// How often the text is in the frame.
+std::size_t count_in(const FrameRef& frame, std::string_view text) {
+  const std::string bytes(reinterpret_cast<const char*>(frame.bytes().data()),
+                          frame.bytes().size());
+  std::size_t count = 0;
+  for (auto at = bytes.find(text); at != std::string::npos; at = bytes.find(text, at + 1)) ++count;
+  return count;
+}
+
+TEST_CASE("who is back on another core is in its groups there, and is told what it has missed") {
+  Fixture f;
+  GroupId red{};
+  GroupId blue{};
+  f.step([&](Outbound& out) {
+    red = *out.create_group();
+    blue = *out.create_group();
+    out.add_to_group(red, MemberId{2});
+    out.add_to_group(blue, MemberId{4});
+  });
+  f.lose();
+  f.step([&](Outbound& out) {
+    out.send(Delivery::reliable, red, BytesPayload(std::string_view("to its group")));
+    out.send(Delivery::reliable, blue, BytesPayload(std::string_view("to the others")));
+    out.send(Delivery::reliable, everyone_but(MemberId{2}), BytesPayload(std::string_view("hush")));
+    out.send(Delivery::latest, red, f.payload);
+  });
+  f.come_back(nullptr);
+  CHECK(f.here.lines ==
+        Lines{"welcome member 2 on member 7", "group 1 has member 7", "event to member 7"});
+  CHECK(f.there.lines.empty());
+  CHECK(count_in(f.here.frames[2], "to its group") == 1);
+  CHECK(count_in(f.here.frames[2], "to the others") == 0);
+  CHECK(count_in(f.here.frames[2], "hush") == 0);
+  f.clear();
+  f.step([&](Outbound& out) {
+    out.send(Delivery::reliable, everyone_but(MemberId{2}), f.payload);
+    out.send(Delivery::latest, MemberId{2}, f.payload);
+  });
+  CHECK(f.here.lines == Lines{"event to all but 7", "snapshot 0 to member 7"});
+}
+
+TEST_CASE("who was taken out of a group in the tick of its return gets what was said before") {
+  Fixture f;
+  const GroupId group = f.group_of_the_lost();
+  f.come_back([&](Outbound& out) {
+    out.send(Delivery::reliable, group, f.payload);
+    out.remove_from_group(group, MemberId{2});
+    out.send(Delivery::reliable, group, f.payload);
+  });
+  CHECK(f.here.lines == Lines{"welcome member 2 on member 7", "group 1 has member 7",
+                              "event to group 1", "group 1 has not member 7", "event to group 1"});
+}
+
+TEST_CASE("likewise when its group is emptied, and when it is destroyed") {
+  const bool destroys = GENERATE(false, true);
+  Fixture f;
+  const GroupId group = f.group_of_the_lost();
+  f.come_back([&](Outbound& out) {
+    out.send(Delivery::reliable, group, f.payload);
+    if (destroys) {
+      out.destroy_group(group);
+    } else {
+      out.empty_group(group);
+    }
+  });
+  CHECK(f.here.lines == Lines{"welcome member 2 on member 7", "group 1 has member 7",
+                              "event to group 1", "group 1 has not member 0"});
+}
+
+TEST_CASE("who was put into a group in the tick of its return gets what was said afterwards") {
+  Fixture f;
+  GroupId group{};
+  f.step([&](Outbound& out) { group = *out.create_group(); });
+  f.lose();
+  f.come_back([&](Outbound& out) {
+    out.send(Delivery::reliable, group, f.payload);
+    out.add_to_group(group, MemberId{2});
+    out.send(Delivery::reliable, group, f.payload);
+  });
+  CHECK(f.here.lines == Lines{"welcome member 2 on member 7", "event to group 1",
+                              "group 1 has member 7", "event to group 1"});
+}
+
+TEST_CASE("where no changes of groups are kept, who may have missed an event gets the full state") {
+  Fixture f({.events_max = 0, .bytes_max = 0});
+  const GroupId group = f.group_of_the_lost();
+  f.come_back([&](Outbound& out) {
+    out.send(Delivery::reliable, group, f.payload);
+    out.remove_from_group(group, MemberId{2});
+  });
+  REQUIRE(f.here.lines.front() == "welcome member 2 on member 7");
+  CHECK(f.here.needs_state);
+}
+
+TEST_CASE("who is refused is closed with the simulation's code, or with 1008 where it has none") {
+  Fixture f;
+  for (const auto& [code, sent] : std::vector<std::pair<std::uint16_t, std::string>>{
+           {4'000, "4000"}, {4'999, "4999"}, {1'008, "1008"}, {1'006, "1008"}, {5'000, "1008"}}) {
+    f.clear();
+    f.script->refusal = JoinRefusal{"no", code};
+    f.home.room.admit(MemberId{6}, 1, {});
+    f.tick();
+    CHECK(f.there.lines == Lines{"goodbye member 6 " + sent});
+    CHECK(count_in(f.there.frames[0], "no") == 1);
+    f.home.room.depart(MemberId{6}, LeaveReason::ended);
+    f.tick();
+  }
 }
 
 TEST_CASE("a room's end is said on every core that it is spread over") {

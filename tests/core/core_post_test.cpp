@@ -104,7 +104,7 @@ struct Fixture {
                                    room::RoomLimits{.cores = 2,
                                                     .members_max = members_max,
                                                     .inbox_inputs_max = 2,
-                                                    .inbox_bytes_max = 100,
+                                                    .inbox_bytes_max = std::size_t{4} << 20,
                                                     .groups_max = 4,
                                                     .group_members_max = 10},
                                    room::EventHistoryLimits{}, clock.now(), room_metrics),
@@ -131,8 +131,7 @@ struct Fixture {
     Session& session = *away.sessions.find(handle);
     session.enter(Phase::answering);
     session.enter(Phase::open);
-    session.seat = session.member =
-        *room->admit(handle, {.path = "/rooms/room"}, std::nullopt);
+    session.seat = session.member = *room->admit(handle, {.path = "/rooms/room"}, std::nullopt);
     session.room = room;
     return handle;
   }
@@ -146,6 +145,12 @@ struct Fixture {
     }
     away.post.flush();
     home.post.flush();
+  }
+  /// Who has asked to join does so, and hears of it.
+  void let_in() {
+    carry();
+    tick();
+    carry();
   }
   void tick() {
     broadcast.begin(its_home(), clock.unix_now());
@@ -163,22 +168,50 @@ struct Fixture {
 TEST_CASE("who joins on another core is asked for at home, with what its request said") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   CHECK(f.script->paths == std::vector<std::string>{"/rooms/room"});
   CHECK(f.its_home().newest_of(1) == f.session(one).member);
   CHECK(f.session(one).is_welcomed());
   CHECK(f.room->branch().members().size() == 1);
 }
 
+TEST_CASE("an event that is larger than a block crosses as one, fragments and all") {
+  Fixture f;
+  const Handle one = f.join();
+  f.carry();
+  f.tick();
+  f.carry();
+  const room::Outbox::Backlog before = f.session(one).outbox.backlog();
+  const std::string large(std::size_t{3} << 20, 'a');
+  f.step([&](Outbound& out) {
+    CHECK(out.send(Delivery::reliable, everyone, BytesPayload(large)) == SendResult::accepted);
+    CHECK(out.send(Delivery::latest, everyone, BytesPayload(large)) == SendResult::too_big);
+  });
+  const room::Outbox::Backlog after = f.session(one).outbox.backlog();
+  CHECK(after.frames == before.frames + 1);
+  CHECK(after.bytes > before.bytes + large.size());
+  CHECK(after.bytes < before.bytes + large.size() + 100);
+}
+
+TEST_CASE("an input that is larger than a block comes home whole") {
+  Fixture f;
+  f.options.session.message_bytes_max = std::size_t{16} << 20;
+  const Handle one = f.join();
+  f.carry();
+  f.tick();
+  f.carry();
+  const std::vector<std::byte> large(std::size_t{3} << 20, std::byte{7});
+  REQUIRE(f.room->input(f.session(one).seat, large, MessageType::binary));
+  f.carry();
+  f.tick();
+  CHECK(f.script->inputs == std::vector<std::size_t>{large.size()});
+}
+
 TEST_CASE("one payload to a group crosses once, and only its members get it") {
   Fixture f;
   const Handle one = f.join();
   const Handle two = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::uint32_t before = f.waiting(one);
   f.step([&](Outbound& out) {
     const GroupId group = *out.create_group();
@@ -193,9 +226,7 @@ TEST_CASE("latest to everyone and then to one in a tick: the second is what the 
   Fixture f;
   const Handle one = f.join();
   const Handle two = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::string to_all(100, 'a');
   const std::string to_one(300, 'b');
   f.step([&](Outbound& out) {
@@ -210,9 +241,7 @@ TEST_CASE("who is refused at home is closed on its core, and never left") {
   Fixture f;
   f.script->refuses = true;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   CHECK(f.session(one).phase() == Phase::closing);
   f.tick();
   CHECK(f.script->left.empty());
@@ -234,9 +263,7 @@ TEST_CASE("a full room says so to who asked on another core") {
 TEST_CASE("inputs go home, and what finds no place there is told to its sender") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const std::uint32_t before = f.waiting(one);
   const std::vector<std::byte> payload(3);
   for (int count = 0; count < 3; ++count) {
@@ -251,9 +278,7 @@ TEST_CASE("inputs go home, and what finds no place there is told to its sender")
 TEST_CASE("acknowledgements come home once they are asked for, about once a second") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   const MemberId member = f.session(one).member;
   const auto asked = [&] {
     std::optional<std::uint64_t> tick;
@@ -277,9 +302,7 @@ TEST_CASE("acknowledgements come home once they are asked for, about once a seco
 TEST_CASE("a room that closes at home closes here, and its mail means nothing any more") {
   Fixture f;
   const Handle one = f.join();
-  f.carry();
-  f.tick();
-  f.carry();
+  f.let_in();
   f.broadcast.close_room(f.its_home(), ws::CloseCode::normal, "over");
   f.carry();
   CHECK(f.session(one).phase() == Phase::closing);

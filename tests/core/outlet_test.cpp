@@ -31,18 +31,18 @@ struct Fixture {
   }
   void event(std::byte content, room::RoomId of = room) {
     const FrameRef its_frame = frame(content);
-    outlet.reliable(of, MemberId{9}, EventMail{of, everyone, its_frame.bytes()}, its_frame);
+    outlet.reliable(of, MemberId{9}, EventMail{of, everyone, its_frame.loan()}, its_frame);
   }
   void snapshot(std::uint64_t tick, Recipients to = everyone, std::uint8_t stream = 0) {
     const FrameRef its_frame = frame(std::byte{1});
-    outlet.snapshot({room, to, tick, {}, stream, its_frame.bytes()}, its_frame);
+    outlet.snapshot({room, to, tick, {}, stream, its_frame.loan()}, its_frame);
   }
   /// What the reader finds, in a word each; it lets go of all of it.
   std::vector<std::string> read() {
     std::vector<std::string> found;
     while (PeerMail* mail = queue.front()) {
       if (const auto* event_mail = std::get_if<EventMail>(mail)) {
-        found.push_back("event " + std::to_string(static_cast<int>(event_mail->frame[0])));
+        found.push_back("event " + std::to_string(static_cast<int>(event_mail->frame.bytes()[0])));
       } else if (const auto* snapshot_mail = std::get_if<SnapshotMail>(mail)) {
         found.push_back("snapshot " + std::to_string(snapshot_mail->tick));
         const Recipients to = snapshot_mail->to;

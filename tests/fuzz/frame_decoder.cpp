@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "ws/event_recorder.h"
-#include "ws/utf8.h"
 
 namespace ringcast::ws {
 namespace {

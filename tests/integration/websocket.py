@@ -120,6 +120,18 @@ class Connection:
             length = struct.unpack("!Q", self._take(8))[0]
         return Frame(first & 0x0F, self._take(length), bool(first & 0x80))
 
+    def receive_message(self) -> tuple[bytes, int]:
+        """The payload of the next message, and how many frames it came in."""
+        received = self.receive()
+        payload, frames = [received.payload], 1
+        while not received.final:
+            received = self.receive()
+            if received.opcode != CONTINUATION:
+                raise AssertionError(f"opcode {received.opcode} among the fragments of a message")
+            payload.append(received.payload)
+            frames += 1
+        return b"".join(payload), frames
+
     def receive_opcode(self, opcode: int, frames_max: int = 100_000) -> Frame:
         """Skips what else comes (snapshots, pings) until a frame of that opcode."""
         for _ in range(frames_max):

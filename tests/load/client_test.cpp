@@ -169,6 +169,35 @@ TEST_CASE("snapshots that come late are acknowledged as they come, and nothing t
   CHECK(world.said().messages.size() == 1);
 }
 
+TEST_CASE("who has got a snapshot late acknowledges three times as often for half a minute") {
+  World world;
+  world.join(6);
+  constexpr Nanoseconds period = std::chrono::microseconds(16'667);
+  const Instant start = world.clock.at;
+  std::int64_t tick = 0;
+  /// How often, of so many ticks whose snapshots are on their way for so long.
+  const auto said_in = [&](std::int64_t ticks, Nanoseconds on_its_way) {
+    std::size_t said = 0;
+    for (const std::int64_t end = tick + ticks; tick < end;) {
+      ++tick;
+      world.clock.at = std::max(world.clock.at, start + tick * period + on_its_way);
+      const auto made = UnixNanoseconds((tick * period).count());
+      (void)world.receive(world.server.snapshot(static_cast<std::uint64_t>(tick), made));
+      said += world.said().messages.size();
+    }
+    return said;
+  };
+  using namespace std::chrono_literals;
+  CHECK(said_in(60, 20ms) <= 11);
+  CHECK(said_in(60, 90ms) <= 11);  // as uneven paths are
+  (void)said_in(1, 150ms);
+  CHECK(said_in(60, 20ms) >= 28);
+  (void)said_in(28 * 60, 20ms);
+  CHECK(said_in(30, 20ms) >= 14);
+  (void)said_in(120, 20ms);
+  CHECK(said_in(60, 20ms) <= 11);
+}
+
 TEST_CASE("any message acknowledges, and a client told not to never does") {
   const bool acknowledge = GENERATE(true, false);
   World world({.acknowledge = acknowledge, .idle = false});
@@ -328,7 +357,7 @@ TEST_CASE("a server's goodbye ends the client with its code, and is answered") {
 TEST_CASE("a broken frame ends the client and is answered with 1002") {
   World world;
   world.join();
-  CHECK_FALSE(world.receive({std::byte{0x02}, std::byte{0}}));
+  CHECK_FALSE(world.receive({std::byte{0xc2}, std::byte{0}}));
   CHECK(world.seen.broken == 1);
   CHECK(world.said().close == ws::CloseCode::protocol_error);
   CHECK(world.client.close_code() == ws::CloseCode::abnormal);

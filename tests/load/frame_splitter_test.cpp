@@ -54,12 +54,31 @@ TEST_CASE("any split of a stream gives the same frames") {
   }
 }
 
+TEST_CASE("a message of several fragments is told whole, and a control frame among them at once") {
+  const Bytes stream = bytes({0x02, 2, 1, 2, 0x00, 0, 0x89, 1, 9, 0x00, 1, 3, 0x80, 1, 4, 0x82, 0});
+  for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
+    Frames frames;
+    FrameSplitter splitter;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      const auto rest = std::span(stream).subspan(at);
+      REQUIRE(feed(splitter, rest.first(std::min(piece, rest.size())), frames) ==
+              FrameSplitter::Outcome::fine);
+    }
+    CHECK(frames == Frames{{ws::Opcode::ping, bytes({9})},
+                           {ws::Opcode::binary, bytes({1, 2, 3, 4})},
+                           {ws::Opcode::binary, {}}});
+  }
+}
+
 TEST_CASE("a frame that a server may not send is a violation") {
   const Bytes masked = bytes({0x82, 0x81, 1, 2, 3, 4, 5});
-  const Bytes first_of_many = bytes({0x02, 0x01, 5});
+  const Bytes rest_of_nothing = bytes({0x80, 0x01, 5});
+  const Bytes begun_in_another = bytes({0x02, 0x01, 5, 0x82, 0x01, 5});
+  const Bytes ping_in_two = bytes({0x09, 0x01, 5});
   const Bytes reserved_bit = bytes({0xc2, 0x01, 5});
   const Bytes endless = bytes({0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
-  for (const Bytes& wrong : {masked, first_of_many, reserved_bit, endless}) {
+  for (const Bytes& wrong :
+       {masked, rest_of_nothing, begun_in_another, ping_in_two, reserved_bit, endless}) {
     Frames frames;
     FrameSplitter splitter;
     CHECK(feed(splitter, wrong, frames) == FrameSplitter::Outcome::violation);

@@ -260,6 +260,7 @@ TEST_CASE("the JSON has the fields that scripts read, in the units of their name
         R"("server_errors":3,"server_error":"too fast")", R"("closed":{"1013":2})",
         R"("close_reasons":[{"code":1013,"reason":"the room is \"full\"","count":2}])",
         R"("slow_onset_age_us":{"p50":null,"p99":null,"p999":null,"max":null})",
+        R"("slow_again_age_us":{"p50":null,"p99":null,"p999":null,"max":null})",
         R"("clock_offset_us":-1.5)", R"("join_error":"the server answered \"HTTP/1.1 503\"")"}) {
     INFO(field << " in " << json);
     CHECK(json.find(field) != std::string::npos);

@@ -80,6 +80,20 @@ TEST_CASE("missed ticks, missing events, closes and hang-ups are all told") {
   CHECK(report->close_reasons.contains({1013, "enough"}));
 }
 
+TEST_CASE("who is slow for a while is so again and again, and each time is told from the first") {
+  ScriptedServer server({});
+  LoadOptions options = quick(server, 2);
+  options.slow = 1;
+  options.slow_bytes_per_s = 200'000;
+  options.slow_after = options.slow_for = std::chrono::milliseconds(400);
+  options.seconds = 2;
+  const auto [report, lines] = run(options);
+  REQUIRE(report.has_value());
+  CHECK(report->slow_onset_age.count() > 0);
+  CHECK(report->slow_again_age.count() > 0);
+  CHECK_FALSE(report->harmed());
+}
+
 TEST_CASE("who is closed with 1012 comes back as the server said, with its token") {
   ScriptedServer server({.restarts = true});
   LoadOptions options = quick(server, 5);
@@ -218,6 +232,7 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(check(LoadOptions{}).has_value());
   CHECK(refused([](LoadOptions& options) { options.clients = 0; }));
   CHECK(refused([](LoadOptions& options) { options.slow = options.clients + 1; }));
+  CHECK(refused([](LoadOptions& options) { options.slow_for = std::chrono::seconds(1); }));
   CHECK(refused([](LoadOptions& options) { options.seconds = 0; }));
   CHECK(refused([](LoadOptions& options) { options.joins_per_s = 0; }));
   CHECK(refused([](LoadOptions& options) { options.inputs_per_s = -1; }));

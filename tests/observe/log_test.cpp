@@ -35,9 +35,12 @@ TEST_CASE("a JSON line is one object with escaped strings") {
 }
 
 TEST_CASE("no value can forge a second line or a second field") {
-  REQUIRE(format_line(
-              {LogLevel::info, moment, "two\nlines", {{"a", "x y=z"}, {"b", "\n<3>"}, {"c", ""}}},
-              LogFormat::text, true) == "<6>two lines a=\"x y=z\" b=\"\\u000a<3>\" c=\"\"");
+  REQUIRE(format_line({LogLevel::info,
+                       moment,
+                       "two\nlines\x1b[2J",
+                       {{"a", "x y=z"}, {"b", "\n<3>"}, {"c", ""}}},
+                      LogFormat::text,
+                      true) == "<6>two lines [2J a=\"x y=z\" b=\"\\u000a<3>\" c=\"\"");
 }
 
 TEST_CASE("lines left out before a line are its last field") {

@@ -6,64 +6,10 @@
 #include <sstream>
 
 #include "replication/rooms.h"
+#include "replication/told.h"
 
 namespace ringcast::replication::test {
 namespace {
-
-std::string hex(std::span<const std::byte> bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : bytes) {
-    text += digits[std::to_integer<unsigned>(byte) >> 4];
-    text += digits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
-}
-
-template <class Items, class Write>
-void list(std::ostream& out, const Items& items, Write&& write) {
-  out << '[';
-  const char* comma = "";
-  for (const auto& item : items) {
-    out << comma;
-    comma = ",";
-    write(item);
-  }
-  out << ']';
-}
-
-/// What the reader says after a frame, objects by ascending id.
-void write_state(std::ostream& out, const Reader& reader) {
-  const auto number = [&out](const auto& value) { out << value; };
-  out << "\"tick\":" << reader.tick() << ",\"input_applied\":" << reader.input_applied()
-      << ",\"entered\":";
-  list(out, reader.entered(), number);
-  out << ",\"changed\":";
-  list(out, reader.changed(), number);
-  out << ",\"left\":";
-  list(out, reader.left(), [&out](const Reader::Left& left) {
-    out << "{\"id\":" << left.id << ",\"class\":" << int{left.object_class} << ",\"reason\":";
-    if (left.reason) {
-      out << int{*left.reason};
-    } else {
-      out << "null";
-    }
-    out << '}';
-  });
-  out << ",\"overview\":";
-  list(out, reader.overview(), number);
-  std::map<std::uint32_t, Reader::Object> objects;
-  reader.for_each([&](const Reader::Object& object) { objects.emplace(object.id, object); });
-  out << ",\"objects\":";
-  list(out, objects, [&out](const auto& one) {
-    const Reader::Object& object = one.second;
-    out << "{\"id\":" << object.id << ",\"class\":" << int{object.object_class}
-        << ",\"owned\":" << (object.owned ? "true" : "false") << ",\"tick\":" << object.tick
-        << ",\"values\":";
-    list(out, object.values, [&out](std::int32_t value) { out << value; });
-    out << '}';
-  });
-}
 
 struct Story {
   Schema schema;
@@ -128,7 +74,7 @@ std::string tell(const Story& story) {
     out << '}';
     comma = ",\n";
   }
-  out << "\n]}\n";
+  out << "\n],\"digests_checked\":" << reader.digests_checked() << "}\n";
   return out.str();
 }
 

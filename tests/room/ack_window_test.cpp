@@ -28,9 +28,9 @@ std::uint64_t oldest(const Path& path) {
 }
 
 /// Snapshots of one round trip, of what is acknowledged at once, and one on either side.
-std::uint64_t on_their_way_max(const Path& path) {
-  return (path.round_trip + path.jitter + path.read) / SlowReader::tick_us +
-         bound.acknowledge_every_ticks + 3;
+std::uint64_t on_their_way_max(const Path& path,
+                               std::uint64_t at_once = bound.acknowledge_every_ticks) {
+  return (path.round_trip + path.jitter + path.read) / SlowReader::tick_us + at_once + 3;
 }
 
 std::uint64_t older_than(const SlowReader& client, std::uint64_t age) {
@@ -127,6 +127,29 @@ TEST_CASE("when a client's rate collapses, only what was on its way by then is r
       client.forget();
       client.run(20 * second);
       REQUIRE(older_than(client, oldest(path)) == 0);
+    }
+  }
+}
+
+TEST_CASE(
+    "when it collapses again, less was on its way: who has been late acknowledges more often") {
+  for (const std::uint64_t read : {50U, 100U, 167U, 500U}) {
+    for (const Path& before : paths(millisecond)) {
+      SlowReader client(bound, before, 1, 1);
+      client.run(10 * second);
+      Path path = before;
+      path.read = read * millisecond;
+      std::uint64_t late[2];
+      for (std::uint64_t& count : late) {
+        client.set_path(path);
+        client.forget();
+        client.run(15 * second);
+        count = older_than(client, oldest(path));
+        client.set_path(before);
+        client.run(15 * second);
+      }
+      CAPTURE(path.round_trip, path.jitter, path.read, late[0]);
+      REQUIRE(late[1] <= on_their_way_max(before, bound.acknowledge_every_ticks / 3));
     }
   }
 }

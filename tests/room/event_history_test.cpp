@@ -1,5 +1,6 @@
 #include "room/event_history.h"
 
+#include <array>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +30,17 @@ std::vector<std::string> missed(const EventHistory& history, MemberId member,
                            event.wire_bytes.size());
       });
   return texts;
+}
+
+/// The groups that the member was in when there had been `changes`; red is the only one there is.
+std::vector<GroupId> groups_then(const EventHistory& history, MemberId member,
+                                 std::uint64_t changes, const Groups& groups = {}) {
+  constexpr std::array there_are{GroupId{1}};
+  std::vector<GroupId> then;
+  history.for_each_group_then(
+      member, changes, there_are, [&](GroupId group) { return groups.contains({group, member}); },
+      [&](GroupId group) { then.push_back(group); });
+  return then;
 }
 
 using Texts = std::vector<std::string>;
@@ -82,9 +94,48 @@ TEST_CASE("an event to a group is for those who were in it when it was sent") {
   CHECK(missed(history, stays, 0, now) == Texts{"one", "two", "three"});
   CHECK(missed(history, goes, 0, now) == Texts{"one", "three"});
   CHECK(missed(history, comes, 0, now) == Texts{"two"});
-  CHECK(history.was_in(red, goes, changes_before, false));
-  CHECK_FALSE(history.was_in(red, comes, changes_before, true));
-  CHECK(history.was_in(red, comes, history.changes(), true));
+  CHECK(groups_then(history, goes, changes_before, now) == std::vector{red});
+  CHECK(groups_then(history, comes, changes_before, now).empty());
+  CHECK(groups_then(history, comes, history.changes(), now) == std::vector{red});
+}
+
+TEST_CASE("who was in a group that has been destroyed since is known as long as its last change") {
+  constexpr GroupId gone{2};
+  constexpr MemberId member{7};
+  EventHistory history({.events_max = 100, .bytes_max = 1'000});
+  history.keep_change(gone, member, true);
+  const std::uint64_t while_it_was_in = history.changes();
+  keep(history, "one", gone);
+  history.keep_change(gone, member, false);
+  CHECK(groups_then(history, member, while_it_was_in) == std::vector{gone});
+  CHECK(groups_then(history, member, 0).empty());
+  CHECK(groups_then(history, member, history.changes()).empty());
+  CHECK(groups_then(history, MemberId{8}, while_it_was_in).empty());
+  CHECK(missed(history, member, 0) == Texts{"one"});
+}
+
+TEST_CASE("where no changes are kept an event before one can't be told again") {
+  EventHistory history({.events_max = 0, .bytes_max = 0});
+  static_cast<void>(history.advance());
+  CHECK(history.reaches(0));
+  history.keep_change(GroupId{1}, MemberId{7}, false);
+  CHECK_FALSE(history.reaches(0));
+  CHECK(history.reaches(1));
+}
+
+TEST_CASE("an event that is too large to be kept leaves whom those behind it were for") {
+  constexpr GroupId red{1};
+  constexpr MemberId member{7};
+  EventHistory history({.events_max = 100, .bytes_max = 1'000});
+  history.keep_change(red, member, true);
+  const std::uint64_t large = history.advance();
+  const std::uint64_t small = history.advance();
+  history.keep_change(red, member, false);
+  history.leave_out(large);
+  history.keep(small, 0, red, std::as_bytes(std::span("small", 5)));
+  CHECK_FALSE(history.reaches(large - 1));
+  REQUIRE(history.reaches(large));
+  CHECK(missed(history, member, large) == Texts{"small"});
 }
 
 TEST_CASE("with a change of groups that is forgotten go the events that it decided") {

@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,9 +28,11 @@ struct Script final : Simulation {
     calls.push_back("join " + name(joining.member));
     return on_join ? on_join(joining, out) : JoinResult{};
   }
-  void leave(MemberId member, LeaveReason, Outbound&) override {
+  void leave(MemberId member, LeaveReason reason, Outbound&) override {
     calls.push_back("leave " + name(member));
+    left_for = reason;
   }
+  void away(MemberId member, Outbound&) override { calls.push_back("away " + name(member)); }
   InputResult input(MemberId member, std::span<const std::byte>, MessageType, Outbound&) override {
     calls.push_back("input " + name(member));
     return InputResult::ok;
@@ -52,6 +55,7 @@ struct Script final : Simulation {
   }
 
   std::vector<std::string> calls;
+  std::optional<LeaveReason> left_for;
   std::function<JoinResult(const Joining&, Outbound&)> on_join;
   std::function<void(Outbound&)> on_step;
 };
@@ -67,7 +71,9 @@ struct Listener final : Audience {
     ++near;
     return SendResult::accepted;
   }
-  void end_session(MemberId, std::string_view) override {}
+  void end_session(MemberId member, std::string_view) override {
+    words.push_back("end " + name(member));
+  }
   void group_changed(const GroupChange& change) override { changes.push_back(change); }
   bool welcome(const Member& member, const Admission&) override {
     words.push_back("welcome " + name(member.id));
@@ -252,6 +258,89 @@ TEST_CASE("who leaves is out of its groups, and its place in them is free") {
     CHECK(out.remove_from_group(group, MemberId{2}) == GroupResult::no_such_member);
     CHECK(out.add_to_group(*out.create_group(), MemberId{1}) == GroupResult::done);
   });
+}
+
+TEST_CASE("who is away stays in its groups, goes into others, and is out when it leaves") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.fill();
+  GroupId red{};
+  GroupId blue{};
+  f.step([&](Outbound& out) {
+    red = *out.create_group();
+    blue = *out.create_group();
+    CHECK(out.add_to_group(red, MemberId{2}) == GroupResult::done);
+  });
+  f.room.depart(MemberId{2}, LeaveReason::disconnected);
+  f.step([&](Outbound& out) {
+    CHECK(f.room.is_in(red, MemberId{2}));
+    CHECK(out.send(Delivery::reliable, red, f.payload) == SendResult::accepted);
+    CHECK(out.send(Delivery::reliable, MemberId{2}, f.payload) == SendResult::accepted);
+    CHECK(out.add_to_group(blue, MemberId{2}) == GroupResult::done);
+    CHECK(out.remove_from_group(red, MemberId{2}) == GroupResult::done);
+    CHECK(out.acknowledged_tick(MemberId{2}) == std::nullopt);
+  });
+  CHECK(f.script->calls == std::vector<std::string>{"away 2"});
+  CHECK(f.room.is_in(blue, MemberId{2}));
+  f.room.tick(f.room.next_tick() + 11s, f.listener);
+  CHECK(f.script->calls == std::vector<std::string>{"away 2", "leave 2"});
+  CHECK(f.script->left_for == LeaveReason::disconnected);
+  CHECK(f.room.group(blue).empty());
+}
+
+TEST_CASE("who is ended while it is away leaves for that, and can't come back") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.fill();
+  f.room.depart(MemberId{2}, LeaveReason::disconnected);
+  f.step([&](Outbound& out) {
+    out.end_session(MemberId{2}, "enough");
+    CHECK(out.send(Delivery::reliable, MemberId{2}, f.payload) == SendResult::no_such_member);
+    out.end_session(MemberId{2}, "enough");
+    out.end_session(MemberId{3}, "enough");
+  });
+  CHECK(f.listener.words.back() == "end 3");
+  f.tick();
+  CHECK(f.script->calls == std::vector<std::string>{"away 2", "leave 2"});
+  CHECK(f.script->left_for == LeaveReason::ended);
+  CHECK(f.metrics.away.value() == 0);
+  CHECK(f.room.readmit({MemberId{2}, 0, 1}, MemberId{8}, 0, 0, {}) == Resumption::gone);
+  f.room.tick(f.room.next_tick() + 11s, f.listener);
+  CHECK(f.script->calls.size() == 2);
+}
+
+TEST_CASE("no member is who has left, was refused, or has yet to join") {
+  Fixture f;
+  f.script->on_join = [](const Joining& joining, Outbound&) -> JoinResult {
+    if (joining.member == MemberId{2}) return refuse_join("no");
+    return {};
+  };
+  f.fill();
+  f.room.depart(MemberId{1}, LeaveReason::left);
+  GroupId group{};
+  const auto is_nobody = [&](Outbound& out, MemberId member) {
+    CHECK(out.send(Delivery::reliable, member, f.payload) == SendResult::no_such_member);
+    CHECK(out.send(Delivery::latest, everyone_but(member), f.payload) ==
+          SendResult::no_such_member);
+    CHECK(out.add_to_group(group, member) == GroupResult::no_such_member);
+    CHECK(out.remove_from_group(group, member) == GroupResult::no_such_member);
+    CHECK(out.acknowledged_tick(member) == std::nullopt);
+  };
+  f.step([&](Outbound& out) {
+    group = *out.create_group();
+    is_nobody(out, MemberId{1});
+    is_nobody(out, MemberId{2});
+    CHECK(out.add_to_group(group, MemberId{3}) == GroupResult::done);
+  });
+  // Two who come in the same tick: the first is asked for before the second is there.
+  f.script->on_join = [&](const Joining& joining, Outbound& out) -> JoinResult {
+    if (joining.member == MemberId{4}) is_nobody(out, MemberId{5});
+    return {};
+  };
+  f.room.admit(MemberId{4}, 0, {});
+  f.room.admit(MemberId{5}, 0, {});
+  f.tick();
+  CHECK(f.room.find(MemberId{5}));
 }
 
 TEST_CASE("nothing is sent to who is not there, nor in a stream that there is not") {

@@ -57,6 +57,92 @@ TEST_CASE("a newer snapshot replaces the waiting one, or is dropped by the other
   REQUIRE(f.frames.slab().blocks_outstanding() == 0);
 }
 
+std::vector<std::uint8_t> marks(std::span<const Piece> pieces) {
+  std::vector<std::uint8_t> result;
+  for (const Piece& piece : pieces) {
+    result.push_back(std::to_integer<std::uint8_t>(piece.frame.bytes()[0]));
+  }
+  return result;
+}
+using Marks = std::vector<std::uint8_t>;
+
+TEST_CASE("between the fragments of a message nothing leaves but a pong") {
+  Fixture f;
+  f.outbox.put_reliable(f.frames.make_message(20, 10, 1), f.nodes, f.limits);
+  f.outbox.put_latest(f.frames.make(1, 100), LatestPolicy::replace_waiting);
+  f.outbox.put_goodbye(f.frames.make(1, 101));
+  CHECK(f.nodes.in_use() == 1);
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == batch_pieces_max);
+  CHECK(marks(f.batch) == Marks{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
+  CHECK(f.outbox.backlog().bytes == 4 * 10 + 2);
+  // Two have left, and half of the third.
+  REQUIRE(f.outbox.settle(f.batch, 25, f.nodes));
+  CHECK(f.outbox.backlog().bytes == 17 * 10 + 5 + 2);
+  CHECK(f.outbox.remainder().size() == 5);
+  CHECK(f.outbox.remainder()[0] == std::byte{3});
+  CHECK(f.nodes.in_use() == 1);
+  f.outbox.finish_begun();
+  f.outbox.put_pong(f.frames.make(1, 99));
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == batch_pieces_max);
+  CHECK(marks(f.batch) == Marks{99, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
+  REQUIRE(f.outbox.settle(f.batch, 1 + 15 * 10, f.nodes));
+  const std::size_t last = f.outbox.take(f.batch, f.nodes, true);
+  CHECK(marks(std::span(f.batch).first(last)) == Marks{19, 20, 100, 101});
+  REQUIRE(f.outbox.settle(std::span(f.batch).first(last), 22, f.nodes));
+  CHECK(f.outbox.backlog().bytes == 0);
+  CHECK(f.frames.slab().blocks_outstanding() == 0);
+}
+
+TEST_CASE("a message of several fragments may wait beside as many events as ever") {
+  Fixture f;
+  f.limits.fragmented_bytes_max = 5'000;
+  const auto message = [&](std::size_t fragments) {
+    return f.outbox.put_reliable(f.frames.make_message(fragments, 1'000, 1), f.nodes, f.limits);
+  };
+  REQUIRE(f.outbox.put_reliable(f.frames.make(1'000, 9), f.nodes, f.limits) == Outbox::Put::queued);
+  CHECK(message(6) == Outbox::Put::queued);    // the first, however large
+  CHECK(message(2) == Outbox::Put::overflow);  // two are together within the bound, or not at all
+  CHECK(f.outbox.put_reliable(f.frames.make(1'000, 9), f.nodes, f.limits) == Outbox::Put::queued);
+  CHECK(f.outbox.put_reliable(f.frames.make(1, 9), f.nodes, f.limits) == Outbox::Put::overflow);
+  f.outbox.drop_waiting(f.nodes);
+  CHECK(message(3) == Outbox::Put::queued);
+  CHECK(message(2) == Outbox::Put::queued);
+}
+
+TEST_CASE("whatever leaves of a message, all of it leaves once and in order") {
+  Prng prng(11);
+  for (int round = 0; round < 500; ++round) {
+    Fixture f;
+    f.limits = {.reliable_frames_max = 100, .reliable_bytes_max = 100'000};
+    Marks expected;
+    for (std::uint8_t mark = 1; mark < 200;) {
+      const auto fragments = static_cast<std::uint8_t>(1 + prng.below(20));
+      const FrameRef frame =
+          fragments == 1 ? f.frames.make(7, mark) : f.frames.make_message(fragments, 7, mark);
+      REQUIRE(f.outbox.put_reliable(frame, f.nodes, f.limits) == Outbox::Put::queued);
+      for (std::uint8_t part = 0; part < fragments; ++part) expected.push_back(mark++);
+    }
+    Marks left;
+    while (f.outbox.has_work(true)) {
+      if (f.outbox.begun()) {
+        left.push_back(std::to_integer<std::uint8_t>(f.outbox.remainder()[0]));
+        f.outbox.finish_begun();
+        continue;
+      }
+      const std::size_t count = f.outbox.take(f.batch, f.nodes, true);
+      const auto pieces = std::span(f.batch).first(count);
+      const Marks taken = marks(pieces);
+      const std::size_t bytes = prng.below(7 * count + 1);
+      left.insert(left.end(), taken.begin(),
+                  taken.begin() + static_cast<std::ptrdiff_t>(bytes / 7));
+      REQUIRE(f.outbox.settle(pieces, bytes, f.nodes));
+    }
+    REQUIRE(left == expected);
+    REQUIRE(f.outbox.backlog().bytes == 0);
+    REQUIRE(f.frames.slab().blocks_outstanding() == 0);
+  }
+}
+
 TEST_CASE("snapshots of different streams wait beside each other and leave together, in order") {
   Fixture f;
   constexpr auto policy = LatestPolicy::replace_waiting;

@@ -33,6 +33,7 @@ struct Script final : Simulation {
   explicit Script(Diary& its_diary) : diary(its_diary) {}
   JoinResult join(const Joining& joining, Outbound&) override {
     diary.note(joining.resumed ? "rejoin" : "join", joining.member);
+    if (refuses) return refuse_join("no");
     return {};
   }
   void leave(MemberId member, LeaveReason, Outbound&) override { diary.note("leave", member); }
@@ -63,6 +64,7 @@ struct Script final : Simulation {
   }
   Diary& diary;
   bool saves = true;
+  bool refuses = false;
   std::function<void(Outbound&)> on_opened;
   NoPayload nothing;
 };
@@ -109,8 +111,9 @@ struct Fixture {
   observe::RoomMetrics metrics;
   Listener listener{diary};
   Instant start{100s};
+  Script* script = new Script(diary);  // the room's
   Room room{"room",
-            std::make_unique<Script>(diary),
+            std::unique_ptr<Simulation>(script),
             60,
             {.cores = 2,
              .members_max = 3,
@@ -451,6 +454,25 @@ TEST_CASE("a restored room goes on with its next tick, and who is back in time j
   f.room.welcome_seen(MemberId{8});
   CHECK(f.readmit(ticket_of(5), 9) == Resumption::spent);
   CHECK(f.readmit(ticket_of(9), 9) == Resumption::gone);
+}
+
+TEST_CASE("who is not let in again after a restart is gone, and its place is free") {
+  Fixture f;  // of three places
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE_FALSE(f.room.has_place());
+  REQUIRE(f.readmit(ticket_of(5), 8) == Resumption::resumed);
+  f.script->refuses = true;
+  CHECK(f.ticked() == Lines{"rejoin 5", "refuse 5"});
+  CHECK(f.room.has_place());
+  CHECK_FALSE(f.room.awaits(MemberId{5}));
+  CHECK(f.readmit(ticket_of(5), 9) == Resumption::gone);
+  const auto kept = f.room.checkpoint(1'000);
+  REQUIRE(kept);
+  CHECK(kept->members.size() == 2);
+  CHECK(std::ranges::find(kept->members, MemberId{5}, &Ticket::member) == kept->members.end());
+  f.room.depart(MemberId{8}, LeaveReason::ended);
+  CHECK(f.ticked().empty());  // no leave
+  CHECK_FALSE(f.room.has(MemberId{8}));
 }
 
 TEST_CASE("tickets that were given out after the state was saved are good as well") {

@@ -8,7 +8,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/prng.h"
+#include "load/acknowledgement.h"
 #include "room/ack_window.h"
 
 namespace ringcast::room {
@@ -59,6 +61,8 @@ class SlowReader {
     std::uint64_t at;
   };
   static constexpr std::uint64_t first_tick = 1'000;
+  /// Instants begin later than never.
+  static constexpr std::uint64_t first_us = 1'000'000;
   static constexpr std::uint64_t patience_us = 1'000'000;
 
   [[nodiscard]] std::uint64_t one_way() {
@@ -112,9 +116,11 @@ class SlowReader {
     if (message.tick != first_tick || full_state_ == 0) {
       reads_.push_back({message.tick, (message.tick - first_tick) * tick_us, now_});
     }
-    const std::uint64_t every = bound_.acknowledge_every_ticks;
-    if (said_ && message.tick - said_->tick < every && now_ - said_->at < every * tick_us) return;
-    said_ = Message{message.tick, now_};
+    const Instant now{std::chrono::microseconds(now_ + first_us)};
+    says_.received(static_cast<UnixNanoseconds>((message.tick - first_tick) * tick_us * 1'000),
+                   now);
+    if (!says_.due(message.tick, now)) return;
+    says_.sent(message.tick, now);
     heard_at_ = std::max(heard_at_, now_ + one_way());
     acknowledging_.push_back({message.tick, heard_at_});
   }
@@ -140,7 +146,7 @@ class SlowReader {
   std::uint64_t busy_until_ = 0;
   std::uint64_t heard_at_ = 0;
   std::optional<std::uint64_t> waiting_;
-  std::optional<Message> said_;
+  load::Acknowledgement says_{bound_.acknowledge_every_ticks, std::chrono::microseconds(tick_us)};
   std::deque<Message> arriving_;
   std::deque<Message> acknowledging_;
   std::vector<Read> reads_;

@@ -35,6 +35,7 @@ struct Life {
   std::uint64_t limited = 0;
   std::uint64_t proxies_closed = 0;
   std::uint64_t held_for_link = 0;
+  std::uint64_t large_events = 0;
 };
 
 Life live(std::uint64_t seed) {
@@ -46,7 +47,11 @@ Life live(std::uint64_t seed) {
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
   if (seed % 2 == 0) shape.keep_rooms = true;
-  shape.refuses = true;
+  shape.script.refuses = true;
+  if (seed % 8 == 0) {
+    shape.script.large_events = true;
+    io_options.frame_memory_bytes = 24 * FrameSlab::block_bytes_max;
+  }
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
   World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
@@ -65,6 +70,7 @@ Life live(std::uint64_t seed) {
   for (const auto& client : world.clients()) {
     life.snapshots += client->snapshots();
     life.events += client->events();
+    life.large_events += client->large_events();
   }
   life.joins = world.tally().joins;
   life.inputs = world.tally().inputs;
@@ -94,6 +100,7 @@ TEST_CASE(
       total.limited += life.limited;
       total.proxies_closed += life.proxies_closed;
       total.held_for_link += life.held_for_link;
+      total.large_events += life.large_events;
       total.events += life.events;
       total.joins += life.joins;
       total.inputs += life.inputs;
@@ -116,12 +123,13 @@ TEST_CASE(
   CHECK(total.short_or_blocked > seeds);
   CHECK(total.zero_copy > 5 * seeds);
   CHECK(total.chained > 10 * seeds);
-  CHECK(total.fallbacks > seeds / 20);
+  CHECK(total.fallbacks > seeds / 30);
   CHECK(total.kept > seeds / 2);
   CHECK(total.checkpoints > seeds);
   CHECK(total.limited > seeds / 2);
   CHECK(total.proxies_closed > seeds / 20);
   CHECK(total.held_for_link > 10 * seeds);
+  CHECK(total.large_events > seeds / 8);
 }
 
 TEST_CASE("the same seed lives the same life") {

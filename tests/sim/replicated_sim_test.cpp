@@ -60,8 +60,8 @@ Life live(std::uint64_t seed, std::uint32_t cores) {
   io_options.frame_memory_bytes = (2 + prng.below(4)) * FrameSlab::block_bytes_max;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
   WorldShape shape;
-  shape.replicates = true;
-  shape.refuses = true;
+  shape.script.replicates = true;
+  shape.script.refuses = true;
   shape.cores = cores;
   shape.keep_rooms = cores == 1;
   if (cores > 1) {
@@ -130,7 +130,7 @@ TEST_CASE("and so on several cores, each with a mirror of the room's world") {
 
 TEST_CASE("on a quiet network everyone gets every tick, and all that its view holds") {
   WorldShape shape;
-  shape.replicates = true;
+  shape.script.replicates = true;
   shape.cores = 3;
   shape.spread = true;
   server::CoreOptions options;

@@ -15,6 +15,7 @@
 #include <set>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,9 @@ inline constexpr std::size_t slow_snapshot_size = 40;
 
 /// Who is not let in is told so with this.
 inline constexpr std::uint16_t refusal_code = 4'200;
+
+/// And everybody, when the simulation closes its room, with this and close code 1000.
+inline constexpr std::string_view end_reason = "the simulation is over";
 
 /// What an event that is to some of the room says of itself; `count` is below.
 struct ToSome {
@@ -81,6 +85,14 @@ inline std::uint64_t number_in(std::span<const std::byte> bytes) {
   return number;
 }
 
+/// Event `number`, in two fragments or three.
+inline std::vector<std::byte> large_event(std::uint64_t number) {
+  const std::size_t size = (number % 2 == 0 ? 1'100'000 : 2'200'000) + number % 1'000;
+  std::vector<std::byte> bytes = pattern(number, size);
+  std::memcpy(bytes.data(), &number, sizeof(number));
+  return bytes;
+}
+
 /// What has happened to simulations; outlives them.
 struct Tally {
   std::uint64_t joins = 0;
@@ -90,18 +102,23 @@ struct Tally {
   std::uint64_t inputs = 0;
   std::uint64_t closings = 0;
   std::uint64_t refusals = 0;
+  std::uint64_t ends = 0;  ///< rooms that were closed from within
+};
+
+/// What a simulation does of its own accord.
+struct Script {
+  bool refuses = false;       ///< does not let everybody join
+  bool replicates = false;    ///< roamers, too
+  bool large_events = false;  ///< now and then sends one of several fragments
+  /// Closes its room in this tick, by a timer if the number is odd; 0: when it is opened.
+  std::optional<std::uint64_t> ends_in_tick = std::nullopt;
 };
 
 class ScriptedSimulation final : public Simulation {
  public:
-  struct Shape {
-    bool refuses = false;     ///< some who want to join
-    bool replicates = false;  ///< roamers, too
-  };
-  ScriptedSimulation(std::uint64_t seed, Tally& tally) : ScriptedSimulation(seed, tally, {}) {}
-  ScriptedSimulation(std::uint64_t seed, Tally& tally, Shape shape)
-      : prng_(seed), tally_(tally), refuses_(shape.refuses) {
-    if (shape.replicates) roamers_.emplace();
+  explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, const Script& script = {})
+      : prng_(seed), tally_(tally), script_(script) {
+    if (script.replicates) roamers_.emplace();
   }
 
   [[nodiscard]] const replication::Schema* replication() const override {
@@ -111,14 +128,18 @@ class ScriptedSimulation final : public Simulation {
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
     nobody_ = *out.create_group();
+    const std::uint64_t ends = script_.ends_in_tick.value_or(2);
+    if (ends == 0) end(out);
+    if (ends % 2 == 1) static_cast<void>(*out.start_timer(ends - 1));
   }
+  void timer(TimerId, Outbound& out) override { end(out); }
   JoinResult join(const Joining& joining, Outbound& out) override {
     if (joining.path != "/rooms/sim") throw std::runtime_error("another path was asked for");
     if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
       throw std::runtime_error("who joins could not be put into a group");
     }
     if (roamers_) RoamersWorld::join(*out.world(), joining.member, tick_);
-    if (refuses_ && prng_.chance(0.05)) {
+    if (script_.refuses && prng_.chance(0.05)) {
       out.send(Delivery::reliable, joining.member, Bytes(1));
       ++tally_.refusals;
       return refuse_join("not today", refusal_code);
@@ -177,13 +198,19 @@ class ScriptedSimulation final : public Simulation {
   void closing(Outbound& out) override {
     if (roamers_) roamers_->step(*out.world(), tick_ + 1, members_);
     out.send(Delivery::reliable, everyone, Bytes(++event_));
+    closed_ = true;
     ++tally_.closings;
   }
   void step(const Tick& tick, Outbound& out) override {
     tick_ = tick.number;
+    if (closed_) throw std::runtime_error("a tick after the room was closed");
+    if (tick_ == script_.ends_in_tick && tick_ % 2 == 0) end(out);
     const std::uint64_t events = prng_.chance(0.02) ? prng_.below(40) : prng_.below(3);
     for (std::uint64_t count = 0; count < events; ++count) {
-      out.send(Delivery::reliable, everyone, Bytes(++event_));
+      const bool large = script_.large_events && prng_.chance(0.05);
+      out.send(Delivery::reliable, everyone,
+               large ? Bytes(large_event(event_ + 1)) : Bytes(event_ + 1));
+      ++event_;
       if (!members_.empty() && prng_.chance(0.2)) {
         const MemberId one = *members_.begin();
         out.send(Delivery::reliable, one, Bytes(++to_member_[one]));
@@ -206,6 +233,10 @@ class ScriptedSimulation final : public Simulation {
     roamers_->step(*out.world(), tick_, members_);
     if (tick_ % 3 == 0 || tick_ % ticks_per_near_event != 0) return;
     out.send_near(near_centre, near_radius, Bytes(std::to_underlying(ToSome::Kind::near) | tick_));
+  }
+  void end(Outbound& out) {
+    out.close_room(end_reason);
+    ++tally_.ends;
   }
   [[nodiscard]] GroupId group_of(MemberId member) const {
     return groups_[std::to_underlying(member) % 2];
@@ -240,8 +271,9 @@ class ScriptedSimulation final : public Simulation {
 
   Prng prng_;
   Tally& tally_;
-  bool refuses_;
   std::optional<RoamersWorld> roamers_;
+  Script script_;
+  bool closed_ = false;
   std::uint64_t tick_ = 0;
   std::uint64_t event_ = 0;
   std::set<MemberId> members_;

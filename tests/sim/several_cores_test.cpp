@@ -2,7 +2,10 @@
 // that the seed chooses; cores that lag, mailboxes that are full, clients of every temper. Seeds
 // as in core_sim_test.cpp.
 #include <algorithm>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "catch.h"
 #include "sim/seeds.h"
@@ -32,7 +35,8 @@ WorldShape shape_from(Prng& prng) {
   Prng choice(static_cast<std::uint64_t>(shape.lag_max.count()));
   if (choice.chance(0.3)) shape.inbox_inputs_max = static_cast<std::uint32_t>(1 + choice.below(3));
   if (shape.cores != 3) shape.keep_rooms = true;
-  shape.refuses = true;
+  shape.script.refuses = true;
+  shape.ends = true;
   return shape;
 }
 
@@ -47,22 +51,30 @@ struct Life {
   std::uint64_t kept = 0;
   std::uint64_t checkpoints = 0;
   std::uint64_t held_for_link = 0;
+  std::uint64_t large_events = 0;
   std::uint64_t inbox_full = 0;
   std::uint64_t group_events = 0;
   std::uint64_t slow_snapshots = 0;
   std::uint64_t refused = 0;
+  std::uint64_t ends = 0;
+  std::uint64_t ended = 0;
 };
 
 Life live(std::uint64_t seed) {
   Prng prng(seed);
+  Prng ends(seed);
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
   io_options.frame_memory_bytes = (1 + prng.below(4)) * FrameSlab::block_bytes_max;
   io_options.copies = seed % 4 == 0;
   io_options.zero_copy = seed % 5 == 0 ? io::ZeroCopy::unreported : io::ZeroCopy::reported;
-  const WorldShape shape = shape_from(prng);
+  WorldShape shape = shape_from(prng);
   server::CoreOptions options = core_options_from(prng);
   if (seed % 3 == 0) options.checkpoint_interval = 50ms;
+  if (seed % 8 == 0) {
+    shape.script.large_events = true;
+    io_options.frame_memory_bytes = 24 * FrameSlab::block_bytes_max;
+  }
   World world(seed, SimFaults::from_seed(seed), options, io_options, shape);
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t arrivals = prng.below(8);
@@ -74,6 +86,8 @@ Life live(std::uint64_t seed) {
     if (prng.chance(0.1)) {
       world.close_room();
       if (prng.chance(0.7)) world.open_room();
+    } else if (!world.is_open() && ends.chance(0.5)) {
+      world.open_room();
     }
     if (prng.chance(0.1)) world.reconfigure(core_options_from(prng));
   }
@@ -83,10 +97,13 @@ Life live(std::uint64_t seed) {
   for (const auto& client : world.clients()) {
     life.snapshots += client->snapshots();
     life.events += client->events();
+    life.large_events += client->large_events();
     life.group_events += client->group_events();
     life.slow_snapshots += client->slow_snapshots();
     life.refused += client->refused_by_room() ? 1U : 0U;
+    life.ended += client->ended_by_room() ? 1U : 0U;
   }
+  life.ends = world.tally().ends;
   life.inputs = world.tally().inputs;
   life.moved = world.count(Count::connections_moved);
   life.mailbox_full = world.count(Count::mailbox_full);
@@ -115,10 +132,13 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
       total.kept += life.kept;
       total.checkpoints += life.checkpoints;
       total.held_for_link += life.held_for_link;
+      total.large_events += life.large_events;
       total.inbox_full += life.inbox_full;
       total.group_events += life.group_events;
       total.slow_snapshots += life.slow_snapshots;
       total.refused += life.refused;
+      total.ends += life.ends;
+      total.ended += life.ended;
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -136,10 +156,13 @@ TEST_CASE("however several cores take turns, every promise holds and everything 
   CHECK(total.kept > seeds.last / 2);
   CHECK(total.checkpoints > seeds.last);
   CHECK(total.held_for_link > 10 * seeds.last);
+  CHECK(total.large_events > seeds.last / 8);
   CHECK(total.inbox_full > seeds.last);
   CHECK(total.group_events > 10 * seeds.last);
   CHECK(total.slow_snapshots > 10 * seeds.last);
   CHECK(total.refused > seeds.last / 10);
+  CHECK(total.ends > seeds.last / 10);
+  CHECK(total.ended > seeds.last / 10);
 }
 
 TEST_CASE("an address has as many sessions as it may, whatever cores they come to") {
@@ -275,6 +298,60 @@ TEST_CASE("a closed room's members get what was said to them, then 1000, whereve
     REQUIRE(later.snapshots() > 30);
     REQUIRE(world.room_metrics().members.value() == 1);
     world.shut_down(10s);
+    world.check_all_home();
+  }
+}
+
+TEST_CASE("whose room is closed by its simulation gets its last event, then 1000 and the reason") {
+  // By a timer and in a step, on one core and on several.
+  for (const auto& [cores, ends_in_tick] :
+       std::vector<std::pair<std::uint32_t, std::uint64_t>>{{1, 60}, {1, 61}, {3, 60}, {3, 61}}) {
+    World world(6, SimFaults{}, small_core(), {},
+                {.cores = cores, .spread = true, .script = {.ends_in_tick = ends_in_tick}});
+    for (int count = 0; count < 20; ++count) world.add_client(Temper::silent);
+    world.run(3s);
+    CHECK(world.tally().ends == 1);
+    CHECK(world.tally().closings == 1);
+    for (const auto& client : world.clients()) {
+      CHECK(client->ended_by_room());
+      CHECK(client->closed_with() == ws::CloseCode::normal);
+      CHECK(client->newest_tick() <= ends_in_tick);
+    }
+    const SimClient& late = world.add_client(Temper::silent);
+    world.run(1s);
+    CHECK(late.refused());
+    world.shut_down(10s);
+    world.check_all_home();
+  }
+}
+
+TEST_CASE("a room that is closed by its simulation while it is opened is gone once it is open") {
+  World world(7, SimFaults{}, small_core(), {}, {.cores = 3, .spread = true});
+  world.close_room();
+  world.open_room({.ends_in_tick = 0});
+  world.run(1s);
+  CHECK(world.tally().ends == 1);
+  CHECK(world.tally().closings == 2);
+  for (int count = 0; count < 9; ++count) world.add_client(Temper::silent);
+  world.run(1s);
+  for (const auto& client : world.clients()) CHECK(client->refused());
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("a room that its simulation closes while the server shuts down is not kept") {
+  server::CoreOptions options = small_core();
+  options.drain_window = 500ms;  // in which the room ticks on
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    World world(seed, SimFaults{}, options, {},
+                {.cores = 2, .spread = true, .keep_rooms = true, .script = {.ends_in_tick = 62}});
+    for (int count = 0; count < 6; ++count) world.add_client(Temper::silent);
+    world.run(1s);
+    REQUIRE(world.tally().ends == 0);
+    world.shut_down(10s);
+    CHECK(world.tally().ends == 1);
+    CHECK(world.tally().closings == 0);
+    CHECK(world.kept() == 0);
     world.check_all_home();
   }
 }

@@ -23,7 +23,7 @@ SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, st
       peer_(network.connect(listener, origin.from)),
       temper_(temper),
       prng_(seed),
-      decoder_(ws::Role::client, {.message_bytes_max = std::size_t{1} << 20}),
+      decoder_(ws::Role::client, {.message_bytes_max = std::size_t{16} << 20}),
       through_proxy_(!origin.ahead.empty()),
       mischief_at_(5 + prng_.below(100)) {
   connect();
@@ -95,7 +95,8 @@ std::optional<Nanoseconds> SimClient::act() {
     head_.clear();
     upgraded_ = welcomed_ = full_state_seen_ = close_sent_ = false;
     closed_with_.reset();
-    newest_tick_ = acknowledged_ = pings_unanswered_ = 0;
+    newest_tick_ = pings_unanswered_ = 0;
+    acknowledgement_ = asked_for;
     mischief_at_ = acts_ + 5 + prng_.below(50);
     connect();
   }
@@ -251,6 +252,7 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
   full_state_seen_ = has_state_ = true;
   newest = tick;
   newest_tick_ = std::max(newest_tick_, tick);
+  acknowledgement_.received(view.header.server_time, clock_.now());
   ++snapshots_;
   slow_snapshots_ += view.header.stream == 0 ? 0 : 1;
 }
@@ -319,11 +321,20 @@ void SimClient::on_event_to_some(std::uint64_t number) {
   ++group_events_;
 }
 
+/// Of an event, large or not.
+std::uint64_t SimClient::event_number(std::span<const std::byte> payload) {
+  if (payload.size() == sizeof(std::uint64_t)) return number_in(payload);
+  const std::uint64_t number = number_in(payload.first(sizeof(std::uint64_t)));
+  if (!std::ranges::equal(payload, large_event(number))) broken("a large event's bytes");
+  ++large_events_;
+  return number;
+}
+
 void SimClient::on_event(const wire::EventView& view) {
   if (!full_state_seen_) broken("an event before the full state");
   if (view.header.position <= seen_event_) broken("an event that came before");
   seen_event_ = view.header.position;
-  const std::uint64_t number = number_in(view.payload);
+  const std::uint64_t number = event_number(view.payload);
   if (view.header.sequence != 0) {
     if (view.header.sequence != next_event_) broken("a gap in the events to everyone");
     if (number != next_event_) broken("an event's bytes are another's");
@@ -351,9 +362,11 @@ bool SimClient::on_pong(std::span<const std::byte> payload) {
   return true;
 }
 
-void SimClient::on_close(ws::CloseCode code, std::string_view /*reason*/) {
+void SimClient::on_close(ws::CloseCode code, std::string_view reason) {
   closed_with_ = code;
   refused_by_room_ = std::to_underlying(code) == refusal_code;
+  ended_by_room_ = reason == end_reason;
+  if (ended_by_room_ && code != ws::CloseCode::normal) broken("a room's end is no error");
   if (refused_by_room_ && welcomed_) broken("a member is refused");
   if (close_sent_) return;
   close_sent_ = true;
@@ -413,11 +426,8 @@ void SimClient::misbehave() {
 }
 
 void SimClient::talk() {
-  // The first one at once: from then on the server knows that this client acknowledges.
-  const bool later = clock_.now() - acknowledged_at_ >= 100ms && newest_tick_ > acknowledged_;
-  if (later || newest_tick_ - acknowledged_ >= (acknowledged_ == 0 ? 1 : 6)) {
-    acknowledged_ = newest_tick_;
-    acknowledged_at_ = clock_.now();
+  if (acknowledgement_.due(newest_tick_, clock_.now())) {
+    acknowledgement_.sent(newest_tick_, clock_.now());
     send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
   }
   if (!welcomed_ || temper_ == Temper::slow || temper_ == Temper::silent) return;

@@ -14,6 +14,7 @@
 
 #include "base/ip_address.h"
 #include "base/prng.h"
+#include "load/acknowledgement.h"
 #include "ringcast/simulation.h"
 #include "sim/roamers.h"
 #include "sim/sim_network.h"
@@ -79,6 +80,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::uint64_t events() const { return events_; }
   /// Of them, those to its group.
   [[nodiscard]] std::uint64_t group_events() const { return group_events_; }
+  /// Of them, those of several fragments.
+  [[nodiscard]] std::uint64_t large_events() const { return large_events_; }
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
@@ -87,6 +90,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::uint64_t digests() const { return digests_; }
   [[nodiscard]] std::size_t objects() const { return replica_ ? replica_->objects() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
+  /// The room's simulation closed the room.
+  [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
   [[nodiscard]] bool told_of_full_inbox() const { return told_of_full_inbox_; }
   /// As the server's going_away said.
@@ -118,6 +123,7 @@ class SimClient final : private ws::DecoderEvents {
   void on_near_event(std::uint64_t tick);
   void check_payload(const wire::SnapshotView& view) const;
   void on_event_to_some(std::uint64_t number);
+  [[nodiscard]] std::uint64_t event_number(std::span<const std::byte> payload);
   void misbehave();
   void talk();
   void send_message(const wire::ClientMessage& message);
@@ -152,10 +158,13 @@ class SimClient final : private ws::DecoderEvents {
   std::array<std::uint64_t, streams> newest_of_stream_{};
   std::uint64_t newest_of_group_ = 0;
   std::uint64_t group_events_ = 0;
+  std::uint64_t large_events_ = 0;
   std::uint64_t slow_snapshots_ = 0;
   bool refused_by_room_ = false;
-  std::uint64_t acknowledged_ = 0;
-  Instant acknowledged_at_{};
+  bool ended_by_room_ = false;
+  /// What the server asks for unless it is told otherwise, at 60 Hz.
+  static constexpr load::Acknowledgement asked_for{6, std::chrono::microseconds(16'667)};
+  load::Acknowledgement acknowledgement_ = asked_for;
   std::optional<std::uint64_t> bytes_per_s_;
   Instant paid_until_{};
   Nanoseconds oldest_{};

@@ -85,14 +85,26 @@ server::RoomOptions World::room_options() const {
   return room;
 }
 
+std::unique_ptr<ScriptedSimulation> World::make_simulation(const Script& script) {
+  return std::make_unique<ScriptedSimulation>(seed_ + room_ - 1, tally_, script);
+}
+
+/// Of a stream of its own, so that what else a seed chooses stays as it was.
+Script World::some_script() const {
+  Prng choice((seed_ << 8) + room_);
+  Script script = shape_.script;
+  constexpr std::uint64_t ticks_max = 150;
+  if (shape_.ends && choice.chance(0.2)) {
+    script.ends_in_tick = choice.chance(0.2) ? 0 : choice.below(ticks_max);
+  }
+  return script;
+}
+
 void World::make_room() {
   const server::RoomOptions room = room_options();
   const room::RoomId id{room_};
-  bool made = core().add_room(
-      id, room,
-      std::make_unique<ScriptedSimulation>(
-          seed_ + room_ - 1, tally_, ScriptedSimulation::Shape{shape_.refuses, shape_.replicates}),
-      room_metrics_);
+  const Script script = shape_.script.ends_in_tick ? shape_.script : some_script();
+  bool made = core().add_room(id, room, make_simulation(script), room_metrics_);
   for (std::uint32_t other = 1; other < shape_.cores; ++other) {
     made =
         made && core(other).add_elsewhere(
@@ -107,6 +119,7 @@ void World::mail(Node& node, server::ControlToCore what) {
 }
 
 void World::close_room() {
+  if (std::exchange(closed_, true)) return;
   for (const auto& node : nodes_) {
     if (node == nodes_.front() || !shape_.spread) {
       mail(*node, server::CloseRoom{room::RoomId{room_}});
@@ -125,31 +138,32 @@ void World::reconfigure(const server::CoreOptions& options) {
   frames_max = std::max(frames_max, options.session.outbox.reliable_frames_max);
 }
 
-void World::open_room() {
+void World::open_room(const Script& script) {
   const server::RoomOptions room = room_options();
   const room::RoomAddress address{room::RoomId{++room_}, 0, room.spread};
   const auto ran_for_long = std::chrono::seconds(2);
   run(ran_for_long);  // what was closed before has gone everywhere
+  closed_ = ends_ = false;
+  opening_ = true;
   mail(*nodes_.front(),
-       server::OpenRoom{std::make_unique<server::HomeRoom>(
-                            address.room, room.name,
-                            std::make_unique<ScriptedSimulation>(
-                                seed_ + room_ - 1, tally_,
-                                ScriptedSimulation::Shape{shape_.refuses, shape_.replicates}),
-                            room.rate_hz, 0, room.spread,
-                            room::RoomLimits{.cores = shape_.cores,
-                                             .members_max = room.members_max,
-                                             .inbox_inputs_max = room.inbox_inputs_max,
-                                             .inbox_bytes_max = room.inbox_bytes_max,
-                                             .groups_max = room.groups_max,
-                                             .group_members_max = room.group_members_max},
-                            room.event_history, clock_.now(), room_metrics_),
-                        address});
+       server::OpenRoom{
+           std::make_unique<server::HomeRoom>(
+               address.room, room.name, make_simulation(script), room.rate_hz, 0, room.spread,
+               room::RoomLimits{.cores = shape_.cores,
+                                .members_max = room.members_max,
+                                .inbox_inputs_max = room.inbox_inputs_max,
+                                .inbox_bytes_max = room.inbox_bytes_max,
+                                .groups_max = room.groups_max,
+                                .group_members_max = room.group_members_max},
+               room.event_history, clock_.now(), room_metrics_),
+           address});
   run(ran_for_long);
   for (const auto& node : nodes_) {
     if (node != nodes_.front()) mail(*node, server::LearnOfRoom{{room.name, address}});
   }
   run(ran_for_long);
+  opening_ = false;
+  if (ends_) close_room();
 }
 
 server::Core& World::core(std::uint32_t index) {
@@ -266,6 +280,7 @@ void World::check_budgets(server::Core& core) const {
 }
 
 void World::shut_down(Nanoseconds limit) {
+  shutting_down_ = true;
   for (const auto& client : clients_) client->come_to_rest();
   const Instant end = clock_.now() + limit;
   // The room's home is the last to hear of it: the others may have acted on it already.
@@ -287,6 +302,10 @@ void World::check_saved(Node& node) {
     if (const auto* const checkpoint = std::get_if<server::RoomSaved>(&*mail)) {
       ++checkpoints_;
       check_members(*checkpoint->room);
+    } else if (const auto* const ends = std::get_if<server::RoomEnds>(&*mail)) {
+      if (ends->room != room::RoomId{room_}) continue;
+      ends_ = true;
+      if (!opening_ && !shutting_down_) close_room();
     } else if (const auto* const drained = std::get_if<server::Drained>(&*mail)) {
       for (const server::SavedRoom& saved : drained->rooms) {
         kept_ += saved.room.members.size();

@@ -26,8 +26,8 @@ struct WorldShape {
   std::uint32_t members_max = 1'000;
   std::uint32_t inbox_inputs_max = 64;
   bool keep_rooms = false;  ///< at the end
-  bool refuses = false;     ///< the simulation does not let everybody join
-  bool replicates = false;  ///< it replicates roamers
+  Script script = {};       ///< of the first room
+  bool ends = false;        ///< now and then a simulation closes its room
   room::EventHistoryLimits event_history = {};
 };
 
@@ -42,11 +42,14 @@ class World {
   SimClient& add_client(Temper temper, Nanoseconds when = {},
                         const std::optional<Origin>& origin = std::nullopt);
   /// As the control thread would: the room closes on all cores, or is opened anew, with a new id
-  /// and a new simulation. open_room() runs the world until all have learned of it.
+  /// and a new simulation. open_room() runs the world until all have learned of it. A room whose
+  /// simulation ends it is closed likewise, once it has been opened everywhere.
   void close_room();
+  [[nodiscard]] bool is_open() const { return !closed_; }
   /// As the control thread would after a configuration was read again.
   void reconfigure(const server::CoreOptions& options);
-  void open_room();
+  void open_room(const Script& script);
+  void open_room() { open_room(some_script()); }
   /// Turns the cores until so much time has passed, checking their budgets at every turn.
   void run(Nanoseconds duration);
   /// The same but for one core, which stands still meanwhile.
@@ -77,6 +80,8 @@ class World {
   struct Node;
 
   [[nodiscard]] Origin some_origin();
+  [[nodiscard]] Script some_script() const;
+  [[nodiscard]] std::unique_ptr<ScriptedSimulation> make_simulation(const Script& script);
   void schedule(SimClient& client, Nanoseconds after);
   void make_room();
   [[nodiscard]] server::RoomOptions room_options() const;
@@ -98,6 +103,10 @@ class World {
   observe::RoomMetrics room_metrics_;
   Tally tally_;
   std::uint32_t room_ = 1;
+  bool opening_ = false;
+  bool ends_ = false;  ///< once it is open
+  bool closed_ = false;
+  bool shutting_down_ = false;
   std::uint64_t kept_ = 0;
   std::uint64_t checkpoints_ = 0;
   server::AddressLimits address_limits_;                    // sessions and mail hold claims of it

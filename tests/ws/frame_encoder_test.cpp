@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "catch.h"
 #include "ws/bytes.h"
@@ -50,6 +51,49 @@ TEST_CASE("a header takes the shortest form of its length") {
   FrameEncoder encoder;
   const Bytes payload = payload_of(size);
   REQUIRE(wire(seal(encoder, memory.slab, Opcode::binary, payload)) == hex(header) + payload);
+}
+
+TEST_CASE("a message of several frames begins with its opcode, goes on, and ends") {
+  Slab memory(4 * FrameSlab::block_bytes_max);
+  FrameEncoder encoder;
+  std::vector<FrameBuffer> fragments;
+  for (const std::size_t size : {3UL, 2UL, 1UL}) {
+    fragments.push_back(std::move(*memory.slab.allocate(size, FrameUse::reliable)));
+    std::ranges::fill(fragments.back().bytes(), static_cast<std::byte>(size));
+  }
+  FrameRef first = encoder.seal(fragments, Opcode::binary);
+  fragments.clear();
+  CHECK(memory.slab.blocks_outstanding() == 3);
+  CHECK(wire(first) == hex("02 03 03 03 03"));
+  CHECK(wire(first.next()) == hex("00 02 02 02"));
+  CHECK(wire(first.next().next()) == hex("80 01 01"));
+  CHECK_FALSE(first.next().next().next());
+  CHECK(first.message_bytes() == 12);
+  CHECK(first.next().next().is_fragment());
+
+  const FrameRef copy = encoder.copy(memory.slab, first.loan(), FrameUse::reliable);
+  CHECK(copy.message_bytes() == 12);
+  CHECK(wire(copy.next().next()) == hex("80 01 01"));
+
+  // Whoever holds one holds those behind it, and those alone.
+  first = first.next();
+  CHECK(memory.slab.blocks_outstanding() == 5);
+  first.reset();
+  CHECK(memory.slab.blocks_outstanding() == 3);
+}
+
+TEST_CASE("of a message that there is not enough memory for nothing is copied") {
+  Slab memory(4 * FrameSlab::block_bytes_max);
+  FrameEncoder encoder;
+  std::vector<FrameBuffer> fragments;
+  for (int count = 0; count < 2; ++count) {
+    fragments.push_back(
+        std::move(*memory.slab.allocate(FrameSlab::payload_bytes_max, FrameUse::reliable)));
+  }
+  const FrameRef message = encoder.seal(fragments, Opcode::binary);
+  fragments.clear();
+  CHECK_FALSE(encoder.copy(memory.slab, message.loan(), FrameUse::reliable));
+  CHECK(memory.slab.blocks_outstanding() == 2);
 }
 
 TEST_CASE("the examples of RFC 6455 section 5.7 come out as printed there") {
@@ -99,6 +143,12 @@ TEST_CASE("a close reason is cut to 123 bytes, never inside a character") {
   const std::string before(close_reason_bytes_max - 2, 'a');
   REQUIRE(reason_of(before + "\u20ac") == before);
   REQUIRE(reason_of(before.substr(1) + "\u20ac") == before.substr(1) + "\u20ac");
+}
+
+TEST_CASE("a close reason that is no UTF-8 is left out, not sent to be refused") {
+  Slab memory;
+  FrameEncoder encoder;
+  REQUIRE(wire(encoder.close(memory.slab, CloseCode::normal, "bye\xff")) == hex("88 02 03 e8"));
 }
 
 TEST_CASE("without frame memory there is no control frame") {

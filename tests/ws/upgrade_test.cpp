@@ -592,6 +592,11 @@ TEST_CASE("a refusal says what the client may do instead") {
   REQUIRE(upgrade_required.find("426 Upgrade Required\r\n") != std::string::npos);
   REQUIRE(upgrade_required.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
   REQUIRE(upgrade_required.find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
+  REQUIRE(upgrade_required.find("Ringcast-Subprotocol") == std::string::npos);
+  REQUIRE(refusal_response(
+              {.status = HttpStatus::upgrade_required, .reason = "No.", .subprotocol = "none"},
+              false, now)
+              .find("\r\nRingcast-Subprotocol: none\r\n") != std::string::npos);
 }
 
 TEST_CASE("whatever becomes of a HEAD, it is known as one as soon as its method has come in") {

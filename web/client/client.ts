@@ -7,6 +7,7 @@ import {
   browserEnvironment,
   type CloseEventLike,
   type Environment,
+  type RoomAnswer,
   type SocketLike,
 } from "./environment";
 import {
@@ -127,6 +128,12 @@ const finalStatuses: ReadonlyMap<number, string> = new Map([
   [403, "pages from here may not connect"],
   [404, "there is no such room"],
 ]);
+
+/** Why asking again is no use; undefined when it may be. */
+function whyFinal({ status, subprotocol: spoken }: RoomAnswer): string | undefined {
+  if (spoken !== undefined && spoken !== subprotocol) return `the room does not speak ${subprotocol}`;
+  return finalStatuses.get(status);
+}
 
 const noTick = -1;
 
@@ -331,6 +338,7 @@ export class Client {
     this.#newestTick = Math.max(this.#newestTick, tick);
     this.#hasState = true;
     const receivedAtMs = this.#receivedAtMs;
+    this.#acknowledgement.received(serverTimeMs, receivedAtMs);
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
     const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
     this.#options.handlers.onSnapshot?.({
@@ -416,8 +424,8 @@ export class Client {
   /** A WebSocket that never opened does not say why: a plain request may. */
   async #askWhy(): Promise<void> {
     const asked = this.#state;
-    const status = await this.#environment.askStatus(this.#options.url);
-    const why = status === undefined ? undefined : finalStatuses.get(status);
+    const answer = await this.#environment.askRoom(this.#options.url);
+    const why = answer && whyFinal(answer);
     // Meanwhile it may have been closed, or have come back.
     if (why !== undefined && this.#state === asked) this.#end({ code: 1006, reason: why });
   }

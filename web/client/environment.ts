@@ -18,6 +18,14 @@ export interface CloseEventLike {
   readonly wasClean: boolean;
 }
 
+/** What a server says of a room to a plain request. */
+export interface RoomAnswer {
+  /** Of HTTP. */
+  readonly status: number;
+  /** What the room speaks, or `none`; undefined when that was not said. */
+  readonly subprotocol: string | undefined;
+}
+
 export interface Environment {
   /** Milliseconds of a clock that never goes back; from any origin. */
   now(): number;
@@ -31,11 +39,11 @@ export interface Environment {
   startTimer(delayMs: number, callback: () => void): () => void;
   openSocket(url: string, subprotocols: string[]): SocketLike;
   /**
-   * The HTTP status with which the server answers a plain request for the room, which tells why it
-   * takes no WebSocket: browsers keep that from a page. Undefined when that can't be known, as of
-   * another origin's server.
+   * How the server answers a plain request for the room, which tells why it takes no WebSocket:
+   * browsers keep that from a page. Undefined when that can't be known, as of another origin's
+   * server.
    */
-  askStatus(url: string): Promise<number | undefined>;
+  askRoom(url: string): Promise<RoomAnswer | undefined>;
 }
 
 // Declared rather than taken from the DOM's types, so that these are all there is.
@@ -44,7 +52,7 @@ declare const WebSocket: new (url: string, subprotocols: string[]) => SocketLike
 declare function fetch(
   url: string,
   options: { readonly cache: "no-store" },
-): Promise<{ readonly status: number }>;
+): Promise<{ readonly status: number; readonly headers: { get(name: string): string | null } }>;
 declare const addEventListener: ((type: "online", listener: () => void) => void) | undefined;
 declare const removeEventListener: ((type: "online", listener: () => void) => void) | undefined;
 declare function setTimeout(callback: () => void, delayMs: number): number;
@@ -65,9 +73,11 @@ export const browserEnvironment: Environment = {
     return () => clearTimeout(timer);
   },
   openSocket: (url, subprotocols) => new WebSocket(url, subprotocols),
-  async askStatus(url) {
+  async askRoom(url) {
     try {
-      return (await fetch(url.replace(/^ws/, "http"), { cache: "no-store" })).status;
+      const answer = await fetch(url.replace(/^ws/, "http"), { cache: "no-store" });
+      const subprotocol = answer.headers.get("Ringcast-Subprotocol") ?? undefined;
+      return { status: answer.status, subprotocol };
     } catch {
       return undefined;
     }

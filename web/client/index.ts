@@ -12,7 +12,8 @@ export {
   type Traffic,
 } from "./client";
 export { ClockSync } from "./clock_sync";
-export { browserEnvironment, type Environment, type SocketLike } from "./environment";
+export { browserEnvironment, type Environment, type RoomAnswer, type SocketLike } from "./environment";
 export { InterpolationBuffer, type Blend } from "./interpolation";
 export type { ServerErrorCode, Welcome } from "./messages";
 export type { ReconnectLimits } from "./reconnect_delay";
+export * from "./replication";

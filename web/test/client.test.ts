@@ -90,6 +90,30 @@ test("acknowledges at once when a snapshot is late", () => {
   assert.equal(environment.socket.takeSent()[0]?.newestTickSeen, 3n);
 });
 
+test("acknowledges three times as often for half a minute after a snapshot was late", () => {
+  const { environment } = setUpOpen();
+  const startMs = environment.now();
+  let tick = 1;
+  /** How often, of so many ticks whose snapshots are on their way for `onItsWayMs`. */
+  const acknowledgedIn = (ticks: number, onItsWayMs: number): number => {
+    for (const end = tick + ticks; tick < end; tick++) {
+      const madeMs = Math.round((tick * 1000) / 60);
+      environment.advance(Math.max(0, startMs + madeMs + onItsWayMs - environment.now()));
+      environment.socket.snapshot(tick, madeMs);
+    }
+    return environment.socket.takeSent().filter((message) => message.message.case === undefined)
+      .length;
+  };
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+  assert.ok(acknowledgedIn(60, 90) <= 11); // as uneven paths are
+  acknowledgedIn(1, 150);
+  assert.ok(acknowledgedIn(60, 20) >= 28);
+  acknowledgedIn(28 * 60, 20);
+  assert.ok(acknowledgedIn(30, 20) >= 14);
+  acknowledgedIn(120, 20);
+  assert.ok(acknowledgedIn(60, 20) <= 11);
+});
+
 test("acknowledges the first snapshot at once, whatever was said before it", () => {
   const { client, environment } = setUpOpen();
   client.sendInput(new Uint8Array([1]));
@@ -159,13 +183,62 @@ test("streams go on beside each other, and a full state is of all of them", () =
   assert.equal(client.newestTick, 14); // what is acknowledged
 });
 
-test("whom the simulation does not let in stays out", () => {
-  const { client, environment } = setUpOpen();
-  environment.socket.drop({ code: 4100, reason: "this game has begun" });
-  assert.deepEqual(client.state, {
-    phase: "closed",
-    closure: { code: 4100, reason: "this game has begun" },
+test("two snapshots of a tick in one stream both come: the second is for this member", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(10, 0, { stream: 2 });
+  environment.socket.snapshot(10, 0, { stream: 2 });
+  environment.socket.snapshot(9, 0, { stream: 2 });
+  assert.deepEqual(
+    snapshots.map(({ tick, stream, full }) => [tick, stream, full]),
+    [
+      [10, 2, false],
+      [10, 2, false],
+    ],
+  );
+});
+
+test("every stream begins anew with a session", () => {
+  const { environment, snapshots } = setUpOpen();
+  environment.socket.snapshot(500, 0, { stream: 1 });
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.welcome();
+  environment.socket.snapshot(3, 0, { full: true });
+  environment.socket.snapshot(4, 0, { stream: 1 });
+  assert.deepEqual(
+    snapshots.map(({ tick, stream, ticksSkipped }) => [tick, stream, ticksSkipped]),
+    [
+      [500, 1, 0],
+      [3, 0, 0],
+      [4, 1, 0],
+    ],
+  );
+});
+
+for (const code of [1008, 4000, 4100, 4999]) {
+  test(`whom the simulation does not let in, with ${code}, stays out and knows why`, () => {
+    const { client, environment, states } = setUp();
+    environment.socket.open(); // the upgrade is answered before the room is asked
+    environment.socket.drop({ code, reason: "this game has begun", wasClean: true });
+    assert.deepEqual(client.state, {
+      phase: "closed",
+      closure: { code, reason: "this game has begun" },
+    });
+    environment.advance(60_000);
+    assert.equal(environment.sockets.length, 1);
+    assert.deepEqual(phases(states), ["connecting", "closed"]);
   });
+}
+
+test("who is not let in again is a newcomer from then on", () => {
+  const { client, environment } = setUpOpen({ resumeToken: Uint8Array.of(1), eventPosition: 5n });
+  environment.socket.drop();
+  environment.advance(500);
+  environment.socket.open();
+  environment.socket.drop({ code: 4100, reason: "this game has begun" });
+  assert.equal(client.state.phase, "closed");
+  client.connect();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1"]);
 });
 
 test("never shows a snapshot older than one before", () => {
@@ -310,7 +383,7 @@ const token = Uint8Array.of(0x0a, 0xff, 0x3e);
 
 test("comes back with the newest token, and says what it has of the events", () => {
   const { environment, snapshots, events } = setUpOpen({ resumeToken: token, eventPosition: 5n });
-  environment.socket.snapshot(1);
+  environment.socket.snapshot(1, 0, { full: true });
   environment.socket.event(1, 8);
   environment.socket.drop();
   environment.advance(500);
@@ -408,13 +481,14 @@ test("begins as a new member after close, and after a final code", () => {
   assert.equal(environment.socket.subprotocols.length, 1);
 });
 
-for (const [status, reason] of [
-  [404, "there is no such room"],
-  [403, "pages from here may not connect"],
+for (const [status, subprotocol, reason] of [
+  [404, undefined, "there is no such room"],
+  [403, undefined, "pages from here may not connect"],
+  [426, "none", "the room does not speak ringcast.v1"],
 ] as const) {
   test(`gives up where a plain request is answered with ${status}`, async () => {
     const { environment, states } = setUp();
-    environment.status = status;
+    environment.roomAnswer = { status, subprotocol };
     environment.socket.drop();
     await Promise.resolve();
     await Promise.resolve();
@@ -426,13 +500,20 @@ for (const [status, reason] of [
 
 test("goes on trying where the server says nothing final, or the connection was there", async () => {
   const { environment, states } = setUp();
-  environment.status = 503;
-  environment.socket.drop();
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.equal(states.at(-1)?.phase, "waiting");
-  environment.status = 404;
-  environment.advance(500);
+  const answers = [
+    { status: 503, subprotocol: undefined },
+    { status: 426, subprotocol: undefined },
+    { status: 426, subprotocol: "ringcast.v1" },
+  ];
+  for (const answer of answers) {
+    environment.roomAnswer = answer;
+    environment.socket.drop();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(states.at(-1)?.phase, "waiting");
+    environment.advance(2_000);
+  }
+  environment.roomAnswer = { status: 404, subprotocol: undefined };
   environment.socket.open();
   environment.socket.drop();
   await Promise.resolve();

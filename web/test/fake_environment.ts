@@ -1,6 +1,6 @@
 // A clock that only a test moves, timers that fire by it, and sockets whose other end the test is.
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import type { CloseEventLike, Environment, SocketLike } from "../client/environment";
+import type { CloseEventLike, Environment, RoomAnswer, SocketLike } from "../client/environment";
 import {
   ClientEnvelopeSchema,
   ServerEnvelopeSchema,
@@ -94,8 +94,8 @@ export class FakeEnvironment implements Environment {
   #timers: Timer[] = [];
   #online: (() => void) | undefined;
   randomValue = 0.5;
-  /** What askStatus() says. */
-  status: number | undefined;
+  /** What askRoom() says. */
+  roomAnswer: RoomAnswer | undefined;
 
   now(): number {
     return this.#nowMs;
@@ -133,8 +133,8 @@ export class FakeEnvironment implements Environment {
     return socket;
   }
 
-  askStatus(): Promise<number | undefined> {
-    return Promise.resolve(this.status);
+  askRoom(): Promise<RoomAnswer | undefined> {
+    return Promise.resolve(this.roomAnswer);
   }
 
   get timersPending(): number {

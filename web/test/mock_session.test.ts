@@ -17,6 +17,7 @@ test("joins, is kept up to date by acknowledging, and comes back when the server
   context.after(() => first.stop(0));
   const port = await first.start();
   const phases: ConnectionState["phase"][] = [];
+  const fulls: boolean[] = [];
   let snapshots = 0;
   let events = 0;
   let wake = () => {};
@@ -30,7 +31,9 @@ test("joins, is kept up to date by acknowledging, and comes back when the server
     handlers: {
       onState: ({ phase }) => (phases.push(phase), wake()),
       onEvent: () => (events++, wake()),
-      onSnapshot({ payload, full }) {
+      onSnapshot({ payload, full, stream }) {
+        assert.equal(stream, 0);
+        fulls.push(full);
         if (full) assert.ok(decodeState(payload).objects.size >= 3);
         snapshots++;
         wake();
@@ -41,6 +44,8 @@ test("joins, is kept up to date by acknowledging, and comes back when the server
   client.connect();
   // Several times what comes unacknowledged.
   await until(() => snapshots >= 90 && events > 0 && client.roundTripMs !== undefined);
+
+  assert.deepEqual([fulls[0], fulls.lastIndexOf(true)], [true, 0]);
 
   await first.stop(20);
   await until(() => client.state.phase === "waiting");

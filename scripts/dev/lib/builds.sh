@@ -33,6 +33,7 @@ compile() {
 # targets TYPE PATTERN: those whose whole name matches.
 targets() { ninja -C "build/$1" -t targets all | sed -nE "s#^($2): .*#\1#p"; }
 
+# build [TYPE [TARGET...]]: all targets unless some are named; of the fuzz build, the fuzz targets.
 build() {
   local type="${1:-release}"
   need_groups build
@@ -70,7 +71,13 @@ build() {
       ;;
     *) die "unknown build type '$type': release, debug, asan, tsan or fuzz" ;;
   esac
-  compile "$type"
+  compile "$type" "${@:2}"
+}
+
+# The rooms with which the page's reader of replicated frames is held to the encoder and to the C++ reader.
+need_replication_streams() {
+  build debug tests/replication/replication_streams
+  export RINGCAST_REPLICATION_STREAMS="$PWD/build/debug/tests/replication/replication_streams"
 }
 
 # GCC 12's thread sanitizer ends at once where the kernel spreads addresses over more than 28 bits, as many

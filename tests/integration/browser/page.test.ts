@@ -117,19 +117,24 @@ test("another member is counted, and missed when it leaves", async () => {
   await arena.untilReading("members", (value) => value === members, "the other has left");
 });
 
-test("a room that does not exist is told in words, and not tried again", async () => {
-  const page = await browser.context.newPage();
-  await page.goto(`${pageUrl}?room=no-such-room`);
-  const other = new Arena(page);
-  await until(
-    () => other.text("notice-detail"),
-    (text) => text === "There is no such room",
-    "the notice says what is wrong",
-  );
-  assert.equal(await other.text("notice-title"), "This room can't be joined");
-  assert.equal(await other.text("connection"), "Ended");
-  await page.close();
-});
+for (const [room, sentence] of [
+  ["no-such-room", "There is no such room"],
+  ["echo", "The room does not speak ringcast.v1"],
+] as const) {
+  test(`that "${room}" can't be joined is told in words, and not tried again`, async () => {
+    const page = await browser.context.newPage();
+    await page.goto(`${pageUrl}?room=${room}`);
+    const other = new Arena(page);
+    await until(
+      () => other.text("notice-detail"),
+      (text) => text === sentence,
+      "the notice says what is wrong",
+    );
+    assert.equal(await other.text("notice-title"), "This room can't be joined");
+    assert.equal(await other.text("connection"), "Ended");
+    await page.close();
+  });
+}
 
 test("a member who found no place in the arena is told so, and plays once there is one", async () => {
   const hint = "You are watching: the arena is full. Steer to come in once there is a place";

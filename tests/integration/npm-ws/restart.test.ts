@@ -24,7 +24,10 @@ const environment: Environment = {
     return () => clearTimeout(timer);
   },
   openSocket: (url, subprotocols) => new WebSocket(url, subprotocols) as unknown as SocketLike,
-  askStatus: async (url) => (await fetch(url.replace(/^ws/, "http"))).status,
+  async askRoom(url) {
+    const { status, headers } = await fetch(url.replace(/^ws/, "http"));
+    return { status, subprotocol: headers.get("Ringcast-Subprotocol") ?? undefined };
+  },
 };
 
 async function freePort(): Promise<number> {

@@ -1,10 +1,10 @@
 // One table row of the standard (Unicode, table 3-7) is a count of continuation bytes and the range
 // of the first of them; ASCII is skipped eight bytes at a time.
-#include "ws/utf8.h"
+#include "base/utf8.h"
 
 #include <cstring>
 
-namespace ringcast::ws {
+namespace ringcast {
 
 namespace {
 
@@ -53,4 +53,11 @@ bool Utf8Validator::begin_sequence(std::uint8_t lead) {
   return true;
 }
 
-}  // namespace ringcast::ws
+std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace ringcast

@@ -7,8 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
-namespace ringcast::ws {
+namespace ringcast {
 
 class Utf8Validator {
  public:
@@ -37,4 +38,7 @@ class Utf8Validator {
   return validator.feed(text) && validator.complete();
 }
 
-}  // namespace ringcast::ws
+/// The longest beginning of `text` that has at most `bytes_max` bytes and cuts no character.
+[[nodiscard]] std::string_view cut_utf8(std::string_view text, std::size_t bytes_max);
+
+}  // namespace ringcast

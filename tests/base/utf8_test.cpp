@@ -1,4 +1,4 @@
-#include "ws/utf8.h"
+#include "base/utf8.h"
 
 #include "catch.h"
 #include "ws/bytes.h"
