@@ -147,6 +147,7 @@ struct Fixture {
   void tick() {
     broadcast.begin(home, clock.unix_now());
     home.room.tick(home.room.next_tick(), broadcast);
+    broadcast.replicate();
   }
   void step(std::function<void(Outbound&)> what) {
     script->on_step = std::move(what);
@@ -257,7 +258,6 @@ TEST_CASE("an event at a place goes once to each core that somebody who sees it 
     CHECK(out.send_near({1'500, 1'000}, 200, f.payload) == SendResult::accepted);
     CHECK(out.send_near({5'000, 5'000}, 10, f.payload) == SendResult::accepted);  // nobody
   });
-  f.broadcast.replicate();
   CHECK(f.here.lines == Lines{"event to everyone", "event to seats member 1", "tick 2"});
   CHECK(f.there.lines == Lines{"event to everyone", "event to seats member 2 member 4", "tick 2"});
   CHECK(f.here.frames[1].identity() == f.there.frames[1].identity());
@@ -275,7 +275,6 @@ TEST_CASE("a step that does not end its world's is ended, and a mistake in it is
   f.step([&](Outbound& out) {
     CHECK(out.world()->remove(replication::ObjectId{9}) == replication::Outcome::no_such_object);
   });
-  f.broadcast.replicate();
   CHECK(f.here.lines == Lines{"tick 2"});
   CHECK(f.room_metrics.replication_mistakes.value() == 1);
   CHECK(f.room_metrics.replicated_objects.value() == 0);
