@@ -92,7 +92,8 @@ void Outlet::snapshot(const SnapshotMail& mail, FrameRef frame) {
     lane.sorted_out = 0;
   }
   lane.waiting.push_back({mail, std::move(frame)});
-  // Looked for now and then, since for every one it would be the square of the recipients.
+  // Replaced ones are sorted out whenever what waits has doubled: to look for them at every send
+  // would cost the square of the recipients.
   constexpr std::size_t few = 64;
   if (lane.waiting.size() > std::max(few, 2 * lane.sorted_out)) sort_out(lane);
 }

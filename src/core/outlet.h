@@ -1,9 +1,10 @@
 // What a core has for one other core: the mailbox, and what waits while the mailbox is full. Each
 // class of mail has its own answer to that (design decision 6):
 // - a snapshot is replaced by the next one of its stream to the same recipients, and one to
-// everyone
-//   replaces all of its stream. Of a stream at most one round is in the mailbox and one waits, so a
-//   core that lags is never more than that behind;
+//   everyone replaces all of its stream. Of a stream at most one round is in the mailbox and one
+//   waits, so a core that lags is never more than that behind;
+// - a change of a group goes with the events, behind the snapshots that were sent to the group
+//   before; what waits behind another change of the room's becomes part of its mail;
 // - events, welcomes and goodbyes wait in order. When too many do, the room's are given up and a
 //   CutOffMail takes their place: nobody sees a gap;
 // - joins, leaves and moved connections wait in order, always: who makes one asks has_room() first,
