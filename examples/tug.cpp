@@ -194,16 +194,16 @@ class Tug final : public Simulation {
     if (match_ends_) out.cancel_timer(*match_ends_);
     match_ends_.reset();
     playing_ = false;
-    const std::optional<std::size_t> winner =
-        rope_ == 0 ? std::nullopt : std::optional<std::size_t>(rope_ < 0 ? 0 : 1);
+    const bool drawn = rope_ == 0;
+    const std::size_t winner = rope_ < 0 ? 0 : 1;
     for (auto& [member, player] : players_) {
-      if (winner && player.team == winner) ++player.wins;
+      if (!drawn && player.team == winner) ++player.wins;
       if (player.team) out.add_to_group(lobby_, member);
       player.team.reset();
       player.ready = false;
     }
     for (const GroupId team : teams_) out.empty_group(team);
-    say(out, everyone, winner ? "won " + std::string(colours[*winner]) : "draw");
+    say(out, everyone, drawn ? "draw" : "won " + std::string(colours[winner]));
   }
 
   Settings settings_;
