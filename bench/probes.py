@@ -1,7 +1,7 @@
 """What probes cost while nobody looks: a build with them against a build without.
 
-Instructions by callgrind over the simulated network: a core's turns, without the network's own part, so the
-figure is the same in every run. Beside it, with --paired, server CPU per delivered frame over real sockets,
+Instructions by callgrind over the simulated network: a core's turns with members who stay, from the second
+second on, without the network's own waiting and handing over, so the figure is the same in every run. Beside it, with --paired, server CPU per delivered frame over real sockets,
 the two builds by turns; and with --attached the build with probes again while the tick_budget script runs.
 """
 
@@ -32,6 +32,12 @@ def build_without() -> None:
 
 
 def instructions_per_frame(build: pathlib.Path, seconds: int) -> float:
+    """Of ticks and sends: what all have joined by, the first second, is taken off."""
+    (frames, instructions), (joining_frames, joining) = counted(build, seconds), counted(build, 1)
+    return (instructions - joining) / (frames - joining_frames)
+
+
+def counted(build: pathlib.Path, seconds: int) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--collect-atstart=no",
@@ -41,7 +47,7 @@ def instructions_per_frame(build: pathlib.Path, seconds: int) -> float:
     collected = int(re.search(r"Collected : (\d+)", ran.stderr)[1])
     if frames < 1_000 or collected < 1_000_000:
         sys.exit(f"{build}: {frames} frames and {collected} instructions can't be right")
-    return collected / frames
+    return frames, collected
 
 
 def paired(asked: argparse.Namespace) -> dict:
@@ -80,7 +86,7 @@ def paired(asked: argparse.Namespace) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sim-seconds", type=int, default=5, help="simulated")
+    parser.add_argument("--sim-seconds", type=int, default=5, help="simulated, with the first, which is not counted")
     parser.add_argument("--paired", action="store_true", help="real sockets as well")
     parser.add_argument("--attached", action="store_true", help="with --paired: the script too; root")
     parser.add_argument("--rounds", type=int, default=3)

@@ -20,7 +20,9 @@ int main(int argument_count, char** arguments) {
   constexpr int members = 100;
   server::CoreOptions options;
   options.connections_max = 256;
-  sim::World world(1, sim::SimFaults{}, options);
+  sim::WorldShape shape;
+  shape.script.even = true;
+  sim::World world(1, sim::SimFaults{}, options, {}, shape);
   for (int member = 0; member < members; ++member) world.add_client(sim::Temper::good);
   world.run(std::chrono::seconds(seconds));
   const std::uint64_t frames = world.count(observe::Count::frames_sent_latest) +

@@ -134,10 +134,10 @@ void Core::turn() {
   sender_.flush();
   post_.flush();
   if (!sender_.busy()) ticks_.note_handed_over();
-  checkpoint_due_room();
-  report_ended_rooms();
-  sample_levels();
-  advance_shutdown();
+  if (context_.now >= checkpoint_at()) checkpoint_due_room();
+  if (has_ended_rooms_to_tell()) report_ended_rooms();
+  if (context_.now >= sample_at_) sample_levels();
+  if (departures_.have_begun()) advance_shutdown();
   context_.metrics[Count::turns].add();
   const Nanoseconds busy = context_.clock.now() - busy_since_;
   context_.metrics.busy_ns.add(static_cast<std::uint64_t>(busy.count()));
@@ -168,7 +168,7 @@ Instant Core::next_deadline() const {
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
   }
-  return std::min(deadline, std::max(checkpoints_.deadline(), checkpoint_not_before_));
+  return std::min(deadline, checkpoint_at());
 }
 
 // Ticks and sends come first. Something is acted on in each turn all the same, however late a tick
@@ -393,7 +393,6 @@ void Core::close_home(HomeRoom& home) {
 // The members of such rooms are ended when the control thread has the room closed, which also tells
 // other cores.
 void Core::report_ended_rooms() {
-  if (!ticks_.has_ended_rooms() && untold_failures_.empty() && untold_ends_.empty()) return;
   for (FailedRoom& failed : ticks_.take_failed()) untold_failures_.push_back(std::move(failed));
   for (const room::RoomId room : ticks_.take_ended()) untold_ends_.push_back(room);
   // Half of the mailbox is for what else is to be said.
@@ -418,7 +417,6 @@ void Core::begin_checkpoints() {
 // The control thread writes one of a core's at a time: when it has taken the last one from the
 // mailbox it has written those before.
 void Core::checkpoint_due_room() {
-  if (context_.now < std::max(checkpoints_.deadline(), checkpoint_not_before_)) return;
   if (departures_.have_begun()) return checkpoints_.begin({}, {}, context_.now);
   const bool sends_wait =
       sender_.busy() && context_.now < checkpoints_.deadline() + checkpoint_patience;
@@ -492,7 +490,6 @@ void Core::advance_shutdown() {
   if (sender_.pinned() != 0 && context_.now < pins_until_) return;
   sender_.forget_pins();
   if (!last_word_) {
-    sample_at_ = context_.now;
     sample_levels();
     last_word_ = save_rooms();
   }
@@ -502,7 +499,6 @@ void Core::advance_shutdown() {
 
 // Levels are looked at once a second rather than kept at each change.
 void Core::sample_levels() {
-  if (context_.now < sample_at_) return;
   sample_at_ = context_.now + sample_interval;
   const SessionSample sample = sample_sessions(context_, sessions_, rooms_);
   observe::CoreMetrics& metrics = context_.metrics;

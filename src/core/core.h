@@ -3,6 +3,7 @@
 // whole server, one line a step.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -99,10 +100,16 @@ class Core {
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
   void close_home(HomeRoom& home);
+  [[nodiscard]] bool has_ended_rooms_to_tell() const {
+    return ticks_.has_ended_rooms() || !untold_failures_.empty() || !untold_ends_.empty();
+  }
   void report_ended_rooms();
   void begin_shutdown(const Shutdown& shutdown);
   [[nodiscard]] Drained save_rooms();
   void begin_checkpoints();
+  [[nodiscard]] Instant checkpoint_at() const {
+    return std::max(checkpoints_.deadline(), checkpoint_not_before_);
+  }
   void checkpoint_due_room();
   void checkpoint(HomeRoom& home);
   void advance_shutdown();

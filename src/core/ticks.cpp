@@ -37,7 +37,7 @@ void Ticks::remove(const HomeRoom& room) {
 
 // Those that are due are taken out first: one that has fallen behind ticks once, and the others and
 // what has come in meanwhile get their turn before it ticks again.
-void Ticks::run_due(std::size_t rooms) {
+void Ticks::run_those_due(std::size_t rooms) {
   due_.clear();
   while (schedule_.next() <= context_.now) due_.push_back(&schedule_.pop());
   for (HomeRoom* home : due_) {
@@ -153,7 +153,7 @@ void Ticks::rest(HomeRoom& home, Nanoseconds took) {
                        now);
 }
 
-void Ticks::note_handed_over() {
+void Ticks::note_those_handed_over() {
   for (HomeRoom* home : handing_over_) {
     home->handing_over = false;
     const Nanoseconds took = context_.clock.now() - home->tick_began;

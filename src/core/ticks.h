@@ -57,9 +57,13 @@ class Ticks {
   [[nodiscard]] Instant next() const { return schedule_.next(); }
   /// Ticks every room whose time has come, each at most once. `rooms`: that this core has something
   /// of, at home or elsewhere: a room that is alone may take all of its core.
-  void run_due(std::size_t rooms);
+  void run_due(std::size_t rooms) {
+    if (schedule_.next() <= context_.now) run_those_due(rooms);
+  }
   /// Everything that was queued has been handed over: so have the sends of all ticks before.
-  void note_handed_over();
+  void note_handed_over() {
+    if (!handing_over_.empty()) note_those_handed_over();
+  }
   /// The last call into a room that is being closed, as far as its simulation can be called.
   void close(HomeRoom& room);
   /// What the room has to be saved, as the last call into it; nothing when it can't be saved.
@@ -81,6 +85,8 @@ class Ticks {
     Nanoseconds took{};
   };
 
+  void run_those_due(std::size_t rooms);
+  void note_those_handed_over();
   void tick(HomeRoom& home, bool alone);
   void note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks);
   void rest(HomeRoom& home, Nanoseconds took);

@@ -38,8 +38,7 @@ class AckWindow {
   [[nodiscard]] bool may_send(std::uint64_t tick, const AckBound& bound) const {
     if (bound.ticks_max == 0) return true;
     if (!acknowledges_) return credit_ || patience_ == 0;
-    const std::uint32_t on_their_way = unacknowledged();
-    if (on_their_way < (drains_ ? 1 : window_)) return true;
+    if (fewer_are_on_their_way(drains_ ? 1 : window_)) return true;
     // Of what has been sent nothing has to be acknowledged yet, and waiting for it would be for
     // ever: so the first that has to be goes as well.
     return sent_.tick - acknowledged_ < bound.acknowledge_every_ticks &&
@@ -53,14 +52,14 @@ class AckWindow {
       before_ = sent_;
       return;
     }
-    if (unacknowledged() == 0) {
+    if (sent_.on_their_way == 0) {
       alone_ = tick;
       drains_ = false;
       filled_by_ = 0;
     }
     const std::uint64_t step = tick - sent_.tick;
     before_ = std::exchange(sent_, {tick, sent_.on_their_way_after(step) | 1});
-    if (filled_by_ == 0 && unacknowledged() >= window_) filled_by_ = tick;
+    if (filled_by_ == 0 && !fewer_are_on_their_way(window_)) filled_by_ = tick;
   }
   /// The snapshot of the last sent() did not leave after all: were it believed sent, the client
   /// would be waited for to acknowledge what it never got.
@@ -141,6 +140,12 @@ class AckWindow {
 
   [[nodiscard]] std::uint32_t unacknowledged() const {
     return static_cast<std::uint32_t>(std::popcount(sent_.on_their_way));
+  }
+
+  /// They are counted only when the oldest of them does not answer it.
+  [[nodiscard]] bool fewer_are_on_their_way(std::uint32_t count) const {
+    return static_cast<std::uint32_t>(std::bit_width(sent_.on_their_way)) < count ||
+           unacknowledged() < count;
   }
 
   void resize(std::uint64_t window) {

@@ -28,8 +28,7 @@ void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipien
   const auto offset = static_cast<std::uint32_t>(newer_.bytes.size());
   newer_.entries.push_back(
       {position, sequence, to, offset, static_cast<std::uint32_t>(wire_bytes.size())});
-  newer_.bytes.resize(offset + wire_bytes.size());
-  std::ranges::copy(wire_bytes, newer_.bytes.begin() + offset);
+  newer_.bytes.insert(newer_.bytes.end(), wire_bytes.begin(), wire_bytes.end());
 }
 
 // Changes that came behind it still decide whom the next events are for.

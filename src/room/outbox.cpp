@@ -19,38 +19,8 @@ ReliableNodes::ReliableNodes(std::uint32_t capacity, std::uint32_t lanes)
   }
 }
 
-std::uint32_t ReliableNodes::acquire(FrameRef frame) {
-  if (free_ == none) return none;
-  const std::uint32_t index = free_;
-  free_ = nodes_[index].next;
-  nodes_[index] = {std::move(frame), none};
-  ++in_use_;
-  return index;
-}
-
-FrameRef ReliableNodes::release(std::uint32_t index) {
-  FrameRef frame = std::move(nodes_[index].frame);
-  nodes_[index].next = free_;
-  free_ = index;
-  --in_use_;
-  return frame;
-}
-
 Outbox::~Outbox() {
   assert(reliable_count_ == 0 || std::uncaught_exceptions() != 0);
-}
-
-Outbox::Put Outbox::put_latest(FrameRef frame, LatestPolicy policy) {
-  const std::uint8_t stream = frame.stream();
-  FrameRef& waiting = latest_[stream];
-  if (!waiting) {
-    waiting = std::move(frame);
-    latest_waiting_ = static_cast<std::uint8_t>(latest_waiting_ | 1U << stream);
-    return Put::queued;
-  }
-  if (policy == LatestPolicy::keep_waiting) return Put::dropped;
-  waiting = std::move(frame);
-  return Put::replaced;
 }
 
 void Outbox::drop_latest() {
@@ -58,7 +28,8 @@ void Outbox::drop_latest() {
   latest_waiting_ = 0;
 }
 
-Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits) {
+Outbox::Put Outbox::put_reliable(const FrameRef& frame, ReliableNodes& nodes,
+                                 const OutboxLimits& limits) {
   std::size_t& bytes = bytes_like(frame);
   const std::size_t its_bytes = frame.is_fragment() ? frame.message_bytes() : frame.bytes().size();
   // One message always may wait, and one of several fragments, however large they are.
@@ -71,7 +42,7 @@ Outbox::Put Outbox::put_reliable(FrameRef frame, ReliableNodes& nodes, const Out
   if (reliable_count_ != 0 && (reliable_count_ >= frames_max || too_many_bytes)) {
     return Put::overflow;
   }
-  const std::uint32_t node = nodes.acquire(std::move(frame));
+  const std::uint32_t node = nodes.acquire(frame);
   if (node == ReliableNodes::none) return Put::overflow;
   (reliable_count_ == 0 ? reliable_head_ : nodes.nodes_[reliable_tail_].next) = node;
   reliable_tail_ = node;
@@ -106,8 +77,10 @@ bool Outbox::push_front(FrameRef frame, ReliableNodes& nodes) {
 FrameRef Outbox::pop_front(ReliableNodes& nodes) {
   const std::uint32_t node = reliable_head_;
   FrameRef& first = nodes.nodes_[node].frame;
-  bytes_like(first) -= first.bytes().size();
-  if (first.is_fragment()) {
+  if (!first.is_fragment()) {
+    reliable_bytes_ -= first.bytes().size();
+  } else {
+    fragmented_bytes_ -= first.bytes().size();
     if (FrameRef next = first.next()) return std::exchange(first, std::move(next));
   }
   reliable_head_ = nodes.nodes_[node].next;
@@ -171,7 +144,7 @@ bool Outbox::settle(std::span<Piece> batch, std::size_t bytes_left, ReliableNode
         all_came_back = push_front(std::move(piece.frame), nodes) && all_came_back;
         break;
       case Lane::latest:
-        static_cast<void>(put_latest(std::move(piece.frame), LatestPolicy::keep_waiting));
+        static_cast<void>(put_latest(piece.frame, LatestPolicy::keep_waiting));
         break;
       case Lane::goodbye:
         goodbye_ = std::move(piece.frame);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/frame.h"
@@ -50,8 +51,21 @@ class ReliableNodes {
     FrameRef frame;
     std::uint32_t next = none;
   };
-  [[nodiscard]] std::uint32_t acquire(FrameRef frame);
-  [[nodiscard]] FrameRef release(std::uint32_t index);
+  [[nodiscard]] std::uint32_t acquire(FrameRef frame) {
+    if (free_ == none) return none;
+    const std::uint32_t index = free_;
+    Node& node = nodes_[index];
+    free_ = std::exchange(node.next, none);
+    node.frame = std::move(frame);
+    ++in_use_;
+    return index;
+  }
+  [[nodiscard]] FrameRef release(std::uint32_t index) {
+    Node& node = nodes_[index];
+    node.next = std::exchange(free_, index);
+    --in_use_;
+    return std::move(node.frame);
+  }
 
   std::uint32_t capacity_;
   std::vector<Node> nodes_;
@@ -89,9 +103,19 @@ class Outbox {
   ~Outbox();
 
   /// What waits of the frame's stream is replaced, and of others is not.
-  Put put_latest(FrameRef frame, LatestPolicy policy);
+  Put put_latest(const FrameRef& frame, LatestPolicy policy) {
+    FrameRef& waiting = latest_[frame.stream()];
+    if (waiting) {
+      if (policy == LatestPolicy::keep_waiting) return Put::dropped;
+      waiting = frame;
+      return Put::replaced;
+    }
+    waiting = frame;
+    latest_waiting_ = static_cast<std::uint8_t>(latest_waiting_ | 1U << frame.stream());
+    return Put::queued;
+  }
   /// With the fragments behind it, which make one message.
-  Put put_reliable(FrameRef frame, ReliableNodes& nodes, const OutboxLimits& limits);
+  Put put_reliable(const FrameRef& frame, ReliableNodes& nodes, const OutboxLimits& limits);
   /// A newer pong replaces one that waits (RFC 6455 section 5.5.3 allows answering only the
   /// newest).
   void put_pong(FrameRef frame) { pong_ = std::move(frame); }

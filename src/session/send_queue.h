@@ -44,6 +44,7 @@ class SendQueue {
     return session.acknowledgement.may_send(session.outbox.latest_tick(),
                                             context_.options.latest.bound());
   }
+  [[nodiscard]] bool awaits_first_acknowledgements() const { return !unheard_.empty(); }
   /// A slot whose snapshot has waited long enough for the first acknowledgement to ask its window
   /// again: that may never come, and no newer snapshot may.
   [[nodiscard]] std::optional<std::uint32_t> pop_unheard() {

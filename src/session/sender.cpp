@@ -90,7 +90,7 @@ bool Sender::is_in_this_flush(std::uint32_t slot) const {
 void Sender::flush() {
   flushed_at_ = context_.now;
   budget_.refill(context_.now);
-  ask_unheard();
+  if (queue_.awaits_first_acknowledgements()) ask_unheard();
   // One round over what is queued now: a session that has more to send than one batch stands in the
   // queue again, and a second send of it must not follow before the first is settled.
   std::size_t round = queue_.size();
@@ -150,11 +150,10 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   std::uint32_t bytes = 0;
   std::uint64_t newest_tick = 0;
   bool has_latest = false;
-  std::array<std::span<const std::byte>, room::batch_pieces_max> spans;
   for (std::uint32_t index = 0; index < count; ++index) {
     const room::Piece& piece = batch[index];
-    spans[index] = piece.frame.bytes();
-    bytes += static_cast<std::uint32_t>(spans[index].size());
+    spans_[index] = piece.frame.bytes();
+    bytes += static_cast<std::uint32_t>(spans_[index].size());
     if (piece.lane != Lane::latest) continue;
     has_latest = true;
     newest_tick = std::max(newest_tick, piece.frame.tick());
@@ -166,14 +165,14 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
     ++session.pins;
     hold(session, batch.first(1), bytes);
     context_.metrics[Count::sends_zero_copy].add();
-    context_.io.send_zero_copy(session.socket, spans[0],
+    context_.io.send_zero_copy(session.socket, spans_[0],
                                CoreContext::token(Operation::send_zero_copy, pin));
     return;
   }
   if (count > 1 && context_.options.send.several_frames == SendOptions::SeveralFrames::chain) {
     hold(session, batch.first(count), bytes);
     context_.metrics[Count::sends_chained].add();
-    context_.io.send_chain(session.socket, std::span(spans).first(count),
+    context_.io.send_chain(session.socket, std::span(spans_).first(count),
                            CoreContext::token(Operation::send_chain, handle));
     return;
   }
@@ -183,9 +182,9 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   pieces_used_ += count;
 
   if (count == 1) {
-    context_.io.send(session.socket, spans[0], io::SendMode::quiet, token);
+    context_.io.send(session.socket, spans_[0], io::SendMode::quiet, token);
   } else {
-    context_.io.send_gathered(session.socket, std::span(spans).first(count), io::SendMode::quiet,
+    context_.io.send_gathered(session.socket, std::span(spans_).first(count), io::SendMode::quiet,
                               token);
   }
   if (outbox.has_work(latest_allowed)) {

@@ -138,6 +138,8 @@ class Sender {
   std::vector<std::uint32_t> record_of_slot_;
   std::vector<room::Piece> pieces_;
   std::uint32_t pieces_used_ = 0;
+  std::array<std::span<const std::byte>, room::batch_pieces_max>
+      spans_;  ///< of one send, to the Io
   std::uint32_t in_flight_ = 0;
   Instant flushed_at_{};
   std::size_t zero_copy_min_bytes_ = 0;

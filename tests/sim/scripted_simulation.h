@@ -107,6 +107,9 @@ struct Tally {
 struct Script {
   bool refuses = false;       ///< does not let everybody join
   bool large_events = false;  ///< now and then sends one of several fragments
+  /// Nothing by chance: the same events to everyone in every 50 ticks, an answer to every second
+  /// input, one stream, and nobody is sent away. What a figure is measured with.
+  bool even = false;
   /// Closes its room in this tick, by a timer if the number is odd; 0: when it is opened.
   std::optional<std::uint64_t> ends_in_tick = std::nullopt;
 };
@@ -163,6 +166,10 @@ class ScriptedSimulation final : public Simulation {
     if (number <= last) throw std::runtime_error("an input came twice or out of order");
     last = number;
     ++tally_.inputs;
+    if (script_.even) {
+      if (number % 2 == 0) out.send(Delivery::reliable, member, Bytes(++to_member_[member]));
+      return InputResult::ok;
+    }
     if (number % 13 == 0 && prng_.chance(0.2)) {
       out.end_session(member, "thirteen");
     } else if (prng_.chance(0.5)) {
@@ -192,6 +199,7 @@ class ScriptedSimulation final : public Simulation {
   void step(const Tick& tick, Outbound& out) override {
     tick_ = tick.number;
     if (closed_) throw std::runtime_error("a tick after the room was closed");
+    if (script_.even) return step_evenly(out);
     if (tick_ == script_.ends_in_tick && tick_ % 2 == 0) end(out);
     const std::uint64_t events = prng_.chance(0.02) ? prng_.below(40) : prng_.below(3);
     for (std::uint64_t count = 0; count < events; ++count) {
@@ -216,6 +224,13 @@ class ScriptedSimulation final : public Simulation {
   }
 
  private:
+  void step_evenly(Outbound& out) {
+    const std::uint64_t events = tick_ % 50 == 0 ? 20 : tick_ % 3;
+    for (std::uint64_t count = 0; count < events; ++count) {
+      out.send(Delivery::reliable, everyone, Bytes(++event_));
+    }
+    out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
+  }
   void end(Outbound& out) {
     out.close_room(end_reason);
     ++tally_.ends;
