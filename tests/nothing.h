@@ -5,7 +5,7 @@
 
 namespace ringcast {
 
-class Nothing final : public Simulation {
+class Nothing : public Simulation {
  public:
   JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}

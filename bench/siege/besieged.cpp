@@ -2,10 +2,9 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "ringcast/command.h"
 #include "ringcast/simulation.h"
@@ -13,16 +12,6 @@
 namespace {
 
 using namespace ringcast;
-
-class Zeros final : public Payload {
- public:
-  explicit Zeros(std::size_t size) : size_(size) {}
-  [[nodiscard]] std::size_t size() const override { return size_; }
-  void write(std::span<std::byte> out) const override { std::memset(out.data(), 0, out.size()); }
-
- private:
-  std::size_t size_;
-};
 
 struct Siege {
   std::uint32_t snapshot_bytes = 0;  ///< 0: none are sent
@@ -32,9 +21,9 @@ struct Siege {
 
 class Besieging final : public Simulation {
  public:
-  explicit Besieging(const Siege& siege) : siege_(siege), snapshot_(siege.snapshot_bytes) {}
+  explicit Besieging(const Siege& siege) : siege_(siege), zeros_(siege.snapshot_bytes) {}
 
-  void join(MemberId, Outbound&) override {}
+  JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
     return InputResult::ok;
@@ -50,7 +39,8 @@ class Besieging final : public Simulation {
 
  private:
   Siege siege_;
-  Zeros snapshot_;
+  std::vector<std::byte> zeros_;
+  BytesPayload snapshot_{zeros_};
 };
 
 std::expected<std::unique_ptr<Simulation>, std::string> make(const SimulationOptions& options) {

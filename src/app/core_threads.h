@@ -27,7 +27,7 @@ class CoreThreads {
 
   [[nodiscard]] std::span<const server::CoreHandle> handles() const { return handles_; }
   /// One for each room of the configuration, in its order.
-  [[nodiscard]] std::span<const server::RoomHandle> rooms() const { return rooms_; }
+  [[nodiscard]] std::span<const server::RunningRoom> rooms() const { return rooms_; }
 
  private:
   explicit CoreThreads(const config::Config& config);
@@ -37,7 +37,7 @@ class CoreThreads {
   std::vector<std::uint32_t> room_homes_;
   std::vector<std::unique_ptr<observe::RoomMetrics>> room_metrics_;
   std::vector<observe::RoomMetrics*> room_metrics_view_;
-  std::vector<server::RoomHandle> rooms_;
+  std::vector<server::RunningRoom> rooms_;
   std::vector<std::unique_ptr<server::PeerQueue>> mailboxes_;  // from core by core, to core
   std::vector<std::vector<server::CorePeer>> peers_;           // by core
   std::vector<server::CoreHandle> handles_;

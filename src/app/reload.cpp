@@ -80,9 +80,9 @@ bool same_settings(server::RoomOptions running, const server::RoomOptions& read)
 
 /// `cores`: those that there are. A room whose home is another of `read` waits for it.
 Result<void> plan_rooms(const config::Config& read, std::uint32_t cores,
-                        std::span<const server::RoomHandle> running,
+                        std::span<const server::RunningRoom> running,
                         const SimulationRegistry& simulations, server::Reload& reload) {
-  for (const server::RoomHandle& room : running) {
+  for (const server::RunningRoom& room : running) {
     const auto still =
         std::ranges::find(read.rooms, room.options->name, &server::RoomOptions::name);
     if (still != read.rooms.end()) {
@@ -94,7 +94,7 @@ Result<void> plan_rooms(const config::Config& read, std::uint32_t cores,
     }
   }
   for (const server::RoomOptions& room : read.rooms) {
-    const auto has_its_name = [&](const server::RoomHandle& its) {
+    const auto has_its_name = [&](const server::RunningRoom& its) {
       return its.options->name == room.name;
     };
     if (std::ranges::any_of(running, has_its_name)) continue;
@@ -108,7 +108,7 @@ Result<void> plan_rooms(const config::Config& read, std::uint32_t cores,
     reload.opened.push_back({room, std::move(*simulation)});
   }
   std::size_t inboxes = 0;
-  for (const server::RoomHandle& room : running) {
+  for (const server::RunningRoom& room : running) {
     if (std::ranges::find(reload.closed, room.options->name) == reload.closed.end()) {
       inboxes += server::inbox_memory_bytes(*room.options);
     }
@@ -158,7 +158,7 @@ Result<void> check_can_be_read_again(const std::string& file) {
 
 Result<server::Reload> plan_reload(const config::Config& started, const SocketPlan& sockets,
                                    const config::Config& read,
-                                   std::span<const server::RoomHandle> running,
+                                   std::span<const server::RunningRoom> running,
                                    const SimulationRegistry& simulations) {
   const server::RateLimit& bytes = read.core.session.bytes;
   if (bytes.per_second != 0 && bytes.burst < started.memory.receive_buffer_bytes) {

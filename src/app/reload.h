@@ -25,7 +25,7 @@ namespace ringcast::app {
 [[nodiscard]] Result<server::Reload> plan_reload(const config::Config& started,
                                                  const SocketPlan& sockets,
                                                  const config::Config& read,
-                                                 std::span<const server::RoomHandle> running,
+                                                 std::span<const server::RunningRoom> running,
                                                  const SimulationRegistry& simulations);
 
 }  // namespace ringcast::app

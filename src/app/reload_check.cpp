@@ -12,8 +12,8 @@ namespace ringcast::app {
 namespace {
 
 /// As the server has them that was started with `config`.
-std::vector<server::RoomHandle> running_rooms(const config::Config& config) {
-  std::vector<server::RoomHandle> rooms;
+std::vector<server::RunningRoom> running_rooms(const config::Config& config) {
+  std::vector<server::RunningRoom> rooms;
   for (const server::RoomOptions& room : config.rooms) {
     const room::RoomId id{static_cast<std::uint32_t>(rooms.size())};
     rooms.push_back({.id = id, .options = &room, .core = 0, .metrics = nullptr});

@@ -169,7 +169,7 @@ server::Reloader make_reloader(const config::ConfigFlags& flags, const config::C
                                server::StateDirectory* kept_in, observe::Log& log) {
   if (!flags.file) return {};
   return [&flags, started, sockets, &simulations, kept_in, &log, before = started](
-             std::span<const server::RoomHandle> running) mutable -> Result<server::Reload> {
+             std::span<const server::RunningRoom> running) mutable -> Result<server::Reload> {
     if (auto good = check_can_be_read_again(*flags.file); !good) {
       return std::unexpected(good.error());
     }

@@ -24,6 +24,17 @@ SimulationOptions simulation_options(const server::RoomOptions& room) {
       .room = room.name, .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
 }
 
+/// What the exception in flight says of itself.
+std::string what_was_thrown() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "something that is no std::exception";
+  }
+}
+
 }  // namespace
 
 std::optional<RoomProblem> check_room(server::RoomOptions& room,
@@ -43,9 +54,8 @@ std::optional<RoomProblem> check_room(server::RoomOptions& room,
   if (!made) return RoomProblem{"parameters", made.error().message};
   try {
     room.encoding = (*made)->encoding();
-  } catch (const std::exception& error) {
-    return RoomProblem{"simulation",
-                       std::string("its encoding() threw an exception: ") + error.what()};
+  } catch (...) {
+    return RoomProblem{"simulation", "its encoding() threw an exception: " + what_was_thrown()};
   }
   if (room.spread && room.encoding == Encoding::raw) {
     return RoomProblem{"spread",
@@ -62,8 +72,8 @@ Result<std::unique_ptr<Simulation>> make_simulation(const server::RoomOptions& r
     auto made = simulations.find(room.simulation)->second(simulation_options(room));
     if (!made) return fail(made.error());
     return std::move(*made);
-  } catch (const std::exception& error) {
-    return fail(std::string("its simulation threw an exception as it was made: ") + error.what());
+  } catch (...) {
+    return fail("its simulation threw an exception as it was made: " + what_was_thrown());
   }
 }
 

@@ -66,7 +66,7 @@ std::string metrics_text(const AdminView& view) {
   }
   std::vector<observe::NamedRoom> rooms;
   rooms.reserve(view.rooms.size());
-  for (const RoomHandle& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
+  for (const RunningRoom& room : view.rooms) rooms.push_back({room.options->name, room.metrics});
   std::string text = observe::exposition(cores, rooms);
   if (view.metrics != nullptr) text += observe::exposition(*view.metrics);
   return text;
@@ -86,9 +86,9 @@ std::string quantiles_json(const observe::Histogram& histogram) {
                      microseconds(0.99));
 }
 
-std::string rooms_json(std::span<const RoomHandle> rooms) {
+std::string rooms_json(std::span<const RunningRoom> rooms) {
   std::string out = R"({"rooms":[)";
-  for (const RoomHandle& room : rooms) {
+  for (const RunningRoom& room : rooms) {
     if (&room != &rooms.front()) out += ',';
     out += room_json(room);
   }
@@ -120,7 +120,7 @@ std::string_view allowed_at(std::string_view path) {
 }
 
 AdminAnswer room_answer(std::string_view name, const AdminView& view) {
-  for (const RoomHandle& room : view.rooms) {
+  for (const RunningRoom& room : view.rooms) {
     if (room.options->name == name) return {200, json, room_json(room) + '\n'};
   }
   return plain_text_answer(404, "There is no room of that name.");
@@ -133,7 +133,7 @@ AdminAnswer plain_text_answer(std::uint16_t status, std::string_view text) {
 }
 
 // Names of rooms and simulations are plain words: nothing in them needs escaping.
-std::string room_json(const RoomHandle& room) {
+std::string room_json(const RunningRoom& room) {
   const observe::RoomMetrics& metrics = *room.metrics;
   return fmt::format(
       R"({{"name":"{}","simulation":"{}","rate_hz":{},"members":{},"tick":{},"core":{},)"

@@ -34,7 +34,7 @@ enum class Readiness : std::uint8_t { starting, serving, draining };
 struct AdminView {
   Readiness readiness = Readiness::starting;
   std::span<const CoreHandle> cores;
-  std::vector<RoomHandle> rooms;
+  std::vector<RunningRoom> rooms;
   std::vector<StuckCore> stuck = {};  ///< cores that do not turn
   /// None: everybody is answered. Otherwise those without it hear of health and readiness only.
   std::optional<AdminToken> token = std::nullopt;
@@ -55,7 +55,7 @@ struct AdminAnswer {
 };
 /// A sentence and a newline.
 [[nodiscard]] AdminAnswer plain_text_answer(std::uint16_t status, std::string_view text);
-[[nodiscard]] std::string room_json(const RoomHandle& room);
+[[nodiscard]] std::string room_json(const RunningRoom& room);
 
 /// Who changes rooms while the server runs. The answer may come later, and from within.
 class RoomChanges {

@@ -132,7 +132,7 @@ struct Control::Impl {
       admin.emplace(context, options.admin, view, metrics, room_manager, log, clock);
   }
 
-  void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+  void run(std::span<const CoreHandle> cores, std::span<const RunningRoom> rooms,
            const std::function<void()>& serving) {
     view.cores = cores;
     view.rooms.assign(rooms.begin(), rooms.end());
@@ -323,7 +323,7 @@ struct Control::Impl {
   void abandon() {
     for (const StuckCore& stuck : view.stuck) {
       std::string lost;
-      for (const RoomHandle& room : view.rooms) {
+      for (const RunningRoom& room : view.rooms) {
         if (room.core != stuck.core) continue;
         lost += fmt::format("{}{} ({} members)", lost.empty() ? "" : ", ", room.options->name,
                             room.metrics->members.value());
@@ -482,7 +482,7 @@ io::Doorbell& Control::doorbell() {
   return impl_->doorbell;
 }
 
-void Control::run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+void Control::run(std::span<const CoreHandle> cores, std::span<const RunningRoom> rooms,
                   const std::function<void()>& serving) {
   impl_->run(cores, rooms, serving);
 }

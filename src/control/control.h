@@ -67,7 +67,7 @@ class Control {
   /// /readyz says so. SIGHUP has the configuration read again, once the server is ready and no
   /// earlier reload is under way. A first SIGTERM or SIGINT begins the shutdown, a second one ends
   /// the drain, a third one ends the process.
-  void run(std::span<const CoreHandle> cores, std::span<const RoomHandle> rooms,
+  void run(std::span<const CoreHandle> cores, std::span<const RunningRoom> rooms,
            const std::function<void()>& serving);
 
   // From any thread, while run() has not returned. What is asked for too late is never answered.

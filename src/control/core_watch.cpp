@@ -8,12 +8,12 @@
 
 namespace ringcast::server {
 
-std::string StuckCore::text(std::span<const RoomHandle> rooms) const {
+std::string StuckCore::text(std::span<const RunningRoom> rooms) const {
   const double seconds = std::chrono::duration<double>(lasted).count();
   if (!room) return fmt::format("core {} stands still for {:.1f} s", core, seconds);
   // Which call it is stands in the room's metrics, and a room that is stuck cannot have been
   // closed.
-  const auto found = std::ranges::find(rooms, *room, &RoomHandle::id);
+  const auto found = std::ranges::find(rooms, *room, &RunningRoom::id);
   const auto call =
       found == rooms.end() ? room::Room::Running{} : room::Room::running(*found->metrics);
   const std::string about =

@@ -22,7 +22,7 @@ struct StuckCore {
   std::optional<room::RoomId> room{};  ///< whose simulation is being called; nothing: none is
 
   /// "core 1 stands still in step() of room arena for 2.1 s"; `rooms` are those that there are.
-  [[nodiscard]] std::string text(std::span<const RoomHandle> rooms) const;
+  [[nodiscard]] std::string text(std::span<const RunningRoom> rooms) const;
 };
 
 /// Of the control thread.

@@ -140,7 +140,7 @@ void LiveReport::tell_core(std::string& out, std::size_t index, double seconds) 
 }
 
 // Names of rooms and simulations are plain words: nothing in them needs escaping.
-void LiveReport::tell_room(std::string& out, const RoomHandle& room, double seconds) {
+void LiveReport::tell_room(std::string& out, const RunningRoom& room, double seconds) {
   const observe::RoomMetrics& metrics = *room.metrics;
   RoomSeen& seen = rooms_[room.id];
   seen.round = round_;
@@ -194,7 +194,7 @@ void LiveReport::tell_slowest(std::string& out) const {
   for (const Row& row : rows) {
     if (&row != &rows.front()) out += ',';
     const auto room =
-        std::ranges::find(view_.rooms, room::RoomId{row.session.room}, &RoomHandle::id);
+        std::ranges::find(view_.rooms, room::RoomId{row.session.room}, &RunningRoom::id);
     fmt::format_to(std::back_inserter(out),
                    R"({{"core":{},"session":"{}.{}","room":"{}","member":{},"waiting_ms":{:.1f},)"
                    R"("behind_ticks":{},"backlog_frames":{},"backlog_bytes":{}}})",

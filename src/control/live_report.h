@@ -72,7 +72,7 @@ class LiveReport {
 
   [[nodiscard]] std::string stands_still(std::size_t core) const;
   void tell_core(std::string& out, std::size_t index, double seconds);
-  void tell_room(std::string& out, const RoomHandle& room, double seconds);
+  void tell_room(std::string& out, const RunningRoom& room, double seconds);
   void tell_slowest(std::string& out) const;
 
   const AdminView& view_;

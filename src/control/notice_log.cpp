@@ -17,14 +17,14 @@ std::int64_t number(std::uint64_t value) {
 
 }  // namespace
 
-std::string room_name(room::RoomId id, std::span<const RoomHandle> rooms) {
-  const auto found = std::ranges::find(rooms, id, &RoomHandle::id);
+std::string room_name(room::RoomId id, std::span<const RunningRoom> rooms) {
+  const auto found = std::ranges::find(rooms, id, &RunningRoom::id);
   return found == rooms.end() ? fmt::format("#{}", static_cast<std::uint32_t>(id))
                               : found->options->name;
 }
 
 void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notice,
-                std::span<const RoomHandle> rooms) {
+                std::span<const RunningRoom> rooms) {
   const std::string room = room_name(notice.room, rooms);
   const std::string session = fmt::format("{}.{}", notice.session.slot, notice.session.generation);
   const auto member = static_cast<std::int64_t>(notice.member);
@@ -108,7 +108,7 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           notice.suppressed);
     // Each room has had its bounds: here they would be all rooms' together.
     case Notice::Kind::simulation:
-      return log.write_bounded(static_cast<LogLevel>(notice.level), notice.text,
+      return log.write_bounded(static_cast<LogLevel>(notice.level), notice.text.view(),
                                {{"core", std::int64_t{core}}, {"room", room}}, notice.suppressed);
     case Notice::Kind::end:
       return;

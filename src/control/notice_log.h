@@ -12,11 +12,11 @@
 namespace ringcast::server {
 
 /// A room that has been closed meanwhile has no name any more, but still a number.
-[[nodiscard]] std::string room_name(room::RoomId id, std::span<const RoomHandle> rooms);
+[[nodiscard]] std::string room_name(room::RoomId id, std::span<const RunningRoom> rooms);
 
 /// One line: what happened, with the core, and the session (SLOT.GENERATION on its core), room and
 /// member that it concerns.
 void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notice,
-                std::span<const RoomHandle> rooms);
+                std::span<const RunningRoom> rooms);
 
 }  // namespace ringcast::server

@@ -38,7 +38,7 @@ struct Reload {
 
 /// Reads the configuration again; `running` are the rooms that there are. The error is the sentence
 /// about it, and nothing has changed.
-using Reloader = std::function<Result<Reload>(std::span<const RoomHandle> running)>;
+using Reloader = std::function<Result<Reload>(std::span<const RunningRoom> running)>;
 
 /// At most one is under way.
 class Reloading {

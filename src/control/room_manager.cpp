@@ -50,7 +50,7 @@ bool RoomManager::is_changing(std::string_view name) const {
 std::uint32_t RoomManager::home_for(const RoomOptions& options) const {
   if (options.core) return *options.core;
   const auto load = [this](std::uint32_t core) {
-    const auto rooms = std::ranges::count(view_.rooms, core, &RoomHandle::core) +
+    const auto rooms = std::ranges::count(view_.rooms, core, &RunningRoom::core) +
                        std::ranges::count_if(changes_, [core](const auto& entry) {
                          return entry.second.room.core == core;
                        });
@@ -82,7 +82,7 @@ void RoomManager::open(std::string_view body, Answered answered) {
 
 void RoomManager::open(MadeRoom made, Answered answered) {
   RoomOptions& options = made.options;
-  const auto has_its_name = [&](const RoomHandle& room) {
+  const auto has_its_name = [&](const RunningRoom& room) {
     return room.options->name == options.name;
   };
   if (std::ranges::any_of(view_.rooms, has_its_name) || is_changing(options.name)) {
@@ -107,7 +107,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
                {{"room", options.name}, {"simulation", options.simulation}});
   }
   // Ids go on behind those of the configuration, and are never used again.
-  for (const RoomHandle& room : view_.rooms) {
+  for (const RunningRoom& room : view_.rooms) {
     next_id_ = std::max(next_id_, static_cast<std::uint32_t>(room.id) + 1);
   }
   const room::RoomId id{next_id_++};
@@ -144,7 +144,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
 // Only when the room is there: a connection that another core moves to it must find it.
 void RoomManager::tell_others(Change& change) {
   change.step = Step::telling_others;
-  const RoomHandle& room = change.room;
+  const RunningRoom& room = change.room;
   change.answers_due = static_cast<std::uint32_t>(view_.cores.size()) - 1;
   for (std::uint32_t core = 0; core < view_.cores.size(); ++core) {
     if (core == room.core) continue;
@@ -173,11 +173,11 @@ void RoomManager::close(std::string_view name, bool keep, Answered answered) {
     return answered(plain_text_answer(409, fmt::format("Room {} is changing already.", name)));
   }
   const auto room = std::ranges::find_if(
-      view_.rooms, [name](const RoomHandle& its) { return its.options->name == name; });
+      view_.rooms, [name](const RunningRoom& its) { return its.options->name == name; });
   if (room == view_.rooms.end()) {
     return answered(plain_text_answer(404, "There is no room of that name."));
   }
-  const RoomHandle closing = *room;
+  const RunningRoom closing = *room;
   begin_closing(closing, keep, std::move(answered));
 }
 
@@ -196,10 +196,8 @@ void RoomManager::end(room::RoomId id, Ending ending) {
     if (answer.status >= 300) log_.write(observe::LogLevel::error, answer.body);
   };
   if (view_.readiness == Readiness::draining) {
-    const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
-    if (room == view_.rooms.end() || ending != Ending::by_its_simulation) return;
-    if (const auto gone = forget(room->options->name); !gone) {
-      tell(plain_text_answer(500, gone.error().message));
+    if (ending == Ending::by_its_simulation) {
+      if (const std::string* const name = name_of(id)) forget_at_the_end(*name);
     }
     return;
   }
@@ -211,15 +209,15 @@ void RoomManager::end(room::RoomId id, Ending ending) {
     ending_.emplace_back(id, ending);
     return;
   }
-  const auto room = std::ranges::find(view_.rooms, id, &RoomHandle::id);
+  const auto room = std::ranges::find(view_.rooms, id, &RunningRoom::id);
   if (room == view_.rooms.end()) return;
-  const RoomHandle closing = *room;
+  const RunningRoom closing = *room;
   const bool keep = ending == Ending::failed && state_directory_ != nullptr;
   begin_closing(closing, keep, tell);
 }
 
-void RoomManager::begin_closing(const RoomHandle& closing, bool keep, Answered answered) {
-  std::erase_if(view_.rooms, [&](const RoomHandle& room) { return room.id == closing.id; });
+void RoomManager::begin_closing(const RunningRoom& closing, bool keep, Answered answered) {
+  std::erase_if(view_.rooms, [&](const RunningRoom& room) { return room.id == closing.id; });
   changes_.emplace(closing.id, Change{.step = Step::closing,
                                       .room = closing,
                                       .answers_due = static_cast<std::uint32_t>(view_.cores.size()),
@@ -237,6 +235,10 @@ void RoomManager::changed(room::RoomId room) {
   const auto found = changes_.find(room);
   if (found == changes_.end() || --found->second.answers_due != 0) return;
   Change& change = found->second;
+  if (gave_up_) {
+    if (change.is_to_be_forgotten()) forget_at_the_end(change.room.options->name);
+    return;
+  }
   if (change.step == Step::opening_home && view_.cores.size() > 1) {
     tell_others(change);
     return;
@@ -268,7 +270,7 @@ void RoomManager::changed(room::RoomId room) {
   done.answered(std::move(created));
 }
 
-void RoomManager::say(std::string_view what, const RoomHandle& room) const {
+void RoomManager::say(std::string_view what, const RunningRoom& room) const {
   log_.write(observe::LogLevel::info, what,
              {{"room", room.options->name},
               {"simulation", room.options->simulation},
@@ -284,7 +286,7 @@ std::string too_much_inbox_memory(std::size_t bytes, std::size_t bytes_max) {
 
 std::size_t RoomManager::inbox_bytes() const {
   std::size_t sum = 0;
-  for (const RoomHandle& room : view_.rooms) sum += inbox_memory_bytes(*room.options);
+  for (const RunningRoom& room : view_.rooms) sum += inbox_memory_bytes(*room.options);
   for (const auto& [id, change] : changes_) sum += inbox_memory_bytes(*change.room.options);
   return sum;
 }
@@ -300,7 +302,7 @@ void RoomManager::set_aside_left(std::string_view name) const {
 
 void RoomManager::forget_oldest() const {
   const auto is_there = [this](std::string_view name) {
-    return is_changing(name) || std::ranges::any_of(view_.rooms, [name](const RoomHandle& room) {
+    return is_changing(name) || std::ranges::any_of(view_.rooms, [name](const RunningRoom& room) {
              return room.options->name == name;
            });
   };
@@ -323,9 +325,31 @@ Result<void> RoomManager::forget(std::string_view name) const {
   return {};
 }
 
+const std::string* RoomManager::name_of(room::RoomId id) const {
+  const auto room = std::ranges::find(view_.rooms, id, &RunningRoom::id);
+  if (room != view_.rooms.end()) return &room->options->name;
+  const auto change = changes_.find(id);
+  return change == changes_.end() ? nullptr : &change->second.room.options->name;
+}
+
+void RoomManager::forget_at_the_end(std::string_view name) const {
+  if (const auto gone = forget(name); !gone) {
+    log_.write(observe::LogLevel::error, gone.error().message);
+  }
+}
+
+// The cores close what they have been told to close, and save nothing of it. They may have saved it
+// shortly before: when they say that it is closed, that has been written, and goes as well.
 void RoomManager::give_up() {
-  for (auto& [id, change] : std::exchange(changes_, {})) {
-    change.answered(plain_text_answer(503, "The server is shutting down."));
+  gave_up_ = true;
+  for (auto& [id, change] : changes_) {
+    std::exchange(change.answered, [](const AdminAnswer&) {})(
+        plain_text_answer(503, "The server is shutting down."));
+    if (change.is_to_be_forgotten()) forget_at_the_end(change.room.options->name);
+  }
+  for (const auto& [id, ending] : std::exchange(ending_, {})) {
+    const std::string* const name = name_of(id);
+    if (name != nullptr && ending == Ending::by_its_simulation) forget_at_the_end(*name);
   }
 }
 

@@ -69,7 +69,8 @@ class RoomManager final : public RoomChanges {
   /// Its simulation wants it to be closed: as if the operator had closed it.
   void ended(room::RoomId room);
   void set_bounds(const RoomBounds& bounds) { bounds_ = bounds; }
-  /// The cores will answer no more: every change under way is answered 503.
+  /// The server shuts down: every change under way is answered 503. What was saved of a room that
+  /// is being closed is not to bring it back.
   void give_up();
 
  private:
@@ -82,26 +83,33 @@ class RoomManager final : public RoomChanges {
   enum class Ending : std::uint8_t { none, failed, by_its_simulation };
   struct Change {
     Step step;
-    RoomHandle room;
+    RunningRoom room;
     std::uint32_t answers_due;
     Answered answered;
     std::uint32_t member_ids_begin = 0;  ///< lower ones were given out before
     bool keep = false;                   ///< what is saved of it
     Ending ending = Ending::none;        ///< while it was opened
+
+    /// What is saved of it, since nothing is to be left.
+    [[nodiscard]] bool is_to_be_forgotten() const {
+      return step == Step::closing ? !keep : ending == Ending::by_its_simulation;
+    }
   };
 
   [[nodiscard]] bool is_busy() const;
   [[nodiscard]] std::uint32_t home_for(const RoomOptions& options) const;
   [[nodiscard]] bool is_changing(std::string_view name) const;
-  void begin_closing(const RoomHandle& room, bool keep, Answered answered);
+  void begin_closing(const RunningRoom& room, bool keep, Answered answered);
   void tell_others(Change& change);
   void end(room::RoomId room, Ending ending);
-  void say(std::string_view what, const RoomHandle& room) const;
+  void say(std::string_view what, const RunningRoom& room) const;
   void close(std::string_view name, bool keep, Answered answered);
   [[nodiscard]] std::size_t inbox_bytes() const;
   void set_aside_left(std::string_view name) const;
   void forget_oldest() const;
   [[nodiscard]] Result<void> forget(std::string_view name) const;
+  [[nodiscard]] const std::string* name_of(room::RoomId id) const;
+  void forget_at_the_end(std::string_view name) const;
 
   AdminView& view_;
   const observe::Log& log_;
@@ -110,6 +118,7 @@ class RoomManager final : public RoomChanges {
   RoomBounds bounds_;
   const StateDirectory* state_directory_;
   std::uint32_t next_id_ = 0;
+  bool gave_up_ = false;
   std::map<room::RoomId, std::unique_ptr<Opened>> opened_;
   std::map<room::RoomId, Change> changes_;
   /// To be closed, and not being closed yet, since much else is changing.

@@ -426,7 +426,7 @@ void Core::checkpoint_due_room() {
   }
   const auto room = checkpoints_.next(context_.now);
   HomeRoom* const home = room ? rooms_.home(*room) : nullptr;
-  if (home == nullptr) return;
+  if (home == nullptr || home->room.wants_to_close()) return;
   checkpoint(*home);
   checkpoints_.add(*room, context_.now);
 }

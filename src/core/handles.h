@@ -20,7 +20,7 @@ struct CoreHandle {
   NoticeQueue* notices = nullptr;  ///< what the core would like to have logged; none: nothing
 };
 
-struct RoomHandle {
+struct RunningRoom {
   room::RoomId id;
   const RoomOptions* options;
   std::uint32_t core;  ///< index of its home core

@@ -10,11 +10,20 @@ namespace ringcast::server {
 MemoryRelief::MemoryRelief(CoreContext& context, Sessions& sessions)
     : context_(context), sessions_(sessions) {}
 
+namespace {
+
+/// Since when what it holds might have been read.
+Instant holds_since(const Session& session) {
+  return std::max(session.queued_at, session.unread_since);
+}
+
+}  // namespace
+
 /// Its socket is full, and what it waits for is not one of the newest snapshots: those are shared.
 bool MemoryRelief::is_to_blame(const Session& session) const {
   if (session.room == nullptr || session.send_state() != SendState::waiting) return false;
   if (!session.outbox.begun() && !session.outbox.has_reliable()) return false;
-  if (context_.now - session.queued_at < held_min) return false;
+  if (context_.now - holds_since(session) < held_min) return false;
   return context_.frames.is_short() || context_.frames.is_short(session.room->frame_account);
 }
 
@@ -23,7 +32,7 @@ void MemoryRelief::look() {
   next_look_ = context_.now + interval;
   holders_.clear();
   sessions_.for_each([this](Handle handle, const Session& session) {
-    if (is_to_blame(session)) holders_.push_back({session.queued_at, handle});
+    if (is_to_blame(session)) holders_.push_back({holds_since(session), handle});
   });
   std::ranges::sort(holders_, {}, &Holder::since);
   for (const Holder& holder : holders_) {

@@ -1,6 +1,6 @@
 // When frame memory is short, be it all of a core's or what one room may have of it, those go first
-// who have held frames for longest without reading: each keeps a block, or several, for itself, and
-// a few hundred of them keep all there are.
+// who have held frames for longest without reading, or hardly any of them: each keeps a block, or
+// several, for itself, and a few hundred of them keep all there are.
 #pragma once
 
 #include <vector>

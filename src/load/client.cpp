@@ -227,6 +227,7 @@ std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) 
     return enveloped({.body = wire::Input{payload}}, now, prng);
   }
   if (conduct_.acknowledge && acknowledgement_.due(newest_tick_.value_or(0), now)) {
+    acknowledgement_.sent_alone(newest_tick_.value_or(0), now);
     return enveloped({}, now, prng);
   }
   return {};

@@ -72,6 +72,12 @@ class Client {
   /// next_message() still has, and wait for the end of the stream.
   [[nodiscard]] bool receive(std::span<const std::byte> bytes, ClientEvents& events);
 
+  /// When next_message() may have something to say though nothing has been received or wanted:
+  /// that a snapshot is overdue.
+  [[nodiscard]] Instant speaks_at() const {
+    return conduct_.acknowledge ? acknowledgement_.overdue_at() : never;
+  }
+
   void want_input() { owed_.input = true; }
   void want_ping() { owed_.ping = true; }
   /// Close code 1000.

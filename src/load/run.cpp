@@ -138,6 +138,7 @@ Run::Run(io::Io& io, const Clock& clock, const LoadOptions& options, const Url& 
       progress_(progress),
       stop_(stop),
       connections_(options.clients),
+      speaks_at_(options.clients, never),
       slow_buffer_(slow_buffer_bytes),
       started_(clock.now()),
       phase_started_(started_),
@@ -180,6 +181,7 @@ void Run::beat(Instant now) {
   connect_due(now);
   bring_back(now);
   read_slow_ones(now);
+  let_waiting_speak(now);
   if (phase_ != Phase::joining && phase_ != Phase::closing) {
     send_inputs_due(now);
     if (phase_ == Phase::measuring) drop_due(now);
@@ -316,7 +318,14 @@ void Run::drop_due(Instant now) {
 
 void Run::read_slow_ones(Instant now) {
   for (const std::uint32_t index : slow_ones_) {
-    if ((beats_ + index) % beats_per_slow_read == 0) read_slowly(index, now);
+    const bool like_all_others = connections_[index].slow_from > now;
+    if (like_all_others || (beats_ + index) % beats_per_slow_read == 0) read_slowly(index, now);
+  }
+}
+
+void Run::let_waiting_speak(Instant now) {
+  for (std::uint32_t index = 0; index < options_.clients; ++index) {
+    if (speaks_at_[index] <= now) flush(index);
   }
 }
 
@@ -472,6 +481,7 @@ void Run::flush(std::uint32_t index) {
   Connection& connection = connections_[index];
   if (connection.connecting || connection.sending || connection.lost) return;
   const auto bytes = connection.client->next_message(clock_, prng_);
+  speaks_at_[index] = connection.client->speaks_at();
   if (bytes.empty()) return;
   connection.sending = true;
   io_.send(connection.socket, bytes, io::SendMode::whole, token(Operation::send, index));

@@ -40,6 +40,7 @@ class Run {
   void send_inputs_due(Instant now);
   void drop_due(Instant now);
   void read_slow_ones(Instant now);
+  void let_waiting_speak(Instant now);
   void ask_for_the_time();
   void say_progress(Instant now);
 
@@ -78,6 +79,7 @@ class Run {
   ClockOffset offset_;
   Prng prng_{1};
   std::vector<Connection> connections_;
+  std::vector<Instant> speaks_at_;  ///< Client::speaks_at() of each, as it was last asked
   std::vector<std::uint32_t> slow_ones_;
   std::vector<std::uint32_t> away_;  // and not welcomed again yet
   std::vector<std::byte> slow_buffer_;

@@ -313,8 +313,10 @@ std::string exposition(std::span<const NamedCore> cores, std::span<const NamedRo
   Writer writer;
   write_rows<Count>(writer, "counter", cores);
   write_rows<Level>(writer, "gauge", cores);
-  writer.family("busy_seconds_total", "Time that the core spent in turns, waiting excluded.",
-                "counter");
+  writer.family(
+      "busy_seconds_total",
+      "Time that the core spent in turns, without what the kernel did for it while it waited.",
+      "counter");
   for (const NamedCore& core : cores) {
     writer.sample("busy_seconds_total", fmt::format("core=\"{}\"", escaped(core.name)),
                   seconds(core.metrics->busy_ns.value()));

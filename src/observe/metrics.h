@@ -165,7 +165,7 @@ struct CoreMetrics {
   Histogram send_age;         ///< from a snapshot's tick to the kernel having taken it
   Histogram write_duration;   ///< from a session being queued to send to the kernel having taken it
   Histogram submit_duration;  ///< one submit of queued sends
-  Cell busy_ns;               ///< spent in turns, waiting excluded
+  Cell busy_ns;               ///< spent in turns, without what the kernel did meanwhile
   SlowSessions slow_sessions;
 
   [[nodiscard]] Cell& operator[](Count count) { return counts[static_cast<std::size_t>(count)]; }

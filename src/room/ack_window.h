@@ -4,7 +4,9 @@
 // control does: a snapshot that was alone on its way tells the round trip; while acknowledgements
 // come within that and half of K ticks the window opens as far as it is used, and when one comes
 // later it shuts to what the client was just seen to read in that time. A newcomer begins with one
-// snapshot. Who keeps up has a window that never binds.
+// snapshot. Who keeps up has a window that never binds. A client for which the next snapshot is
+// overdue says so, and is sent no other while one is on its way: it has become slow, or will be
+// heard of as soon as it has not.
 #pragma once
 
 #include <algorithm>
@@ -38,11 +40,14 @@ class AckWindow {
   [[nodiscard]] bool may_send(std::uint64_t tick, const AckBound& bound) const {
     if (bound.ticks_max == 0) return true;
     if (!acknowledges_) return credit_ || patience_ == 0;
-    if (fewer_are_on_their_way(drains_ ? 1 : window_)) return true;
+    if (fewer_are_on_their_way(drains_ || client_waits_ ? 1 : window_)) return true;
     // Of what has been sent nothing has to be acknowledged yet, and waiting for it would be for
-    // ever: so the first that has to be goes as well.
-    return sent_.tick - acknowledged_ < bound.acknowledge_every_ticks &&
-           tick - acknowledged_ >= bound.acknowledge_every_ticks;
+    // ever: so the first that has to be goes as well. Who waits acknowledges the next at once, or
+    // has not read this.
+    const std::uint64_t every = client_waits_
+                                    ? std::max(bound.acknowledge_every_ticks, 2 * bound.ticks_max)
+                                    : bound.acknowledge_every_ticks;
+    return sent_.tick - acknowledged_ < every && tick - acknowledged_ >= every;
   }
 
   /// A snapshot of an older tick than another that was sent, of another stream, is none the more.
@@ -92,6 +97,9 @@ class AckWindow {
     const std::uint32_t delivered = on_their_way - std::min(on_their_way, unacknowledged());
     const std::uint64_t since = std::min(lag, now - std::min(now, acknowledged_at_));
     acknowledges_ = true;
+    // By the round trip as it was before, which this may tell anew.
+    const bool seems_slower =
+        std::exchange(client_waits_, false) && lag > round_trip_ + bound.tolerance() / 3;
     acknowledged_ = tick;
     acknowledged_at_ = now;
     learn_round_trip(tick, lag);
@@ -100,11 +108,25 @@ class AckWindow {
     if (lag > in_time) {
       const std::uint64_t readable = delivered * in_time / std::max<std::uint64_t>(1, since);
       resize(std::min<std::uint64_t>(readable, window_));
+    } else if (seems_slower) {
+      // Whether it is will be known when it has read what had left by the time that it waited.
+      resize(std::min(window_, on_their_way));
     } else if (filled_by_ != 0 && tick >= filled_by_) {
       // By more a round trip it would be far too large before the first of them could say so.
       resize(window_ + std::max(1U, window_ / 4));
     }
     if (now >= period_ends_) end_period(now, bound);
+  }
+
+  /// The client has acknowledged once more what it had acknowledged: the next is overdue there.
+  /// That it is in the room's tick `now` as well, or it was sent late.
+  void client_waits(std::uint64_t now) {
+    if (!acknowledges_) return;
+    // The acknowledgement ahead of this waited at the client, and tells no round trip.
+    round_trip_ = std::min(round_trip_, round_trip_before_);
+    if (unacknowledged() == 0) return;
+    const auto newer = static_cast<std::uint64_t>(std::bit_width(sent_.on_their_way)) - 1;
+    client_waits_ = now >= sent_.tick - newer + round_trip_;
   }
 
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
@@ -154,6 +176,7 @@ class AckWindow {
   }
 
   void learn_round_trip(std::uint64_t tick, std::uint64_t lag) {
+    round_trip_before_ = round_trip_;
     shortest_lag_ = std::min(shortest_lag_, lag);
     round_trip_ = tick == alone_ ? lag : std::min(round_trip_, lag);
   }
@@ -178,6 +201,7 @@ class AckWindow {
   std::uint64_t filled_by_ =
       0;  ///< the first snapshot with which as many as may be were on their way
   std::uint64_t round_trip_ = UINT64_MAX;
+  std::uint64_t round_trip_before_ = UINT64_MAX;  ///< the last acknowledgement
   std::uint64_t shortest_lag_ = UINT64_MAX;
   std::uint64_t period_ends_ = 0;
   std::uint32_t window_ = 1;
@@ -187,7 +211,8 @@ class AckWindow {
   std::uint8_t patience_ = patience;
   bool credit_ = true;  ///< one may go without an acknowledgement
   bool acknowledges_ = false;
-  bool drains_ = false;  ///< the next one goes when none is on its way
+  bool drains_ = false;        ///< the next one goes when none is on its way
+  bool client_waits_ = false;  ///< and until it acknowledges another
 };
 
 }  // namespace ringcast::room

@@ -8,14 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
+#include "base/bounded_text.h"
 #include "base/clock.h"
 #include "base/ip_address.h"
 #include "base/queue.h"
 #include "base/slab.h"
-#include "base/utf8.h"
 #include "io/io.h"
 #include "ringcast/simulation.h"
 #include "room/room_directory.h"
@@ -41,6 +40,7 @@ struct Notice {
     end
   };
   static constexpr std::size_t reason_bytes_max = 48;
+  static constexpr std::size_t text_bytes_max = 1'024;
 
   Kind kind = Kind::end;
   ws::CloseCode code{};  ///< of session_closed
@@ -55,7 +55,7 @@ struct Notice {
   std::uint64_t suppressed = 0;  ///< of this kind since the one before
   std::array<char, reason_bytes_max> reason_text{};
   LogLevel level = LogLevel::info;
-  std::string text = {};
+  BoundedText<text_bytes_max> text = {};
 
   void set_reason(std::string_view reason) {
     std::ranges::copy(reason.substr(0, reason_bytes_max - 1), reason_text.begin());
@@ -92,7 +92,6 @@ class Notices {
    public:
     static constexpr std::uint32_t per_second = 10;
     static constexpr std::uint32_t burst = 50;
-    static constexpr std::size_t text_bytes_max = 1'024;
 
    private:
     friend class Notices;
@@ -106,7 +105,7 @@ class Notices {
                        .room = id,
                        .suppressed = room.suppressed_,
                        .level = level,
-                       .text = std::string(cut_utf8(text, OfRoom::text_bytes_max))})) {
+                       .text = BoundedText<Notice::text_bytes_max>(text)})) {
       ++room.suppressed_;
       return;
     }

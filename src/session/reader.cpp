@@ -81,8 +81,14 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
   // acknowledged would otherwise wait for snapshots that we don't send.
   if (message->newest_tick_seen != 0) {
     if (session_->welcome_is_seen_first()) session_->room->welcome_seen(session_->seat);
-    session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
-                                          context_.options.latest.bound());
+    room::AckWindow& window = session_->acknowledgement;
+    // An input says again what has been said; who says that alone says that it waits.
+    if (std::holds_alternative<std::monostate>(message->body) &&
+        message->newest_tick_seen <= window.acknowledged()) {
+      window.client_waits(session_->room->tick_number());
+    }
+    window.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
+                       context_.options.latest.bound());
     session_->room->acknowledged(session_->seat, session_->acknowledgement.acknowledged());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }

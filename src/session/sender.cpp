@@ -248,7 +248,7 @@ SendOutcome Sender::came_back(Handle handle, Session& session, std::span<room::P
   if (session.outbox.begun()) {
     context_.metrics[Count::sends_short].add();
     RINGCAST_PROBE(send_short, handle.slot, result, context_.now - queued);
-    session.stalled_since = context_.now;
+    note_progress(session, taken);
     wait_for_room(handle, session);
     return {SendOutcome::What::begun, handle};
   }
@@ -256,6 +256,15 @@ SendOutcome Sender::came_back(Handle handle, Session& session, std::span<room::P
   RINGCAST_PROBE(send_blocked, handle.slot, bytes, context_.now - queued);
   wait_for_room(handle, session);
   return {};
+}
+
+// That a peer reads a byte now and then does not make it one that reads.
+void Sender::note_progress(Session& session, std::size_t bytes) {
+  session.stalled_since = context_.now;
+  const Nanoseconds worth =
+      Nanoseconds(std::chrono::seconds(1)) * static_cast<std::int64_t>(bytes) / reads_bytes_per_s;
+  session.unread_since =
+      std::min(context_.now, std::max(session.unread_since, session.queued_at) + worth);
 }
 
 void Sender::wait_for_room(Handle handle, Session& session) {
@@ -269,6 +278,7 @@ SendOutcome Sender::rest_left(Handle handle, std::uint32_t bytes) {
   const Lane lane = session.outbox.begun_lane();
   const Instant made = session.outbox.begun_made();
   session.outbox.finish_begun();
+  session.stalled_since = context_.now;
   RINGCAST_PROBE(send_done, handle.slot, bytes,
                  made == Instant{} ? Nanoseconds{} : context_.now - made, lane);
   count_sent(lane);
@@ -289,7 +299,7 @@ SendOutcome Sender::rest_came_back(Handle handle, Session& session, std::uint32_
   context_.metrics[taken == 0 ? Count::sends_blocked : Count::sends_short].add();
   if (taken != 0) {
     session.outbox.advance_begun(taken);
-    session.stalled_since = context_.now;
+    note_progress(session, taken);
   }
   wait_for_room(handle, session);
   return {};

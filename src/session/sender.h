@@ -119,6 +119,7 @@ class Sender {
   [[nodiscard]] SendOutcome rest_left(Handle handle, std::uint32_t bytes);
   [[nodiscard]] SendOutcome rest_came_back(Handle handle, Session& session, std::uint32_t bytes,
                                            std::int32_t result);
+  void note_progress(Session& session, std::size_t bytes);
   void wait_for_room(Handle handle, Session& session);
   [[nodiscard]] SendOutcome handed_over(Handle handle, std::span<room::Piece> pieces,
                                         std::uint32_t bytes);

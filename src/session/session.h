@@ -203,7 +203,8 @@ class Session {
   std::uint16_t copied = 0;  ///< so many of them in a row
   std::uint16_t pins = 0;    ///< frames that the kernel may still read for this peer
   Handle held;               ///< the batch of send state `held`
-  Instant stalled_since{};   ///< of a begun frame: when some of it left last
+  Instant stalled_since{};   ///< when some of what the socket had no room for left last
+  Instant unread_since{};    ///< the same, as far as that was as fast as `reads_bytes_per_s`
   room::Outbox outbox;
   room::AckWindow acknowledgement;
 
@@ -231,6 +232,9 @@ class Session {
   std::optional<wire::Ping> early_ping;  ///< came before the welcome, and is answered behind it
   ws::DecoderState decoder;
 };
+
+/// Who reads less of large frames is not believed to read, where that matters: short of memory.
+inline constexpr std::uint32_t reads_bytes_per_s = 65'536;
 
 /// The sessions of a core, each in its slot.
 using SessionTable = Slab<Session>;

@@ -285,8 +285,14 @@ void Sessions::deadline_due(Handle handle, Session& session, Instant until,
     case Phase::upgrading:
       too_slow(handle, session);
       break;
-    case Phase::answering:
     case Phase::closing:
+      if (const Instant due = goodbye_due(session); due > until) {
+        set_deadline(handle, session, due);
+        break;
+      }
+      end(handle);
+      break;
+    case Phase::answering:
       end(handle);
       break;
     case Phase::moving:
@@ -294,6 +300,13 @@ void Sessions::deadline_due(Handle handle, Session& session, Instant until,
     case Phase::closed:
       break;
   }
+}
+
+// What was said before the goodbye, be it long, has as much time as at any other time: until the
+// peer stops reading it.
+Instant Sessions::goodbye_due(const Session& session) const {
+  if (session.goodbye_is_sent() || session.stalled_since == Instant{}) return session.deadline;
+  return session.stalled_since + context_.options.session.send_timeout;
 }
 
 void Sessions::frame_begun(Handle handle, Session& session) {

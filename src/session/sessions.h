@@ -94,6 +94,7 @@ class Sessions {
  private:
   void leave_room(Session& session, LeaveReason reason);
   void deadline_due(Handle handle, Session& session, Instant until, const TooSlow& too_slow);
+  [[nodiscard]] Instant goodbye_due(const Session& session) const;
   void heartbeat(Handle handle, Session& session, Instant until);
   void count_close(ws::CloseCode code);
 

@@ -35,8 +35,8 @@ config::Config read(std::string_view toml) {
 }
 
 /// The rooms of a configuration as they run.
-std::vector<server::RoomHandle> running_rooms(const config::Config& config) {
-  std::vector<server::RoomHandle> rooms;
+std::vector<server::RunningRoom> running_rooms(const config::Config& config) {
+  std::vector<server::RunningRoom> rooms;
   for (const server::RoomOptions& room : config.rooms) {
     rooms.push_back({room::RoomId{static_cast<std::uint32_t>(rooms.size())}, &room, 0, nullptr});
   }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -181,6 +182,37 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
     INFO(row.toml);
     CHECK(error_of(row.toml) == row.error);
   }
+}
+
+TEST_CASE(
+    "what a simulation throws as it is made, or asked for its encoding, is a mistake's line") {
+  class Unsure final : public Nothing {
+    [[nodiscard]] Encoding encoding() const override { throw std::runtime_error("a coin fell"); }
+  };
+  class Odd final : public Nothing {
+    [[nodiscard]] Encoding encoding() const override { throw 7; }
+  };
+  using Made = std::expected<std::unique_ptr<Simulation>, std::string>;
+  SimulationRegistry registry;
+  registry["unmade"] = [](const SimulationOptions&) -> Made {
+    throw std::runtime_error("no map of that name");
+  };
+  registry["odd"] = [](const SimulationOptions&) -> Made { throw 7; };
+  registry["unsure"] = [](const SimulationOptions&) -> Made { return std::make_unique<Unsure>(); };
+  registry["odd_later"] = [](const SimulationOptions&) -> Made { return std::make_unique<Odd>(); };
+  const auto error_with = [&](const std::string& simulation) {
+    const auto config = parse_config(
+        "[[room]]\nname = \"a\"\nsimulation = \"" + simulation + "\"\n", in_file(), registry);
+    return config ? "no error" : config.error().message;
+  };
+  CHECK(error_with("unmade") ==
+        "r.toml:1: its simulation threw an exception as it was made: no map of that name");
+  CHECK(error_with("odd") ==
+        "r.toml:1: its simulation threw an exception as it was made: something that is no "
+        "std::exception");
+  CHECK(error_with("unsure") == "r.toml:3: its encoding() threw an exception: a coin fell");
+  CHECK(error_with("odd_later") ==
+        "r.toml:3: its encoding() threw an exception: something that is no std::exception");
 }
 
 TEST_CASE("a file that is no TOML is told with its line, in one line") {

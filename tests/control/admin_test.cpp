@@ -48,8 +48,8 @@ TEST_CASE("rooms are told as JSON") {
   busy->tick.set(3'600);
   busy->snapshot_bytes.set(1'226);
   busy->tick_duration.record(std::chrono::microseconds(1));
-  const std::vector<RoomHandle> rooms = {{room::RoomId{0}, &arena, 0, busy.get()},
-                                         {room::RoomId{1}, &lobby, 1, idle.get()}};
+  const std::vector<RunningRoom> rooms = {{room::RoomId{0}, &arena, 0, busy.get()},
+                                          {room::RoomId{1}, &lobby, 1, idle.get()}};
   AdminView view;
   CHECK(answer("GET", "/rooms", view).body == "{\"rooms\":[]}\n");
   view.rooms = rooms;

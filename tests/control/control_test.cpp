@@ -118,7 +118,7 @@ void obey(PromptCore& core, const ControlToCore& mail) {
 TEST_CASE("SIGHUP has every core take over what was read, and the service manager told") {
   const ManagerSocket listening;
   int reads = 0;
-  const auto read = [&reads](std::span<const RoomHandle> running) -> Result<Reload> {
+  const auto read = [&reads](std::span<const RunningRoom> running) -> Result<Reload> {
     CHECK(running.empty());
     Reload reload;
     reload.core.session.message_bytes_max = 1'000;
@@ -163,7 +163,7 @@ TEST_CASE("SIGHUP has every core take over what was read, and the service manage
 
 TEST_CASE("a configuration that can't be read changes nothing, and the manager hears why") {
   const ManagerSocket listening;
-  const auto read = [](std::span<const RoomHandle>) -> Result<Reload> {
+  const auto read = [](std::span<const RunningRoom>) -> Result<Reload> {
     raise_in_process(SIGTERM);
     return fail("r.toml:3: listen is no address");
   };
@@ -193,7 +193,7 @@ TEST_CASE("without anything to read again SIGHUP ends the server as SIGTERM does
 
 TEST_CASE("a shutdown in the middle of a reload has the last word") {
   const ManagerSocket listening;
-  const auto read = [](std::span<const RoomHandle>) -> Result<Reload> { return Reload{}; };
+  const auto read = [](std::span<const RunningRoom>) -> Result<Reload> { return Reload{}; };
   const auto control =
       make_control({.admin = {}, .reload = read, .service_manager = listening.manager()});
   PromptCore core(control->doorbell(), [](PromptCore& self, const ControlToCore& mail) {

@@ -20,7 +20,7 @@ struct Fixture {
   CountedDoorbell doorbell;
   RoomOptions options;
   std::array<CoreHandle, 1> cores{CoreHandle{nullptr, nullptr, &doorbell, &metrics}};
-  std::array<RoomHandle, 1> rooms{RoomHandle{room::RoomId{4}, &options, 0, &room_metrics}};
+  std::array<RunningRoom, 1> rooms{RunningRoom{room::RoomId{4}, &options, 0, &room_metrics}};
   Instant now{1h};
   CoreWatch watch{cores, now};
 

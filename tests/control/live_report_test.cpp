@@ -120,7 +120,7 @@ TEST_CASE("the slowest sessions of all cores are ranked together, with the names
 
 TEST_CASE("more rooms than can be shown are counted, and a room that is closed is forgotten") {
   Fixture world;
-  std::vector<RoomHandle> rooms;
+  std::vector<RunningRoom> rooms;
   for (std::uint32_t id = 0; id < 130; ++id) {
     rooms.push_back({room::RoomId{id}, &world.options, 0, world.room.get()});
   }

@@ -31,8 +31,8 @@ struct Fixture {
   Notices::OfRoom red;
   Notices::OfRoom blue;
   RoomOptions red_options;
-  std::array<RoomHandle, 1> rooms{
-      RoomHandle{.id = room::RoomId{1}, .options = &red_options, .core = 3, .metrics = nullptr}};
+  std::array<RunningRoom, 1> rooms{
+      RunningRoom{.id = room::RoomId{1}, .options = &red_options, .core = 3, .metrics = nullptr}};
 
   Fixture() { red_options.name = "red"; }
   ~Fixture() { ::close(descriptor); }
@@ -84,7 +84,7 @@ TEST_CASE("a room that says too much is held to its rate, and takes no other roo
 
 TEST_CASE("a long line is cut between characters") {
   Fixture f;
-  const std::string most(Notices::OfRoom::text_bytes_max - 1, 'a');
+  const std::string most(Notice::text_bytes_max - 1, 'a');
   f.say(f.red, 1, most + "\u00e9");
   CHECK(f.lines().front().find("\"" + most + "\"") != std::string::npos);
 }

@@ -158,7 +158,7 @@ TEST_CASE("a reload's rooms come and go while as many others change as may") {
   f.work();
   CHECK(f.over);
   std::vector<std::string> names;
-  for (const RoomHandle& room : f.view.rooms) names.push_back(room.options->name);
+  for (const RunningRoom& room : f.view.rooms) names.push_back(room.options->name);
   CHECK(names == std::vector<std::string>{"b", "c"});
 }
 

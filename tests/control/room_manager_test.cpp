@@ -324,6 +324,50 @@ TEST_CASE("what can't be done is refused in one sentence") {
   CHECK(f.answered->body == "The server is shutting down.\n");
 }
 
+TEST_CASE("a room that is being closed when the server stops does not come back with the next") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  const bool by_itself = GENERATE(true, false);
+  SavedRoom saved;
+  saved.name = "lobby";
+  const room::RoomId lobby = f.opened("lobby");
+  REQUIRE(directory->save(saved).has_value());
+  if (by_itself) {
+    f.rooms.ended(lobby);
+  } else {
+    f.close("lobby");
+  }
+  f.view.readiness = Readiness::draining;
+  f.rooms.give_up();
+  CHECK_FALSE(directory->has("lobby"));
+  // A checkpoint that was on its way by then comes ahead of the cores' answers.
+  REQUIRE(directory->save(saved).has_value());
+  for (std::size_t core = 0; core < 3; ++core) {
+    f.take<CloseRoom>(core);
+    f.rooms.changed(lobby);
+  }
+  CHECK_FALSE(directory->has("lobby"));
+  if (!by_itself) CHECK(f.answered->status == 503);
+}
+
+TEST_CASE("a room that ends itself while the server stops that opens it is not kept") {
+  const TemporaryDirectory temporary;
+  const auto directory = StateDirectory::open(temporary.path);
+  REQUIRE(directory.has_value());
+  Fixture f(&*directory);
+  f.open("lobby");
+  const room::RoomId id = f.take<OpenRoom>(0).address.room;
+  f.view.readiness = Readiness::draining;
+  f.rooms.give_up();
+  SavedRoom saved;
+  saved.name = "lobby";
+  REQUIRE(directory->save(saved).has_value());
+  f.rooms.ended(id);
+  CHECK_FALSE(directory->has("lobby"));
+}
+
 TEST_CASE("a change that a shutdown overtakes is answered") {
   Fixture f;
   f.open("lobby");

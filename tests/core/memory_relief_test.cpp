@@ -63,6 +63,28 @@ TEST_CASE("short of memory, who has held frames for longest goes first, and no m
   CHECK(told->bytes > 3 * 90'000);
 }
 
+TEST_CASE("short of memory, who reads on in a large frame stays, and who hardly reads does not") {
+  Fixture f;
+  const Handle reader = f.hold();
+  const Handle trickle = f.hold();
+  const auto reads = [&](Handle handle, std::int32_t bytes) {
+    static_cast<void>(f.w.sender.writable(handle, f.w[handle]));
+    f.w.sender.flush();
+    CHECK(f.w.settle_with(handle, bytes).what == SendOutcome::What::nothing);
+  };
+  for (int count = 0; count < 5; ++count) {
+    f.w.pass(200ms);
+    reads(reader, 15'000);
+    reads(trickle, 100);
+  }
+  f.w.pass(200ms);
+  for (int count = 0; count < 3; ++count) f.hold();  // the shortage
+  CHECK(f.w.context.frames.is_short(f.w.room.frame_account));
+  f.relief.run();
+  CHECK(f.w[reader].is_open());
+  CHECK(f.w[trickle].phase() == Phase::ending);
+}
+
 TEST_CASE("who only waits for the newest snapshot is not to blame") {
   Fixture f;
   const Handle waits = f.w.join();

@@ -159,7 +159,7 @@ TEST_CASE("snapshots that come late are acknowledged as they come, and nothing t
   CHECK(world.said().messages.empty());
   world.clock.at += std::chrono::milliseconds(1);
   CHECK(world.said().messages.size() == 1);
-  world.clock.at += std::chrono::seconds(1);
+  world.clock.at += std::chrono::milliseconds(100);
   CHECK(world.said().messages.empty());
   (void)world.receive(world.server.snapshot(12, 1));
   CHECK(world.said().messages.size() == 1);
@@ -192,6 +192,46 @@ TEST_CASE("who has got a snapshot late acknowledges three times as often for hal
   CHECK(said_in(30, 20ms) >= 14);
   (void)said_in(120, 20ms);
   CHECK(said_in(60, 20ms) <= 11);
+}
+
+TEST_CASE("that a snapshot is overdue is said once, and the next is acknowledged at once") {
+  World world;
+  world.join(6);
+  constexpr Nanoseconds period = Nanoseconds(std::chrono::seconds(1)) / 60;
+  std::uint64_t tick = 0;
+  const auto come = [&](int snapshots) {
+    for (; snapshots > 0; --snapshots) {
+      world.clock.at += period;
+      ++tick;
+      (void)world.receive(
+          world.server.snapshot(tick, (static_cast<std::int64_t>(tick) * period).count()));
+      (void)world.said();
+    }
+  };
+  const auto newest_seen = [&] {
+    std::vector<std::uint64_t> newest;
+    for (const auto& message : world.said().messages) {
+      newest.push_back(wire::decode_client(message)->newest_tick_seen);
+    }
+    return newest;
+  };
+  come(604);
+  const Instant came = world.clock.at;
+  CHECK(world.client.speaks_at() == came + 2 * period);
+  world.clock.at = came + 2 * period - Nanoseconds(1);
+  CHECK(newest_seen().empty());
+  world.clock.at = came + 2 * period;
+  // 601 was acknowledged: 604 is, and then that the client waits.
+  CHECK(newest_seen() == std::vector<std::uint64_t>{604, 604});
+  CHECK(world.client.speaks_at() == never);
+  world.clock.at += std::chrono::seconds(1);
+  CHECK(newest_seen().empty());
+  (void)world.receive(world.server.snapshot(605, 1));
+  CHECK(newest_seen() == std::vector<std::uint64_t>{605});
+  (void)world.receive(world.server.snapshot(606, 1));
+  CHECK(newest_seen() == std::vector<std::uint64_t>{606});
+  // What has just been so long is none to be told of, for a while.
+  CHECK(world.client.speaks_at() > world.clock.at + std::chrono::seconds(1));
 }
 
 TEST_CASE("any message acknowledges, and a client told not to never does") {

@@ -131,6 +131,43 @@ TEST_CASE("when a client's rate collapses, only what was on its way by then is r
   }
 }
 
+TEST_CASE("when the rate of a client nearby collapses nothing that it reads is older than ever") {
+  for (const std::uint64_t read : {33U, 50U, 100U, 167U, 500U}) {
+    for (std::uint64_t phase = 0; phase < 12; ++phase) {
+      const Path before{.round_trip = millisecond, .jitter = 0, .read = millisecond};
+      SlowReader client(bound, before, 1, 1);
+      client.run(10 * second + phase);
+      client.forget();
+      Path path = before;
+      path.read = read * millisecond;
+      client.set_path(path);
+      client.run(20 * second);
+      CAPTURE(path.read, phase);
+      // Three may be on their way, and one is above the bound where each takes twice K ticks.
+      REQUIRE(older_than(client, oldest(path)) <= (read < 500 ? 0 : 1));
+    }
+  }
+}
+
+TEST_CASE("far away, what was on its way is its round trip and what may pass in silence") {
+  for (const std::uint64_t read : {100U, 167U, 500U}) {
+    for (const Path& before : paths(millisecond)) {
+      SlowReader client(bound, before, 1, 1);
+      client.run(20 * second);
+      client.forget();
+      Path path = before;
+      path.read = read * millisecond;
+      client.set_path(path);
+      client.run(20 * second);
+      CAPTURE(path.round_trip, path.jitter, path.read);
+      // A gap that is usual there, one tick more, and the one that is being read.
+      const std::uint64_t silence = before.jitter / SlowReader::tick_us + 3;
+      const std::uint64_t path_holds = (before.round_trip + before.jitter) / SlowReader::tick_us;
+      REQUIRE(older_than(client, oldest(path)) <= path_holds + silence);
+    }
+  }
+}
+
 TEST_CASE(
     "when it collapses again, less was on its way: who has been late acknowledges more often") {
   for (const std::uint64_t read : {50U, 100U, 167U, 500U}) {

@@ -481,6 +481,12 @@ TEST_CASE("who is not let in again after a restart is gone, and its place is fre
   f.room.depart(MemberId{8}, LeaveReason::ended);
   CHECK(f.ticked().empty());  // no leave
   CHECK_FALSE(f.room.has(MemberId{8}));
+  // The seat is nobody's: whoever sits there next is heard.
+  f.script->refuses = false;
+  f.admit(8);
+  f.tick();
+  REQUIRE(f.room.input(MemberId{8}, f.byte, MessageType::binary));
+  CHECK(f.ticked() == Lines{"input 8"});
 }
 
 TEST_CASE("tickets that were given out after the state was saved are good as well") {

@@ -73,6 +73,12 @@ class SlowReader {
     const std::uint64_t begins = (++tick_ - first_tick) * tick_us;
     // Whatever comes about before this tick, in order.
     for (;;) {
+      if (overdue_at() <= std::min({begins, arriving_.empty() ? begins : arriving_.front().at,
+                                    acknowledging_.empty() ? begins : acknowledging_.front().at})) {
+        now_ = overdue_at();
+        speak();
+        continue;
+      }
       const bool reads = !arriving_.empty() && arriving_.front().at <= begins;
       const bool hears = !acknowledging_.empty() && acknowledging_.front().at <= begins;
       if (reads && (!hears || arriving_.front().at <= acknowledging_.front().at)) {
@@ -116,18 +122,33 @@ class SlowReader {
     if (message.tick != first_tick || full_state_ == 0) {
       reads_.push_back({message.tick, (message.tick - first_tick) * tick_us, now_});
     }
-    const Instant now{std::chrono::microseconds(now_ + first_us)};
+    newest_ = message.tick;
     says_.received(static_cast<UnixNanoseconds>((message.tick - first_tick) * tick_us * 1'000),
-                   now);
-    if (!says_.due(message.tick, now)) return;
-    says_.sent(message.tick, now);
-    heard_at_ = std::max(heard_at_, now_ + one_way());
-    acknowledging_.push_back({message.tick, heard_at_});
+                   client_now());
+    speak();
+  }
+  void speak() {
+    while (says_.due(newest_, client_now())) {
+      says_.sent_alone(newest_, client_now());
+      heard_at_ = std::max(heard_at_, now_ + one_way());
+      acknowledging_.push_back({newest_, heard_at_});
+    }
+  }
+  [[nodiscard]] Instant client_now() const {
+    return Instant(std::chrono::microseconds(now_ + first_us));
+  }
+  /// As our times are; long after all when nothing is.
+  [[nodiscard]] std::uint64_t overdue_at() const {
+    const Instant at = says_.overdue_at();
+    if (at == never) return UINT64_MAX;
+    const auto us = std::chrono::ceil<std::chrono::microseconds>(at.time_since_epoch()).count();
+    return std::max(now_, static_cast<std::uint64_t>(us) - first_us);
   }
   void hear() {
     const Message message = acknowledging_.front();
     acknowledging_.pop_front();
     now_ = message.at;
+    if (message.tick <= window_.acknowledged()) window_.client_waits(tick_ - 1);
     window_.acknowledge(message.tick, tick_ - 1, bound_);
     send();
   }
@@ -145,6 +166,7 @@ class SlowReader {
   std::uint64_t arrived_at_ = 0;
   std::uint64_t busy_until_ = 0;
   std::uint64_t heard_at_ = 0;
+  std::uint64_t newest_ = 0;  ///< that the client has read
   std::optional<std::uint64_t> waiting_;
   load::Acknowledgement says_{bound_.acknowledge_every_ticks, std::chrono::microseconds(tick_us)};
   std::deque<Message> arriving_;

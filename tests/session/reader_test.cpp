@@ -97,6 +97,38 @@ TEST_CASE("an acknowledgement counts though its message is over the limit") {
   CHECK(w[handle].acknowledgement.acknowledged() == 100);
 }
 
+TEST_CASE("the room hears of what a member that came back has seen by its seat, which it has now") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  w[handle].member = MemberId{77};  // which it is again
+  w[handle].acknowledgement.sent(90);
+  give(w, handle, message({.newest_tick_seen = 90, .body = std::monostate{}}));
+  CHECK(w.room.seen == std::vector<std::pair<MemberId, std::uint64_t>>{{w[handle].seat, 90}});
+}
+
+TEST_CASE("who acknowledges again and nothing else waits, and is sent one snapshot at a time") {
+  SessionWorld w;
+  const Handle handle = w.join();
+  room::AckWindow& window = w[handle].acknowledgement;
+  const room::AckBound bound = w.options.latest.bound();
+  const auto acknowledge = [&](std::uint64_t tick) {
+    give(w, handle, message({.newest_tick_seen = tick, .body = std::monostate{}}));
+  };
+  for (std::uint64_t tick = 50; tick < 98; ++tick) {
+    w.room.tick = tick;
+    window.sent(tick);
+    if (tick < 95 && tick % 2 == 0) acknowledge(tick);
+  }
+  REQUIRE(window.may_send(98, bound));
+  // An input says it again for its own sake.
+  give(w, handle, message({.newest_tick_seen = window.acknowledged(), .body = wire::Input{{}}}));
+  CHECK(window.may_send(98, bound));
+  acknowledge(window.acknowledged());
+  CHECK_FALSE(window.may_send(98, bound));
+  acknowledge(96);
+  CHECK(window.may_send(98, bound));
+}
+
 TEST_CASE("every kind of frame is charged for: whoever floods with it is closed") {
   const auto kind = GENERATE(0, 1, 2);
   SessionWorld w(strict());

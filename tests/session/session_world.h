@@ -25,7 +25,7 @@ class RoomForTests final : public LocalRoom {
  public:
   explicit RoomForTests(Encoding encoding) : LocalRoom(room::RoomId{1}, "test", encoding, 0, 1) {}
 
-  [[nodiscard]] std::uint64_t tick_number() const override { return 100; }
+  [[nodiscard]] std::uint64_t tick_number() const override { return tick; }
   [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest,
                                               const std::optional<ResumeClaim>&) override {
     return branch().admit(session);
@@ -35,16 +35,19 @@ class RoomForTests final : public LocalRoom {
     departed.push_back(reason);
   }
   void welcome_seen(MemberId seat) override { welcomes_seen.push_back(seat); }
+  void acknowledged(MemberId seat, std::uint64_t tick) override { seen.emplace_back(seat, tick); }
   [[nodiscard]] bool input(MemberId, std::span<const std::byte> payload, MessageType) override {
     if (is_full) return false;
     inputs.emplace_back(reinterpret_cast<const char*>(payload.data()), payload.size());
     return true;
   }
 
+  std::uint64_t tick = 100;
   bool is_full = false;
   std::vector<std::string> inputs;
   std::vector<LeaveReason> departed;
   std::vector<MemberId> welcomes_seen;
+  std::vector<std::pair<MemberId, std::uint64_t>> seen;  ///< ticks, and by whom
 };
 
 struct SessionWorld {

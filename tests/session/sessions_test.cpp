@@ -1,6 +1,7 @@
 #include "session/sessions.h"
 
 #include "catch.h"
+#include "frame_maker.h"
 #include "session/session_world.h"
 
 namespace ringcast::server {
@@ -65,6 +66,63 @@ TEST_CASE("silence is answered by a ping, and silence after that ends the sessio
   w.sessions.run_deadlines(w.context.now, no_request);
   CHECK(w[handle].phase() == Phase::ending);
   CHECK(w.count(Count::heartbeat_timeouts) == 1);
+}
+
+TEST_CASE("a ping does not wait for a large message: it leaves between its fragments") {
+  SessionWorld w;
+  FrameMaker frames;
+  const Handle handle = w.join();
+  REQUIRE(w.queue.put_reliable(handle, w[handle], frames.make_message(40, 10, 1)));
+  w.sender.flush();
+  CHECK(w.settle_with(handle, 5).what == SendOutcome::What::begun);
+  w.pass(w.options.session.heartbeat_interval + 200ms);
+  w[handle].stalled_since = w.context.now;
+  w.sessions.run_deadlines(w.context.now, no_request);
+  static_cast<void>(w.io.take());
+  static_cast<void>(w.sender.writable(handle, w[handle]));
+  w.sender.flush();
+  CHECK(w.io.take()[0].bytes == std::string(5, 1));  // what has begun goes first
+  static_cast<void>(w.sender.settle({}));
+  w.sender.flush();
+  const std::string next = w.io.take()[0].bytes;
+  CHECK(next.starts_with(std::string("\x89\x00", 2)));
+  CHECK(next.substr(2, 10) == std::string(10, 2));
+  static_cast<void>(w.sender.settle({}));
+  w[handle].outbox.clear(w.context.nodes);
+}
+
+TEST_CASE("who is read to its goodbye has as long for what is ahead of it as anybody has") {
+  SessionWorld w;
+  const bool reads_on = GENERATE(true, false);
+  const Handle handle = w.join();
+  w.say(handle, std::string(1'000, 'x'));
+  w.sender.flush();
+  CHECK(w.settle_with(handle, 1).what == SendOutcome::What::begun);
+  w.sessions.close(handle, ws::CloseCode::normal, "done", Farewell::after_reliable);
+  const auto until = w.options.session.close_timeout + w.options.session.send_timeout + 1s;
+  for (Nanoseconds passed{}; passed < 2 * until; passed += 1s) {
+    w.pass(1s);
+    w.sessions.run_deadlines(w.context.now, no_request);
+    if (!reads_on || w[handle].phase() != Phase::closing) continue;
+    static_cast<void>(w.sender.writable(handle, w[handle]));
+    w.sender.flush();
+    static_cast<void>(w.settle_with(handle, 10));
+  }
+  if (!reads_on) {
+    CHECK(w[handle].phase() == Phase::ending);
+    return;
+  }
+  REQUIRE(w[handle].phase() == Phase::closing);
+  static_cast<void>(w.sender.writable(handle, w[handle]));
+  w.sender.flush();
+  static_cast<void>(w.sender.settle({}));
+  w.sender.flush();
+  const auto outcomes = w.sender.settle({});
+  REQUIRE(outcomes.size() == 1);
+  w.sessions.goodbye_handed_over(handle, w[handle]);
+  w.pass(w.options.session.close_timeout + 1s);  // for its answer there is no more than that
+  w.sessions.run_deadlines(w.context.now, no_request);
+  CHECK(w[handle].phase() == Phase::ending);
 }
 
 TEST_CASE("nobody is late for what has not been read yet") {

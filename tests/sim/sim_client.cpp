@@ -383,7 +383,7 @@ void SimClient::misbehave() {
 
 void SimClient::talk() {
   if (acknowledgement_.due(newest_tick_, clock_.now())) {
-    acknowledgement_.sent(newest_tick_, clock_.now());
+    acknowledgement_.sent_alone(newest_tick_, clock_.now());
     send_message({.newest_tick_seen = newest_tick_, .body = std::monostate{}});
   }
   if (!welcomed_ || temper_ == Temper::slow || temper_ == Temper::silent) return;
@@ -406,6 +406,7 @@ void SimClient::talk() {
 }
 
 void SimClient::send_message(const wire::ClientMessage& message) {
+  acknowledgement_.sent(message.newest_tick_seen, clock_.now());
   std::array<std::byte, 128> out;
   send_frame(ws::Opcode::binary, std::span(out).first(wire::encode_client(message, out)));
 }

@@ -148,6 +148,7 @@ export class Client {
   #socket: SocketLike | undefined;
   #cancelRetry: (() => void) | undefined;
   #cancelPing: (() => void) | undefined;
+  #cancelOverdue: (() => void) | undefined;
 
   // Of the member, over all its sessions.
   #resumeToken: Uint8Array = new Uint8Array();
@@ -340,6 +341,7 @@ export class Client {
     const receivedAtMs = this.#receivedAtMs;
     this.#acknowledgement.received(serverTimeMs, receivedAtMs);
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
+    this.#watchForOverdue();
     const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
     this.#options.handlers.onSnapshot?.({
       tick,
@@ -392,6 +394,25 @@ export class Client {
     this.#send({ kind: "ping", sentMs: now });
     this.#pingsSent += 1;
     this.#schedulePing(this.#pingsSent < firstPings ? firstPingIntervalMs : pingIntervalMs);
+  }
+
+  /** One timer for many snapshots: when it is up it is seen whether any has come since. */
+  #watchForOverdue(): void {
+    const dueAtMs = this.#acknowledgement.overdueAtMs;
+    if (this.#cancelOverdue !== undefined || dueAtMs === Infinity) return;
+    const delayMs = Math.max(0, dueAtMs - this.#environment.now());
+    this.#cancelOverdue = this.#environment.startTimer(delayMs, () => {
+      this.#cancelOverdue = undefined;
+      if (this.#environment.now() >= this.#acknowledgement.overdueAtMs) this.#sayOverdue();
+      this.#watchForOverdue();
+    });
+  }
+
+  #sayOverdue(): void {
+    const known = this.#acknowledgement.hasSaid(this.#newestTick);
+    if (!known) this.#send({ kind: "acknowledgement" });
+    this.#send({ kind: "acknowledgement" });
+    this.#acknowledgement.tellOverdue();
   }
 
   #schedulePing(delayMs: number): void {
@@ -474,6 +495,8 @@ export class Client {
   #cancelTimers(): void {
     this.#cancelPing?.();
     this.#cancelPing = undefined;
+    this.#cancelOverdue?.();
+    this.#cancelOverdue = undefined;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
   }

@@ -114,6 +114,32 @@ test("acknowledges three times as often for half a minute after a snapshot was l
   assert.ok(acknowledgedIn(60, 20) <= 11);
 });
 
+test("says once that a snapshot is overdue, and acknowledges the next at once", () => {
+  const { client, environment } = setUpOpen();
+  let tick = 0;
+  for (const endTick = 602; tick < endTick; ) {
+    environment.advance(20);
+    environment.socket.snapshot(++tick);
+  }
+  const seen = () =>
+    environment.socket
+      .takeSent()
+      .filter((message) => message.message.case === undefined)
+      .map((message) => message.newestTickSeen);
+  seen();
+  environment.advance(35);
+  assert.deepEqual(seen(), []);
+  environment.advance(3); // a tick more than what is usual
+  // 601 was acknowledged: 602 is, and then that we wait.
+  assert.deepEqual(seen(), [602n, 602n]);
+  environment.advance(1_000);
+  assert.deepEqual(seen(), []);
+  environment.socket.snapshot(++tick);
+  assert.deepEqual(seen(), [603n]);
+  client.close();
+  assert.equal(environment.timersPending, 0);
+});
+
 test("acknowledges the first snapshot at once, whatever was said before it", () => {
   const { client, environment } = setUpOpen();
   client.sendInput(new Uint8Array([1]));
