@@ -21,6 +21,10 @@
 
 namespace ringcast::room {
 
+/// Of a replicated room: the stream behind those of a simulation. What waits in it is a mark: that
+/// there is something newer, of which a frame is made when it can leave.
+inline constexpr std::uint8_t composed_stream = streams;
+
 enum class Lane : std::uint8_t { pong, reliable, latest, goodbye };
 
 /// The reliable lanes of all sessions of a core: list nodes, allocated once. Bounded by the sum of
@@ -151,7 +155,7 @@ class Outbox {
     return frame.is_fragment() ? fragmented_bytes_ : reliable_bytes_;
   }
 
-  std::array<FrameRef, streams> latest_;
+  std::array<FrameRef, streams + 1> latest_;
   FrameRef begun_;
   FrameRef pong_;
   FrameRef goodbye_;

@@ -99,7 +99,15 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
         handle_, *session_,
         wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
   }
+  if (const auto* resync = std::get_if<wire::Resync>(&message->body)) begin_anew(*resync);
   return true;
+}
+
+// Where nothing is replicated it means nothing.
+void Reader::begin_anew(const wire::Resync& resync) {
+  if (session_->view == nullptr) return;
+  context_.metrics[resync.digest_differs ? Count::resyncs_digest : Count::resyncs_unread].add();
+  session_->view->stream.begin_anew();
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {

@@ -372,7 +372,8 @@ TEST_CASE("who finds no place watches, and comes in with an input once there is 
 TEST_CASE("a parameter that is unknown or out of range is refused in one sentence") {
   CHECK(refusal("bots", "5000").empty());
   CHECK(refusal("colour", "red") ==
-        "arena has no parameter 'colour': it takes bots, players, fragments, width and height");
+        "arena has no parameter 'colour': it takes bots, players, fragments, width, height and "
+        "replicated");
   for (const char* bad : {"5001", "-1", "", "many", "5 ", "4294967297", "0x10"}) {
     CHECK(refusal("bots", bad) ==
           "arena's bots is a whole number from 0 to 5000, not '" + std::string(bad) + "'");

@@ -24,11 +24,15 @@ struct Recorder final : ClientEvents {
   int events = 0;
   std::vector<std::uint64_t> ticks;
   std::vector<std::uint64_t> pongs;
+  std::vector<ReplicatedFrame> frames;
+  int desyncs = 0;
   std::vector<std::string> errors;
   void on_joined() override { ++joined; }
   void on_snapshot(const wire::SnapshotView& snapshot) override {
     ticks.push_back(snapshot.header.tick);
   }
+  void on_replicated(const ReplicatedFrame& frame) override { frames.push_back(frame); }
+  void on_desync() override { ++desyncs; }
   void on_event() override { ++events; }
   void on_pong(const wire::Pong& pong) override { pongs.push_back(pong.answered_unix_ns); }
   void on_error(std::string_view text) override { errors.emplace_back(text); }

@@ -21,6 +21,7 @@
 
 #include "base/prng.h"
 #include "ringcast/simulation.h"
+#include "sim/roamers.h"
 
 namespace ringcast::sim {
 
@@ -55,10 +56,11 @@ struct ToSome {
     group = std::uint64_t{1} << 63,    ///< the next of the group's: to its members
     nobody = std::uint64_t{1} << 62,   ///< to an empty group
     all_but = std::uint64_t{1} << 61,  ///< to everyone but the member `count`
-    one = std::uint64_t{1} << 60       ///< a snapshot: to the member `count`
+    one = std::uint64_t{1} << 60,      ///< a snapshot: to the member `count`
+    near = std::uint64_t{1} << 58      ///< to who sees the place, in the tick `count`
   };
   static constexpr std::uint64_t odd = std::uint64_t{1} << 59;  ///< of the odd members' group
-  static constexpr std::uint64_t count_mask = odd - 1;
+  static constexpr std::uint64_t count_mask = (std::uint64_t{1} << 58) - 1;
 };
 
 class Bytes final : public Payload {
@@ -106,6 +108,7 @@ struct Tally {
 /// What a simulation does of its own accord.
 struct Script {
   bool refuses = false;       ///< does not let everybody join
+  bool replicates = false;    ///< roamers, too
   bool large_events = false;  ///< now and then sends one of several fragments
   /// Closes its room in this tick, by a timer if the number is odd; 0: when it is opened.
   std::optional<std::uint64_t> ends_in_tick = std::nullopt;
@@ -114,7 +117,13 @@ struct Script {
 class ScriptedSimulation final : public Simulation {
  public:
   explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, const Script& script = {})
-      : prng_(seed), tally_(tally), script_(script) {}
+      : prng_(seed), tally_(tally), script_(script) {
+    if (script.replicates) roamers_.emplace();
+  }
+
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return roamers_ ? &roamers_->schema() : nullptr;
+  }
 
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
@@ -129,6 +138,7 @@ class ScriptedSimulation final : public Simulation {
     if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
       throw std::runtime_error("who joins could not be put into a group");
     }
+    if (roamers_) RoamersWorld::join(*out.world(), joining.member, tick_);
     if (script_.refuses && prng_.chance(0.05)) {
       out.send(Delivery::reliable, joining.member, Bytes(1));
       ++tally_.refusals;
@@ -138,7 +148,8 @@ class ScriptedSimulation final : public Simulation {
     ++tally_.joins;
     return {};
   }
-  void leave(MemberId member, LeaveReason, Outbound&) override {
+  void leave(MemberId member, LeaveReason, Outbound& out) override {
+    if (roamers_) RoamersWorld::leave(*out.world(), member);
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
     to_member_.erase(member);
     away_.erase(member);
@@ -185,6 +196,7 @@ class ScriptedSimulation final : public Simulation {
   }
   /// A last event, which everyone must get.
   void closing(Outbound& out) override {
+    if (roamers_) roamers_->step(*out.world(), tick_ + 1, members_);
     out.send(Delivery::reliable, everyone, Bytes(++event_));
     closed_ = true;
     ++tally_.closings;
@@ -205,6 +217,7 @@ class ScriptedSimulation final : public Simulation {
       }
     }
     speak_to_some(out);
+    if (roamers_) replicate(out);
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
     if (tick_ % ticks_per_slow_snapshot != 0) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 1});
@@ -216,6 +229,11 @@ class ScriptedSimulation final : public Simulation {
   }
 
  private:
+  void replicate(Outbound& out) {
+    roamers_->step(*out.world(), tick_, members_);
+    if (tick_ % 3 == 0 || tick_ % ticks_per_near_event != 0) return;
+    out.send_near(near_centre, near_radius, Bytes(std::to_underlying(ToSome::Kind::near) | tick_));
+  }
   void end(Outbound& out) {
     out.close_room(end_reason);
     ++tally_.ends;
@@ -253,6 +271,7 @@ class ScriptedSimulation final : public Simulation {
 
   Prng prng_;
   Tally& tally_;
+  std::optional<RoamersWorld> roamers_;
   Script script_;
   bool closed_ = false;
   std::uint64_t tick_ = 0;
