@@ -144,6 +144,12 @@ class RoamersCheck {
     return wrong;
   }
 
+  /// What is held is of no use any more: nothing can be read until a frame that begins anew.
+  void lose() { static_cast<void>(reader_.read({})); }
+  [[nodiscard]] static bool begins_anew(std::span<const std::byte> frame) {
+    return (std::to_integer<unsigned>(frame.front()) & 1U) != 0;
+  }
+
   [[nodiscard]] std::uint64_t tick() const { return reader_.tick(); }
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] std::size_t objects() const { return reader_.objects(); }

@@ -90,6 +90,7 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::uint64_t digests() const { return digests_; }
   [[nodiscard]] std::size_t objects() const { return replica_ ? replica_->objects() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
+  [[nodiscard]] std::uint64_t replicas_lost() const { return replicas_lost_; }
   /// The room's simulation closed the room.
   [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
@@ -120,6 +121,7 @@ class SimClient final : private ws::DecoderEvents {
   void on_snapshot(const wire::SnapshotView& view);
   void on_event(const wire::EventView& view);
   void on_replicated(const wire::ReplicatedView& view);
+  void lose_replica();
   void on_near_event(std::uint64_t tick);
   void check_payload(const wire::SnapshotView& view) const;
   void on_event_to_some(std::uint64_t number);
@@ -173,6 +175,8 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t snapshots_ = 0;
   std::uint64_t events_ = 0;
   std::optional<RoamersCheck> replica_;
+  bool replica_lost_ = false;  ///< it has said so, and has got nothing that begins anew
+  std::uint64_t replicas_lost_ = 0;
   std::uint64_t frames_ = 0;
   std::uint64_t digests_ = 0;
   std::uint64_t due_tick_ = 0;  ///< of the newest frame that said when it was due
