@@ -184,7 +184,7 @@ class AckWindow {
   std::uint32_t most_used_before_ = 0;
   std::uint8_t periods_ = 0;
   std::uint8_t patience_ = patience;
-  bool credit_ = true;  ///< one may go without an acknowledgement
+  bool credit_ = true;         ///< one may go without an acknowledgement
   bool spent_credit_ = false;  ///< the last went so
   bool acknowledges_ = false;
   bool drains_ = false;  ///< the next one goes when none is on its way

@@ -379,8 +379,7 @@ TEST_CASE("a parameter that is unknown or out of range is refused in one sentenc
           "arena's bots is a whole number from 0 to 20000, not '" + std::string(bad) + "'");
   }
   CHECK(refusal("width", "0") == "arena's width is a whole number from 200 to 50000, not '0'");
-  CHECK(refusal("replicated", "2") ==
-        "arena's replicated is a whole number from 0 to 1, not '2'");
+  CHECK(refusal("replicated", "2") == "arena's replicated is a whole number from 0 to 1, not '2'");
 }
 
 TEST_CASE("the arena grows with its bots unless its size is given") {

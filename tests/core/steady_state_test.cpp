@@ -113,7 +113,8 @@ Sent thousand_ticks(const std::map<std::string, std::string, std::less<>>& param
   RoomOptions room;
   room.name = "arena";
   room.rate_hz = 240;
-  auto simulation = arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = parameters});
+  auto simulation =
+      arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = parameters});
   REQUIRE(simulation);
   REQUIRE(core.add_room(room::RoomId{1}, room, std::move(*simulation), room_metrics));
   core.start();
@@ -179,8 +180,8 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
 }
 
 TEST_CASE("nor does a thousand ticks of a room that replicates") {
-  const Sent sent = thousand_ticks(
-      {{"replicated", "1"}, {"bots", "400"}, {"width", "4800"}, {"height", "2700"}});
+  const Sent sent =
+      thousand_ticks({{"replicated", "1"}, {"bots", "400"}, {"width", "4800"}, {"height", "2700"}});
   CHECK(sent.replicated > 500 * member_count);
 }
 

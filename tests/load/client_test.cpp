@@ -201,8 +201,8 @@ TEST_CASE("a replicated frame that is damaged is asked anew for once, counted, a
   CHECK(world.seen.desyncs == 0);
   (void)world.said();
 
-  (void)world.receive(world.server.replicated(digest ? with_another_digest(room.next())
-                                                     : cut_off(room.next())));
+  (void)world.receive(
+      world.server.replicated(digest ? with_another_digest(room.next()) : cut_off(room.next())));
   CHECK(world.seen.desyncs == 1);
   CHECK(world.seen.broken == 1);
   for (int count = 0; count < 3; ++count) (void)world.receive(world.server.replicated(room.next()));

@@ -34,6 +34,7 @@ inline replication::Schema roamers_schema() {
   schema.reasons = {"gone", "faded"};
   schema.digest_every_ticks = 1;
   schema.limits.objects = 512;
+  schema.cell_objects = 6;  // so that cells split and merge all the time
   return schema;
 }
 
@@ -153,6 +154,7 @@ class RoamersCheck {
   [[nodiscard]] std::uint64_t tick() const { return reader_.tick(); }
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] std::size_t objects() const { return reader_.objects(); }
+  [[nodiscard]] std::size_t cells() const { return reader_.cells(); }
   [[nodiscard]] std::uint64_t digests() const { return reader_.digests_checked(); }
 
   /// The distance from the member's view to the circle of the events at a place, in that tick:

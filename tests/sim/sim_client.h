@@ -85,10 +85,12 @@ class SimClient final : private ws::DecoderEvents {
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
-  /// Of a replicated room: frames, digests that were right, objects held, events at a place.
+  /// Of a replicated room: frames, digests that were right, objects and cells held, events at a
+  /// place, and how often it lost what it held.
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] std::uint64_t digests() const { return digests_; }
   [[nodiscard]] std::size_t objects() const { return replica_ ? replica_->objects() : 0; }
+  [[nodiscard]] std::size_t cells() const { return replica_ ? replica_->cells() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
   [[nodiscard]] std::uint64_t replicas_lost() const { return replicas_lost_; }
   /// The room's simulation closed the room.
