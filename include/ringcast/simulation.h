@@ -22,6 +22,12 @@
 
 namespace ringcast {
 
+namespace replication {  // ringcast/replication.h
+struct Schema;
+struct Point;
+class World;
+}  // namespace replication
+
 /// A member of a room: given out by the room when a session joins, never used again in that room;
 /// after a restart that kept the room, the client that resumes has its old one.
 enum class MemberId : std::uint32_t {};
@@ -117,6 +123,7 @@ enum class SendResult : std::uint8_t {
   no_such_member,  ///< the member has left; nothing was done
   no_such_group,   ///< the group has been destroyed; nothing was done
   no_such_stream,  ///< there are `streams`, from 0; nothing was done
+  not_replicated,  ///< the room replicates nothing; nothing was done
   too_big,         ///< the payload is larger than it may be; nothing was sent (counted)
   no_memory        ///< frame memory has run out (counted). A snapshot is skipped; for an event, its
                    ///< addressees are disconnected with 1013, since they would miss it
@@ -183,6 +190,15 @@ class Outbound {
   /// wherever they are. `payload` is not used after the call.
   virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
                           MessageOptions options = {}) = 0;
+  /// Of a room that replicates: an event to the members whose view (its nearest ring) touches the
+  /// circle or sphere, as of the last replicate(), wherever they are. not_replicated where it
+  /// does not.
+  virtual SendResult send_near(const replication::Point& centre, double radius,
+                               const Payload& payload, MessageOptions options = {}) = 0;
+  /// What there is in the room and where its members look; nullptr unless
+  /// Simulation::replication() has declared it. The same object for the life of the room, but to
+  /// be used in calls of the simulation only.
+  [[nodiscard]] virtual replication::World* world() = 0;
   /// Ends the member's session after what was sent to it so far: close code 1000 and `reason`
   /// (at most 123 bytes of UTF-8 are kept). leave() follows once this call of the simulation is
   /// over. A member that is away loses its place.
@@ -368,6 +384,11 @@ class Simulation {
   virtual void step(const Tick& tick, Outbound& out) = 0;
 
   [[nodiscard]] virtual Encoding encoding() const { return Encoding::envelope; }
+
+  /// What the room replicates (ringcast/replication.h), so that each member gets what it can see;
+  /// nullptr when nothing is. Asked once, when the room is made; Limits::members is then the room's
+  /// own members_max. Only with Encoding::envelope.
+  [[nodiscard]] virtual const replication::Schema* replication() const { return nullptr; }
 
   /// The names of what Outbound::count() counts, at most 16 of them: small letters, digits and
   /// '_', at most 64 bytes. Asked once, when the room is made; the metrics have them as

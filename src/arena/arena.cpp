@@ -5,10 +5,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "arena/codec.h"
+#include "arena/replicated.h"
 #include "arena/world.h"
 
 namespace ringcast::arena {
@@ -16,11 +18,15 @@ namespace {
 
 class Arena final : public Simulation {
  public:
-  explicit Arena(const WorldOptions& options) : world_(options), codec_(world_.objects_max()) {}
+  Arena(const WorldOptions& options, bool replicates)
+      : world_(options), codec_(world_.objects_max()) {
+    if (replicates) replicated_.emplace(world_);
+  }
 
   JoinResult join(const Joining& joining, Outbound& out) override {
     const bool comes_back = world_.own_object(joining.member) != nullptr;
     world_.join(joining.member);
+    if (replicated_ && !comes_back) replicated_->join(joining.member, *out.world());
     if (comes_back) tell_own_object(joining.member, out);
     return {};
   }
@@ -46,7 +52,10 @@ class Arena final : public Simulation {
     });
   }
 
-  const Payload* full_state() override { return &codec_.state(world_); }
+  const Payload* full_state() override { return replicated_ ? nullptr : &codec_.state(world_); }
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return replicated_ ? &replicated_->schema() : nullptr;
+  }
 
   [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
     return world_.save();
@@ -57,6 +66,10 @@ class Arena final : public Simulation {
 
   void step(const Tick& tick, Outbound& out) override {
     world_.step(tick.period);
+    if (replicated_) {
+      replicated_->step(world_, *out.world());
+      return world_.forget_events();
+    }
     for (const Event& event : world_.events()) {
       out.send(Delivery::reliable, everyone, codec_.event(event));
     }
@@ -68,12 +81,13 @@ class Arena final : public Simulation {
   /// To who has come back to its object: which of them that is only its creation tells.
   void tell_own_object(MemberId member, Outbound& out) {
     const Object* const own = world_.own_object(member);
-    if (own == nullptr) return;
+    if (own == nullptr || replicated_) return;
     out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
   }
 
   World world_;
   Codec codec_;
+  std::optional<Replicated> replicated_;
 };
 
 /// What can be configured; 0 for a size that follows from the numbers.
@@ -83,6 +97,7 @@ struct Settings {
   std::uint32_t fragments = 16;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
+  std::uint32_t replicated = 0;  ///< 1: to each member what it can see
 };
 
 struct Parameter {
@@ -92,16 +107,17 @@ struct Parameter {
   std::uint32_t high;
 };
 constexpr std::array parameters{
-    Parameter{"bots", &Settings::bots, 0, 5'000},
-    Parameter{"players", &Settings::players, 0, 1'000},
+    Parameter{"bots", &Settings::bots, 0, 20'000},
+    Parameter{"players", &Settings::players, 0, 10'000},
     Parameter{"fragments", &Settings::fragments, 0, 1'000},
-    Parameter{"width", &Settings::width, 200, 20'000},
-    Parameter{"height", &Settings::height, 200, 20'000},
+    Parameter{"width", &Settings::width, 200, 50'000},
+    Parameter{"height", &Settings::height, 200, 50'000},
+    Parameter{"replicated", &Settings::replicated, 0, 1},
 };
 
 std::string unknown(std::string_view name) {
   return "arena has no parameter '" + std::string(name) +
-         "': it takes bots, players, fragments, width and height";
+         "': it takes bots, players, fragments, width, height and replicated";
 }
 
 std::string out_of_range(const Parameter& parameter, const std::string& text) {
@@ -145,7 +161,7 @@ std::expected<std::unique_ptr<Simulation>, std::string> make_arena(
     const SimulationOptions& options) {
   const auto settings = read(options);
   if (!settings) return std::unexpected(settings.error());
-  return std::make_unique<Arena>(world_options(*settings, options.seed));
+  return std::make_unique<Arena>(world_options(*settings, options.seed), settings->replicated != 0);
 }
 
 }  // namespace ringcast::arena

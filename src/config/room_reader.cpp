@@ -11,6 +11,7 @@
 #include "base/room_name.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
+#include "replication/quantized_world.h"
 #include "ws/http_text.h"
 
 namespace ringcast::config {
@@ -33,6 +34,15 @@ std::string what_was_thrown() {
   } catch (...) {
     return "something that is no std::exception";
   }
+}
+
+/// What is wrong with what the simulation replicates; empty when nothing is.
+std::string replication_problem(const Simulation& simulation) {
+  const replication::Schema* schema = simulation.replication();
+  if (schema == nullptr) return {};
+  if (simulation.encoding() != Encoding::envelope) return "only rooms with the envelope replicate";
+  const auto layout = replication::QuantizedWorld::check(*schema);
+  return layout ? std::string() : layout.error().message;
 }
 
 }  // namespace
@@ -62,6 +72,10 @@ std::optional<RoomProblem> check_room(server::RoomOptions& room,
                        fmt::format("simulation {} sends raw messages, and only rooms with "
                                    "the envelope can be spread; leave spread out",
                                    room.simulation)};
+  }
+  if (const auto problem = replication_problem(**made); !problem.empty()) {
+    return RoomProblem{"simulation", fmt::format("what simulation {} replicates can't be: {}",
+                                                 room.simulation, problem)};
   }
   return std::nullopt;
 }

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/outlet.h"
 #include "session/local_room.h"
@@ -37,6 +40,23 @@ class AwayRoom final : public LocalRoom {
     to_home_.control(LeaveMail{id(), seat, reason});
   }
   void welcome_seen(MemberId seat) override { to_home_.droppable(WelcomeSeenMail{id(), seat}); }
+  /// The room is replicated: what there is in it comes by mail. Nothing is mirrored where there is
+  /// no memory for it.
+  void begin_mirror(const replication::Schema& schema) {
+    if (auto mirror = replication::ReplicatedRoom::make(schema)) {
+      set_replica(std::make_unique<Replica>(std::move(*mirror), rate_hz_));
+    }
+  }
+  enum class Mirrored : std::uint8_t { partly, tick, not_understood };
+  /// A piece of a tick; the replica is there.
+  [[nodiscard]] Mirrored mirror(std::span<const std::byte> bytes, bool last) {
+    const bool alone = last && pieces_.empty();
+    if (!alone) pieces_.insert(pieces_.end(), bytes.begin(), bytes.end());
+    if (!last) return Mirrored::partly;
+    const bool applied = replica()->room().apply(alone ? bytes : std::span(pieces_));
+    pieces_.clear();
+    return applied ? Mirrored::tick : Mirrored::not_understood;
+  }
   /// The room's home wants to know what members acknowledge.
   void tell_acknowledgements() { tells_ = true; }
   // About once a second: a mail a message would be as many as its inputs.
@@ -56,6 +76,7 @@ class AwayRoom final : public LocalRoom {
   std::uint64_t tick_ = 0;
   std::uint32_t rate_hz_;
   bool tells_ = false;
+  std::vector<std::byte> pieces_;  ///< of the tick that is coming in
   std::unordered_map<MemberId, std::uint64_t> told_;
 };
 

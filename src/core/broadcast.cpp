@@ -27,7 +27,10 @@ ws::Opcode opcode_of(MessageType type) {
 }  // namespace
 
 Broadcast::Broadcast(CoreContext& context, const Destinations& destinations)
-    : context_(context), destinations_(destinations) {
+    : context_(context),
+      destinations_(destinations),
+      seats_(destinations.size()),
+      mirror_tick_(context) {
   held_.reserve(1'024);
   run_.reserve(1'024);
 }
@@ -37,11 +40,38 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   room_ = &home.room;
   began_ = context_.now;
   unix_now_ = unix_now;
+  const Nanoseconds late = began_ - room_->next_tick();
+  due_ = unix_now - std::max(Nanoseconds(0), late) / Nanoseconds(1);
   sequence_before_ = home.event_sequence;
   position_before_ = home.history.newest();
   group_changes_before_ = home.history.changes();
   spent_ = {};
   spent_distributing_ = {};
+  if (Replica* replica = home.replica()) replica->room().begin_step(room_->tick_number() + 1);
+}
+
+void Broadcast::replicate() {
+  Replica* replica = home_->replica();
+  if (replica == nullptr) return;
+  const Instant start = context_.clock.now();
+  replication::ReplicatedRoom& replicated = replica->room();
+  replicated.end_step();
+  const replication::World& world = replicated.world();
+  replica->ticked(began_, due_, context_.metrics);
+  observe::RoomMetrics& metrics = room_->metrics();
+  metrics.replicated_objects.set(replicated.objects());
+  std::uint64_t mistakes = 0;
+  for (std::size_t outcome = 1; outcome < replication::outcome_count; ++outcome) {
+    mistakes += world.outcomes(static_cast<replication::Outcome>(outcome));
+  }
+  metrics.replication_mistakes.set(mistakes);
+  mirror_tick_.begin(*replica);
+  for_each_core_of(everyone,
+                   [&](Destination& destination) { destination.replicated(*home_, mirror_tick_); });
+  mirror_tick_.end();
+  const Nanoseconds took = context_.clock.now() - start;
+  spent_ += took;
+  spent_distributing_ += took;
 }
 
 template <class Visit>
@@ -174,6 +204,37 @@ SendResult Broadcast::send(Delivery delivery, Recipients to, const Payload& payl
   return marshaled.result;
 }
 
+// Marshaled once, however many there are; whoever of them is away finds it in the history.
+SendResult Broadcast::send_near(const replication::Point& centre, double radius,
+                                const Payload& payload, MessageOptions options) {
+  const auto first = static_cast<std::uint32_t>(some_.size());
+  home_->replica()->room().world().members_near(centre, radius, some_);
+  const auto count = static_cast<std::uint32_t>(some_.size()) - first;
+  if (count == 0) return SendResult::accepted;
+  constexpr Recipients not_everyone = MemberId{};
+  Marshaled marshaled = marshal(Kind::event, not_everyone, payload, options);
+  if (marshaled.result == SendResult::too_big) return marshaled.result;
+  if (marshaled.result == SendResult::no_memory && keeps_history()) {
+    static_cast<void>(home_->history.advance());
+    home_->history.forget();
+  }
+  held_.push_back({.what = Held::What::event_to_some,
+                   .to = everyone,
+                   .frame = std::move(marshaled.frame),
+                   .position = home_->history.newest(),
+                   .some_first = first,
+                   .some_count = count});
+  return marshaled.result;
+}
+
+void Broadcast::enters(MemberId member) {
+  if (Replica* replica = home_->replica()) static_cast<void>(replica->room().join(member));
+}
+
+void Broadcast::left(MemberId member) {
+  if (Replica* replica = home_->replica()) replica->room().leave(member);
+}
+
 void Broadcast::end_session(MemberId member, std::string_view reason) {
   held_.push_back(
       {.what = Held::What::goodbye,
@@ -258,7 +319,10 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
                       .resumed = admission.resumed,
                       .events_complete = missed.complete,
                       .event_position = missed.position,
-                      .resume_ms = static_cast<std::uint32_t>(resume)});
+                      .resume_ms = static_cast<std::uint32_t>(resume),
+                      .replication_schema = home_->replica() != nullptr
+                                                ? home_->replica()->room().schema()
+                                                : std::span<const std::byte>{}});
   }
   Destination& destination = *destinations_[member.core];
   destination.welcome(*home_,
@@ -293,6 +357,7 @@ void Broadcast::superseded(const room::Member& session) {
 }
 
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
+  left(member.id);
   const bool is_its_own = refusal.close_code >= 4'000 && refusal.close_code <= 4'999;
   const ws::CloseCode code =
       is_its_own ? static_cast<ws::CloseCode>(refusal.close_code) : ws::CloseCode::policy_violation;
@@ -320,6 +385,7 @@ void Broadcast::release() {
     }
   }
   held_.clear();
+  some_.clear();
   const Nanoseconds took = context_.clock.now() - start;
   spent_ += took;
   spent_distributing_ += took;
@@ -358,6 +424,7 @@ void Broadcast::remember(const Held& held) {
 // What is for a member goes to its seat, which is what the cores know it by. Who is left out and
 // is away has none: its id was its first seat, and nobody else's.
 void Broadcast::release_one(const Held& held) {
+  if (held.what == Held::What::event_to_some) return release_to_some(held);
   if (held.what == Held::What::event) remember(held);
   Recipients to = held.to;
   room::GroupChange change = held.change;
@@ -384,8 +451,26 @@ void Broadcast::release_one(const Held& held) {
       case Held::What::group_change:
         destination.group_changed(*home_, change);
         break;
+      case Held::What::event_to_some:
+        break;
     }
   });
+}
+
+void Broadcast::release_to_some(const Held& held) {
+  const auto members = std::span(some_).subspan(held.some_first, held.some_count);
+  if (held.frame && held.frame.is_fragment()) {
+    home_->history.leave_out(held.position);
+  } else if (held.frame) {
+    home_->history.keep_for(held.position, members, held.frame.bytes());
+  }
+  for (std::vector<MemberId>& seats : seats_) seats.clear();
+  for (const MemberId id : members) {
+    if (const auto member = room_->find(id)) seats_[member->core].push_back(member->seat);
+  }
+  for (std::size_t core = 0; core < seats_.size(); ++core) {
+    if (!seats_[core].empty()) destinations_[core]->event_to(*home_, seats_[core], held.frame);
+  }
 }
 
 void Broadcast::malformed_input(const room::Member& member) {

@@ -15,6 +15,7 @@
 
 #include "core/destination.h"
 #include "core/home_room.h"
+#include "core/mirror_tick.h"
 #include "room/room.h"
 #include "session/core_context.h"
 #include "wire/envelope.h"
@@ -28,8 +29,13 @@ class Broadcast final : public room::Audience {
 
   /// What follows is said by this room, in the tick that begins now.
   void begin(HomeRoom& home, UnixNanoseconds unix_now);
+  /// The tick is over: who looks at the room's world gets what is new in it.
+  void replicate();
   /// The tick has been broken off: what it said so far and was not released is forgotten.
-  void abandon() { held_.clear(); }
+  void abandon() {
+    held_.clear();
+    some_.clear();
+  }
   /// What of the time since begin() went into marshaling and distributing.
   [[nodiscard]] Nanoseconds spent() const { return spent_; }
   /// The latter alone.
@@ -39,6 +45,10 @@ class Broadcast final : public room::Audience {
 
   SendResult send(Delivery delivery, Recipients to, const Payload& payload,
                   MessageOptions options) override;
+  SendResult send_near(const replication::Point& centre, double radius, const Payload& payload,
+                       MessageOptions options) override;
+  void enters(MemberId member) override;
+  void left(MemberId member) override;
   void end_session(MemberId member, std::string_view reason) override;
   void group_changed(const room::GroupChange& change) override;
   [[nodiscard]] bool welcome(const room::Member& member, const room::Admission& admission) override;
@@ -53,13 +63,15 @@ class Broadcast final : public room::Audience {
  private:
   enum class Kind : std::uint8_t { snapshot, full_state, event };
   struct Held {
-    enum class What : std::uint8_t { snapshot, event, goodbye, group_change };
+    enum class What : std::uint8_t { snapshot, event, event_to_some, goodbye, group_change };
     What what = What::event;
     Recipients to;
     FrameRef frame = {};  ///< empty: there was no memory for it
     room::GroupChange change = {};
     std::uint64_t sequence = 0;
     std::uint64_t position = 0;
+    std::uint32_t some_first = 0;  ///< of some_: whom it is for
+    std::uint32_t some_count = 0;
     [[nodiscard]] bool is_event_to_everyone() const {
       return what == What::event && to == everyone && frame;
     }
@@ -92,6 +104,7 @@ class Broadcast final : public room::Audience {
   void regroup(const room::Member& member);
   [[nodiscard]] std::size_t release_run(std::size_t first);
   void release_one(const Held& held);
+  void release_to_some(const Held& held);
   /// Calls `visit(destination)` for each core that `to` may be on.
   template <class Visit>
   void for_each_core_of(Recipients to, Visit&& visit);
@@ -107,7 +120,11 @@ class Broadcast final : public room::Audience {
   std::uint64_t group_changes_before_ = 0;
   Nanoseconds spent_{};
   Nanoseconds spent_distributing_{};
+  UnixNanoseconds due_ = 0;  ///< when the tick was due
   std::vector<Held> held_;
+  std::vector<MemberId> some_;
+  std::vector<std::vector<MemberId>> seats_;  ///< by core
+  MirrorTick mirror_tick_;
   std::vector<FrameRef> run_;
   std::vector<std::uint8_t> newcomers_;  ///< by core: whether it has any
 };

@@ -1,6 +1,7 @@
 #include "core/core_post.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <variant>
 
@@ -28,7 +29,7 @@ CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const Cor
   if (outlets_.empty()) outlets_.emplace_back();  // alone
   for (std::uint32_t index = 0; index < outlets_.size(); ++index) {
     if (outlets_[index]) {
-      others_.push_back(std::make_unique<OtherCore>(index, *outlets_[index]));
+      others_.push_back(std::make_unique<OtherCore>(context, index, *outlets_[index]));
       destinations_.push_back(others_.back().get());
     } else {
       destinations_.push_back(&fan_out);
@@ -113,6 +114,48 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr || !room->branch().has_any_of(mail.to)) return;
   fan_out_.event(*room, mail.to, copy(*room, mail.frame, FrameUse::reliable));
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const EventToMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr) return;
+  seats_.resize(mail.seats);
+  const std::size_t seat_bytes = seats_.size() * sizeof(MemberId);
+  std::memcpy(seats_.data(), mail.seats_and_frame.data(), seat_bytes);
+  const FrameCharge charge(context_.frames, room->frame_account);
+  const FrameRef frame = context_.encoder.copy(
+      context_.frames, mail.seats_and_frame.subspan(seat_bytes), FrameUse::reliable);
+  if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
+  fan_out_.event_to(*room, seats_, frame);
+}
+
+void CorePost::act_on(std::uint32_t /*from*/, const MirrorMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room != nullptr) room->begin_mirror(*mail.schema);
+}
+
+void CorePost::act_on(std::uint32_t from, const MirrorTickMail& mail) {
+  AwayRoom* room = rooms_.away(mail.room);
+  if (room == nullptr || room->replica() == nullptr) return;
+  switch (room->mirror(mail.bytes, mail.last)) {
+    case AwayRoom::Mirrored::partly:
+      return;
+    case AwayRoom::Mirrored::not_understood:
+      static_cast<void>(outlets_[from]->droppable(MirrorLostMail{mail.room}));
+      return;
+    case AwayRoom::Mirrored::tick:
+      break;
+  }
+  if (mail.whole) context_.metrics[Count::mirrors_begun].add();
+  Replica& replica = *room->replica();
+  replica.ticked(mail.began, mail.due, context_.metrics);
+  room->heard_of(replica.room().tick());
+  fan_out_.mark_newest(*room);
+}
+
+void CorePost::act_on(std::uint32_t from, const MirrorLostMail& mail) {
+  HomeRoom* home = rooms_.home(mail.room);
+  if (home != nullptr && home->replica() != nullptr) home->replica()->room().needs_whole(from);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const GroupMail& mail) {

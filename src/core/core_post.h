@@ -51,6 +51,10 @@ class CorePost {
   void act_on(std::uint32_t from, ConnectionMoved& mail);
   void act_on(std::uint32_t from, const SnapshotMail& mail);
   void act_on(std::uint32_t from, const EventMail& mail);
+  void act_on(std::uint32_t from, const EventToMail& mail);
+  void act_on(std::uint32_t from, const MirrorMail& mail);
+  void act_on(std::uint32_t from, const MirrorTickMail& mail);
+  void act_on(std::uint32_t from, const MirrorLostMail& mail);
   void act_on(std::uint32_t from, const WelcomeMail& mail);
   void act_on(std::uint32_t from, const FullStateMail& mail);
   void act_on(std::uint32_t from, const GoodbyeMail& mail);
@@ -80,6 +84,7 @@ class CorePost {
   std::vector<std::unique_ptr<OtherCore>> others_;
   Destinations destinations_;
   std::uint32_t others_writing_ = 0;
+  std::vector<MemberId> seats_;  ///< of the mail that is acted on
   bool ended_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/frame.h"
@@ -14,6 +15,9 @@
 #include "ws/close_code.h"
 
 namespace ringcast::server {
+
+class HomeRoom;
+class MirrorTick;
 
 class Destination {
  public:
@@ -27,6 +31,11 @@ class Destination {
   // there was no memory for: who should have had it is disconnected.
   virtual void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) = 0;
   virtual void event(LocalRoom& room, Recipients to, const FrameRef& frame) = 0;
+  /// To these of its members.
+  virtual void event_to(LocalRoom& room, std::span<const MemberId> seats,
+                        const FrameRef& frame) = 0;
+  /// The room's world has a new tick.
+  virtual void replicated(HomeRoom& room, MirrorTick& tick) = 0;
   /// Who is welcomed is reached by broadcasts from here on. `frame` may be empty where a room says
   /// no welcome (Encoding::raw).
   virtual void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) = 0;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/home_room.h"
 #include "observe/probes.h"
 #include "session/answers.h"
 #include "session/send_queue.h"
@@ -54,6 +55,21 @@ void FanOut::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) {
 void FanOut::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
   room.branch().for_each(to, [&](Handle session) { reliable_to(session, frame); });
   close_overflowed();
+}
+
+void FanOut::event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) {
+  for (const MemberId seat : seats) reliable_to(room.branch().find(seat), frame);
+  close_overflowed();
+}
+
+void FanOut::replicated(HomeRoom& room, MirrorTick& /*tick*/) {
+  mark_newest(room);
+}
+
+void FanOut::mark_newest(LocalRoom& room) {
+  const FrameCharge charge(context_.frames, room.frame_account);
+  const FrameRef mark = room.replica()->mark(context_);
+  if (mark) snapshot(room, everyone, mark);
 }
 
 // Who speaks before the tick that welcomes it is heard, but the welcome comes first.

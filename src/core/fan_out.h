@@ -26,6 +26,10 @@ class FanOut final : public Destination {
 
   void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) override;
   void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
+  void event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) override;
+  void replicated(HomeRoom& room, MirrorTick& tick) override;
+  /// The same here or of a mirror: everyone's outbox gets a mark.
+  void mark_newest(LocalRoom& room);
   void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
   void full_state(LocalRoom& room, const FrameRef& frame) override;
   void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,

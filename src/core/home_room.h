@@ -29,9 +29,11 @@ class HomeRoom final : public LocalRoom {
         history(history_limits),
         secrets_(draw_resume_secrets()),
         asked_(limits.cores),
+        members_max_(limits.members_max),
         core_(core),
         spread_(spread) {
     if (secrets_) this->room.set_run(secrets_->run);
+    begin_replicating(0);
   }
 
   [[nodiscard]] bool is_spread() const { return spread_; }
@@ -82,7 +84,14 @@ class HomeRoom final : public LocalRoom {
     if (secrets_) secrets_->key = saved.key;
     branch().begin_ids_at(saved.room.member_ids_end);
     room.resume(saved.room, until);
+    begin_replicating(saved.room.tick);
+    if (Replica* its = replica()) {
+      for (const room::Ticket& ticket : saved.room.members)
+        static_cast<void>(its->room().join(ticket.member));
+    }
   }
+  /// What its simulation has declared, as the server takes it; nullptr when it replicates nothing.
+  [[nodiscard]] const replication::Schema* schema() const { return schema_.get(); }
   /// Once all sessions are gone; see room::Room::keep.
   [[nodiscard]] std::optional<room::KeptRoom> keep() { return room.keep(member_ids_end()); }
   /// Between two ticks, see room::Room::checkpoint: the room as it is saved while it goes on. Ids
@@ -124,6 +133,7 @@ class HomeRoom final : public LocalRoom {
   OverrunBudget overrun_budget;
 
  private:
+  void begin_replicating(std::uint64_t tick);
   [[nodiscard]] std::uint32_t member_ids_end() {
     std::uint32_t end = branch().ids_end();
     for (const MemberId id : newest) end = std::max(end, std::to_underlying(id) + 1);
@@ -155,6 +165,8 @@ class HomeRoom final : public LocalRoom {
   std::optional<ResumeSecrets> secrets_;
   std::unordered_map<MemberId, std::uint64_t> acknowledged_;  ///< by seats, on other cores
   std::vector<std::uint8_t> asked_;                           ///< by core
+  std::uint32_t members_max_;
+  std::unique_ptr<const replication::Schema> schema_;
   std::uint32_t core_;
   bool spread_;
 };

@@ -1,6 +1,11 @@
 #include "core/other_core.h"
 
+#include <array>
+#include <memory>
 #include <utility>
+
+#include "core/home_room.h"
+#include "core/mirror_tick.h"
 
 namespace ringcast::server {
 
@@ -15,6 +20,50 @@ void OtherCore::snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) 
 
 void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
   reliable(room, EventMail{room.id(), to, frame.loan()}, frame);
+}
+
+// Where no one block holds both, each of them gets a mail.
+void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) {
+  if (frame && !frame.is_fragment()) {
+    const std::array parts{std::as_bytes(seats), frame.bytes()};
+    if (FrameRef both = context_.encoder.bundle(context_.frames, parts)) {
+      return reliable(
+          room, EventToMail{room.id(), static_cast<std::uint32_t>(seats.size()), both.bytes()},
+          both);
+    }
+  }
+  for (const MemberId seat : seats) event(room, seat, frame);
+}
+
+// What is skipped can't be told later: the mirror then begins anew, when all before has been read.
+void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
+  const auto [found, is_new] = mirrors_.try_emplace(room.id());
+  if (is_new) {
+    outlet_.control(
+        MirrorMail{room.id(), std::make_unique<const replication::Schema>(*room.schema())});
+  }
+  Mirror& mirror = found->second;
+  const std::size_t read = outlet_.read_in_all();
+  while (!mirror.unread.empty() && *mirror.unread.front() <= read) {
+    static_cast<void>(mirror.unread.pop());
+  }
+  if (outlet_.is_waiting() || mirror.unread.full()) mirror.has_gap = true;
+  if (mirror.has_gap && (outlet_.is_waiting() || !mirror.unread.empty())) {
+    tick.replica().room().needs_whole(core_);
+    return;
+  }
+  mirror.has_gap = false;
+  const MirrorTick::Pieces pieces = tick.for_core(core_);
+  for (const FrameRef& piece : pieces.frames) {
+    outlet_.control(MirrorTickMail{.room = room.id(),
+                                   .whole = pieces.whole,
+                                   .last = &piece == &pieces.frames.back(),
+                                   .began = tick.replica().began(),
+                                   .due = tick.replica().due(),
+                                   .bytes = piece.bytes()},
+                    piece);
+  }
+  if (!pieces.frames.empty()) static_cast<void>(mirror.unread.push(outlet_.put_in_all()));
 }
 
 void OtherCore::welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) {
@@ -50,6 +99,7 @@ std::optional<std::uint64_t> OtherCore::acknowledged_tick(LocalRoom& room, Membe
 
 void OtherCore::close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) {
   outlet_.forget(room.id());
+  mirrors_.erase(room.id());
   outlet_.control(RoomClosedMail{room.id(), code, close_frame.loan()}, close_frame);
 }
 

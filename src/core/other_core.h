@@ -4,19 +4,26 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <unordered_map>
 
+#include "base/queue.h"
 #include "core/destination.h"
 #include "core/outlet.h"
+#include "session/core_context.h"
 
 namespace ringcast::server {
 
 class OtherCore final : public Destination {
  public:
   /// Of core `core`. `outlet`: to it; outlives this.
-  OtherCore(std::uint32_t core, Outlet& outlet) : core_(core), outlet_(outlet) {}
+  OtherCore(CoreContext& context, std::uint32_t core, Outlet& outlet)
+      : context_(context), core_(core), outlet_(outlet) {}
 
   void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) override;
   void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
+  void event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) override;
+  void replicated(HomeRoom& room, MirrorTick& tick) override;
   void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
   void full_state(LocalRoom& room, const FrameRef& frame) override;
   void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,
@@ -29,10 +36,21 @@ class OtherCore final : public Destination {
   void close_room(LocalRoom& room, const FrameRef& close_frame, ws::CloseCode code) override;
 
  private:
+  /// Ticks of a room that may be unread: a core that lags further gets all anew, once it has read
+  /// them. More would be so many times the room's changes in frame memory.
+  static constexpr std::size_t mirror_ticks_max = 16;
+  /// What the core has of a replicated room.
+  struct Mirror {
+    bool has_gap = false;                              ///< a tick was skipped
+    FixedQueue<std::size_t> unread{mirror_ticks_max};  ///< of the mailbox's mails, each one's last
+  };
+
   void reliable(LocalRoom& room, PeerMail mail, const FrameRef& frame);
 
+  CoreContext& context_;
   std::uint32_t core_;
   Outlet& outlet_;
+  std::unordered_map<room::RoomId, Mirror> mirrors_;
 };
 
 }  // namespace ringcast::server

@@ -66,6 +66,9 @@ class Outlet {
   /// Puts into the mailbox what waits, as far as there is room, and takes back what was lent. True
   /// when anything was put since the last flush: the reader is to be woken.
   [[nodiscard]] bool flush();
+  /// How many mails were ever put into the mailbox, and how many of them the reader has let go of.
+  [[nodiscard]] std::size_t put_in_all() const { return queue_.pushed(); }
+  [[nodiscard]] std::size_t read_in_all() const { return queue_.consumed(); }
   /// Something waits for room in the mailbox.
   [[nodiscard]] bool is_waiting() const { return !waiting_.empty(); }
   /// Nothing waits, and the reader has let go of everything.

@@ -16,6 +16,7 @@
 #include "base/queue.h"
 #include "io/io.h"
 #include "observe/metrics.h"
+#include "ringcast/replication.h"
 #include "ringcast/simulation.h"
 #include "room/branch.h"
 #include "room/groups.h"
@@ -52,6 +53,26 @@ struct EventMail {
   room::RoomId room{};
   Recipients to;
   FrameLoan frame;
+};
+/// The same to some: so many seats, then the frame.
+struct EventToMail {
+  room::RoomId room{};
+  std::uint32_t seats = 0;
+  std::span<const std::byte> seats_and_frame;
+};
+/// The room replicates: what its mirror is made of.
+struct MirrorMail {
+  room::RoomId room{};
+  std::unique_ptr<const replication::Schema> schema;
+};
+/// What a tick has changed, or with `whole` all that there is, for the room's mirror. In pieces.
+struct MirrorTickMail {
+  room::RoomId room{};
+  bool whole = false;
+  bool last = false;  ///< of its pieces
+  Instant began{};
+  UnixNanoseconds due = 0;
+  std::span<const std::byte> bytes;
 };
 /// Who is in groups from here on. What waits behind another of the room's is put into that.
 struct GroupMail {
@@ -138,14 +159,20 @@ struct AcknowledgedMail {
   std::uint64_t tick = 0;
 };
 
+/// The mirror could not take what came: all of it is needed anew. Lost when the mailbox is busy,
+/// and said again.
+struct MirrorLostMail {
+  room::RoomId room{};
+};
+
 /// The writer's last: it writes no more.
 struct EndingMail {};
 
 using PeerMail =
-    std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, WelcomeMail, FullStateMail,
-                 GoodbyeMail, GroupMail, MalformedMail, InputDroppedMail, CutOffMail,
-                 AcknowledgementsWantedMail, RoomClosedMail, JoinMail, WelcomeSeenMail, LeaveMail,
-                 InputMail, AcknowledgedMail>;
+    std::variant<EndingMail, ConnectionMoved, SnapshotMail, EventMail, EventToMail, MirrorMail,
+                 MirrorTickMail, WelcomeMail, FullStateMail, GoodbyeMail, GroupMail, MalformedMail,
+                 InputDroppedMail, CutOffMail, AcknowledgementsWantedMail, RoomClosedMail, JoinMail,
+                 WelcomeSeenMail, LeaveMail, InputMail, AcknowledgedMail, MirrorLostMail>;
 using PeerQueue = SpscQueue<PeerMail>;
 
 /// Mails on their way from one core to one other: a tick's welcomes when a thousand join at once,

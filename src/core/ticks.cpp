@@ -80,7 +80,7 @@ void Ticks::close(HomeRoom& home) {
   remove(home);
   if (home.room.has_failed()) return;
   broadcast_.begin(home, context_.clock.unix_now());
-  guarded(home, [&] { home.room.close(broadcast_); });
+  if (guarded(home, [&] { home.room.close(broadcast_); })) broadcast_.replicate();
 }
 
 std::optional<room::KeptRoom> Ticks::keep(HomeRoom& home) {
@@ -108,6 +108,7 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   const FrameCharge charge(context_.frames, home.frame_account);
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   const bool ended = guarded(home, [&] { home.room.tick(began, broadcast_); });
+  if (ended) broadcast_.replicate();
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
   if (more != 0) note_overrun(home, due, more);
   if (ended) {

@@ -117,14 +117,17 @@ bool Client::take_frame(ws::Opcode opcode, std::span<const std::byte> payload,
 std::string_view Client::take_message(const wire::ServerView& message, ClientEvents& events) {
   if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
     if (state_ == State::joined) return "a second welcome";
-    take_welcome(*welcome);
+    const std::string_view problem = take_welcome(*welcome);
     state_ = State::joined;
     events.on_joined();
-    return {};
+    return problem;
   }
   if (state_ != State::joined) return "a message before the welcome";
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&message)) {
     return take_snapshot(*snapshot, events);
+  }
+  if (const auto* replicated = std::get_if<wire::ReplicatedView>(&message)) {
+    return take_replicated(*replicated, events);
   }
   if (const auto* event = std::get_if<wire::EventView>(&message)) {
     return take_event(event->header, events);
@@ -159,7 +162,22 @@ std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, Clien
   return rises ? "" : "a tick that does not rise";
 }
 
-void Client::take_welcome(const wire::Welcome& welcome) {
+std::string_view Client::take_replicated(const wire::ReplicatedView& view, ClientEvents& events) {
+  if (!replica_) return "a replicated frame of a room that has no schema";
+  const Replica::Read read = replica_->read(view);
+  if (read.resync) {
+    owed_.resync = read.resync;
+    events.on_desync();
+  }
+  if (read.frame.tick != 0) {
+    newest_tick_ = std::max(newest_tick_.value_or(0), read.frame.tick);
+    made_ = read.frame.due;
+    events.on_replicated(read.frame);
+  }
+  return read.problem;
+}
+
+std::string_view Client::take_welcome(const wire::Welcome& welcome) {
   rate_hz_ = welcome.rate_hz;
   acknowledgement_ = Acknowledgement(
       welcome.acknowledge_every_ticks,
@@ -171,6 +189,11 @@ void Client::take_welcome(const wire::Welcome& welcome) {
   resume_.event_sequence = welcome.event_sequence;
   seen_event_ = welcome.event_position;
   if (welcome.events_complete) has_state();
+  if (welcome.replication_schema.empty()) return {};
+  auto layout = replication::Layout::read(welcome.replication_schema);
+  if (!layout) return "a schema that can't be read";
+  replica_ = std::make_unique<Replica>(std::move(*layout), rate_hz_);
+  return {};
 }
 
 /// From here on what this client has is known by its newest event alone.
@@ -218,6 +241,9 @@ std::span<const std::byte> Client::next_message(const Clock& clock, Prng& prng) 
   if (const auto sent = std::exchange(owed_.envelope_pong, std::nullopt)) {
     return enveloped({.body = wire::Pong{*sent, static_cast<std::uint64_t>(clock.unix_now())}}, now,
                      prng);
+  }
+  if (const auto resync = std::exchange(owed_.resync, std::nullopt)) {
+    return enveloped({.body = *resync}, now, prng);
   }
   if (std::exchange(owed_.ping, false)) {
     return enveloped({.body = wire::Ping{static_cast<std::uint64_t>(clock.unix_now())}}, now, prng);

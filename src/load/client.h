@@ -14,6 +14,7 @@
 #include "base/prng.h"
 #include "load/acknowledgement.h"
 #include "load/frame_splitter.h"
+#include "load/replica.h"
 #include "load/target.h"
 #include "wire/envelope.h"
 #include "ws/close_code.h"
@@ -29,6 +30,9 @@ class ClientEvents {
   /// The welcome came (an idle client: the upgrade was answered).
   virtual void on_joined() = 0;
   virtual void on_snapshot(const wire::SnapshotView& snapshot) = 0;
+  virtual void on_replicated(const ReplicatedFrame& frame) = 0;
+  /// What the client holds of a replicated room is not what it should be: it begins anew.
+  virtual void on_desync() = 0;
   virtual void on_event() = 0;
   virtual void on_pong(const wire::Pong& pong) = 0;
   /// The server dropped something of this client's.
@@ -107,6 +111,7 @@ class Client {
     bool input = false;
     bool ping = false;
     std::optional<std::uint64_t> envelope_pong;
+    std::optional<wire::Resync> resync;
     std::optional<std::string> pong;
     std::optional<ws::CloseCode> close;
   };
@@ -118,7 +123,9 @@ class Client {
                                               ClientEvents& events);
   [[nodiscard]] std::string_view take_snapshot(const wire::SnapshotView& snapshot,
                                                ClientEvents& events);
-  void take_welcome(const wire::Welcome& welcome);
+  [[nodiscard]] std::string_view take_replicated(const wire::ReplicatedView& view,
+                                                 ClientEvents& events);
+  [[nodiscard]] std::string_view take_welcome(const wire::Welcome& welcome);
   [[nodiscard]] std::string_view take_event(const wire::EventHeader& event, ClientEvents& events);
   void has_state();
   void end(ws::CloseCode code, std::string_view why);
@@ -145,6 +152,7 @@ class Client {
   bool has_state_ = false;  ///< that events go on from
   std::uint64_t seen_event_ = 0;
   std::unique_ptr<Upgrade> upgrade_;
+  std::unique_ptr<Replica> replica_;  ///< of a replicated room
   FrameSplitter splitter_;
   Owed owed_;
   bool said_goodbye_ = false;

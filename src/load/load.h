@@ -73,6 +73,13 @@ struct LoadReport {
 
   std::uint64_t frames = 0;  ///< snapshots received by all clients while the window was open
   std::uint64_t bytes = 0;   ///< likewise, of everything received
+  /// Of these, those of a replicated room: the bytes of each and the objects that its client then
+  /// held.
+  std::uint64_t replicated_frames = 0;
+  std::uint64_t replicated_bytes = 0;
+  std::uint64_t replicated_objects = 0;
+  Histogram replicated_size;  ///< bytes
+  std::uint64_t desyncs = 0;  ///< since the start: what a client held was not what it should have
   std::uint64_t events = 0;
   /// From the newest tick at the window's start to that at its end; no fewer than the room's rate
   /// says.

@@ -63,6 +63,13 @@ class Measurement {
     ++seen.clients;
     if (seen.digest != digest) ++seen.differing;
   }
+  void replicated(std::size_t payload_bytes, std::size_t objects) {
+    if (!open_) return;
+    ++report_.replicated_frames;
+    report_.replicated_bytes += payload_bytes;
+    report_.replicated_objects += objects;
+    report_.replicated_size.record(Nanoseconds(payload_bytes));
+  }
   void event() { report_.events += open_ ? 1 : 0; }
   void input() { report_.inputs += open_ ? 1 : 0; }
   void input_skipped() { report_.inputs_skipped += open_ ? 1 : 0; }

@@ -61,6 +61,17 @@ std::string age_line(std::string_view name, const Histogram& age) {
                      in_milliseconds(age.quantile(0.999)), in_milliseconds(age.max()));
 }
 
+/// null where nothing is replicated.
+std::string replicated(const LoadReport& report) {
+  if (report.replicated_frames == 0) return "null";
+  const auto frames = static_cast<double>(report.replicated_frames);
+  return fmt::format(
+      R"({{"frames":{},"payload_bytes":{{"mean":{:.1f},"p99":{}}},"objects_in_view":{:.1f},"desyncs":{}}})",
+      report.replicated_frames, static_cast<double>(report.replicated_bytes) / frames,
+      report.replicated_size.quantile(0.99),
+      static_cast<double>(report.replicated_objects) / frames, report.desyncs);
+}
+
 std::string delivered(const LoadReport& report, std::string_view none) {
   const auto ratio = report.delivered_ratio();
   return ratio ? fmt::format("{:.6f}", *ratio) : std::string(none);
@@ -91,6 +102,7 @@ std::string to_json(const LoadReport& report) {
   field("slow_age_us", ages(report.slow_age));
   field("slow_onset_age_us", ages(report.slow_onset_age));
   field("slow_again_age_us", ages(report.slow_again_age));
+  field("replicated", replicated(report));
   field("verified", report.verified);
   field("verify_failed", report.verify_failed);
   field("verify_error", json_string(report.verify_error));
@@ -140,6 +152,13 @@ std::string to_text(const LoadReport& report) {
       report.ticks_missed, report.verified + report.verify_failed, report.verify_failed);
   if (report.verify_failed > 0) add("the first wrong one: {}\n", report.verify_error);
   out += age_line("snapshot age", report.age);
+  if (report.replicated_frames > 0) {
+    const auto frames = static_cast<double>(report.replicated_frames);
+    add("replicated: {:.0f} bytes a frame, p99 {}, {:.0f} objects in view, {} desyncs\n",
+        static_cast<double>(report.replicated_bytes) / frames,
+        report.replicated_size.quantile(0.99),
+        static_cast<double>(report.replicated_objects) / frames, report.desyncs);
+  }
   if (report.slow > 0) {
     out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);
     out += age_line("of these in their first five seconds as such", report.slow_onset_age);

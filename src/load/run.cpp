@@ -70,20 +70,17 @@ class Run::Events final : public ClientEvents {
   }
   void on_snapshot(const wire::SnapshotView& snapshot) override {
     const std::uint64_t tick = snapshot.header.tick;
-    const Nanoseconds age{now_ - snapshot.header.server_time};
-    const Nanoseconds corrected = age + run_.offset_.correction();
-    run_.measurement_.snapshot(connection_.slow, tick, corrected);
-    if (connection_.slow) {
-      const Nanoseconds slow_for = run_.clock_.now() - connection_.slow_from;
-      if (slow_for >= Nanoseconds::zero() && slow_for < LoadReport::slow_onset) {
-        run_.measurement_.slow_onset(connection_.slow_again, corrected);
-      }
-    }
+    came_in(tick, snapshot.header.server_time);
     if (!run_.options_.list_ticks || connection_.slow) return;
     const std::string_view bytes(reinterpret_cast<const char*>(snapshot.payload.data()),
                                  snapshot.payload.size());
     run_.measurement_.list(tick, std::hash<std::string_view>{}(bytes));
   }
+  void on_replicated(const ReplicatedFrame& frame) override {
+    came_in(frame.tick, frame.due);
+    run_.measurement_.replicated(frame.payload_bytes, frame.objects);
+  }
+  void on_desync() override { ++run_.report_.desyncs; }
   void on_event() override { run_.measurement_.event(); }
   void on_pong(const wire::Pong& pong) override {
     run_.offset_.add(static_cast<UnixNanoseconds>(pong.ping_sent_ns),
@@ -104,6 +101,15 @@ class Run::Events final : public ClientEvents {
   }
 
  private:
+  void came_in(std::uint64_t tick, UnixNanoseconds made) {
+    const Nanoseconds age = Nanoseconds(now_ - made) + run_.offset_.correction();
+    run_.measurement_.snapshot(connection_.slow, tick, age);
+    if (!connection_.slow) return;
+    const Nanoseconds slow_for = run_.clock_.now() - connection_.slow_from;
+    if (slow_for >= Nanoseconds::zero() && slow_for < LoadReport::slow_onset) {
+      run_.measurement_.slow_onset(connection_.slow_again, age);
+    }
+  }
   void came_back(Instant now) {
     LoadReport& report = run_.report_;
     const Client& client = *connection_.client;

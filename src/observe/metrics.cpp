@@ -74,6 +74,21 @@ constexpr auto count_rows = std::to_array<MetricRow>({
      "Bytes on the wire of all snapshots and reliable frames, sent or not; 0 without "
      "link.bits_per_s.",
      ""},
+    {"replicated_frames_total", "Frames composed for members of replicated rooms.", ""},
+    {"replicated_bytes_total", "Bytes of these, envelopes left out.", ""},
+    {"replicated_frames_anew_total",
+     "Of these frames those that begin anew: of newcomers, and of clients that lost their state.",
+     ""},
+    {"replicated_blocks_total", "Blocks put into these frames.", ""},
+    {"replicated_blocks_encoded_total", "Blocks encoded for them; each serves all who hold alike.",
+     ""},
+    {"resyncs_total", "Replicated frames after which a client asked for everything anew.",
+     R"(reason="unread")"},
+    {"resyncs_total", "", R"(reason="digest")"},
+    {"mirrors_begun_total",
+     "Replicated rooms of other cores that were taken over whole: at first, and after falling "
+     "behind.",
+     ""},
     {"turns_total", "Turns of the core's loop.", ""},
     {"allocations_total", "Heap allocations made by the core's thread.", ""},
 });

@@ -126,6 +126,14 @@ enum class Count : std::uint8_t {
   connections_moved,
   snapshots_replaced_between_cores,
   link_bytes_due,
+  replicated_frames,
+  replicated_bytes,
+  replicated_frames_anew,
+  replicated_blocks,
+  replicated_blocks_encoded,
+  resyncs_unread,
+  resyncs_digest,
+  mirrors_begun,
   turns,
   allocations,  ///< made by the core's thread: allocations_of_this_thread()
   end
@@ -199,6 +207,8 @@ struct RoomMetrics {
   Cell resumes_refused_spent;    ///< tokens that were older than the newest
   Cell resumes_refused_gone;     ///< tokens of members who have left
   Cell joins_refused;            ///< by the simulation
+  Cell replicated_objects;       ///< there are
+  Cell replication_mistakes;     ///< calls on its World that changed nothing
   std::vector<std::string> counter_names;
   std::array<Cell, counters_max> counters;
   Cell backlog_frames;  ///< waiting for its members on the home core, likewise the next

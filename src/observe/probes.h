@@ -117,6 +117,9 @@ RINGCAST_PROBE_SEMAPHORE(frame_released);
 /// A snapshot has been put into its members' outboxes on this core: room, recipients, queued,
 /// replaced, dropped.
 RINGCAST_PROBE_SEMAPHORE(broadcast);
+/// A frame has been composed for a member of a replicated room: room, session, tick, bytes without
+/// its envelope, ns that it took.
+RINGCAST_PROBE_SEMAPHORE(frame_composed);
 /// Queued operations have been handed to the kernel: entries, ns in the call without waiting.
 RINGCAST_PROBE_SEMAPHORE(submit);
 /// A send was taken whole: session, bytes, ns since it was queued, lane.

@@ -46,15 +46,17 @@ class Pace {
   [[nodiscard]] unsigned every_ticks() const { return steps[step_]; }
   /// A frame was handed over, that many ticks after the one before.
   void handed_over(TickNumber gap) {
-    if (gap > steps[step_]) {
-      late();
-    } else if (++in_time_ >= in_time_for_faster) {
-      in_time_ = 0;
-      late_ = 0;
-      if (step_ > 0) --step_;
-    }
+    if (gap > steps[step_]) return late();
+    if (++in_time_ % in_time_for_innocent == 0) late_ = 0;
+    if (step_ == 0 || in_time_ < patience_) return;
+    in_time_ = 0;
+    late_ = 0;
+    --step_;
+    tries_ = true;
   }
   void late() {
+    const bool failed = std::exchange(tries_, false) && in_time_ < patience_;
+    if (failed) patience_ = std::min<std::uint8_t>(patience_most, patience_ * 2);
     in_time_ = 0;
     if (++late_ < late_for_slower) return;
     late_ = 0;
@@ -64,9 +66,14 @@ class Pace {
  private:
   static constexpr unsigned steps[] = {1, 2, 3, 4, 6, 8, 12};
   static constexpr unsigned late_for_slower = 3;
-  static constexpr unsigned in_time_for_faster = 120;
+  static constexpr unsigned in_time_for_innocent = 120;
+  static constexpr std::uint8_t patience_most = 128;
   std::uint8_t step_ = 0;
   std::uint8_t late_ = 0;
+  /// Frames in time before it is tried faster: few, since whoever begins is slow for a moment, and
+  /// twice as many after a try that failed at once.
+  std::uint8_t patience_ = 4;
+  bool tries_ = false;  ///< it was made faster, and has not been late since
   std::uint16_t in_time_ = 0;
 };
 

@@ -46,14 +46,14 @@ std::int32_t rounded(std::int64_t fine_value, std::uint32_t most) {
 
 }  // namespace
 
-Result<std::unique_ptr<QuantizedWorld>> QuantizedWorld::make(const Schema& schema, TickNumber now) {
+Result<Layout> QuantizedWorld::check(const Schema& schema) {
   auto layout = Layout::make(schema);
   if (!layout) return std::unexpected(layout.error());
   const Limits& limits = schema.limits;
   if (limits.objects == 0 || limits.objects > 1'000'000) {
     return fail("limits.objects is 1 to 1,000,000");
   }
-  if (limits.members == 0 || limits.members > 100'000) {
+  if (limits.members == 0 || limits.members > members_max) {
     return fail("limits.members is 1 to 100,000");
   }
   if (limits.cells == 0 || limits.cells > 131'072) return fail("limits.cells is 1 to 131,072");
@@ -71,6 +71,12 @@ Result<std::unique_ptr<QuantizedWorld>> QuantizedWorld::make(const Schema& schem
     return fail("limits.frame_bytes is at least " + std::to_string((frame_bits_min + 7) / 8) +
                 " with these classes, and at most 1,000,000");
   }
+  return layout;
+}
+
+Result<std::unique_ptr<QuantizedWorld>> QuantizedWorld::make(const Schema& schema, TickNumber now) {
+  auto layout = check(schema);
+  if (!layout) return std::unexpected(layout.error());
   return std::unique_ptr<QuantizedWorld>(new QuantizedWorld(schema, std::move(*layout), now));
 }
 

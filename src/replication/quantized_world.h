@@ -47,6 +47,9 @@ struct Member {
 
 class QuantizedWorld final : public World {
  public:
+  /// One sentence on what is wrong with the schema and its limits, or its layout.
+  [[nodiscard]] static Result<Layout> check(const Schema& schema);
+  inline static constexpr unsigned members_max = 100'000;
   /// Memory is taken here, once. `now` is the number of the last tick before the first replicate().
   [[nodiscard]] static Result<std::unique_ptr<QuantizedWorld>> make(const Schema& schema,
                                                                     TickNumber now = 0);

@@ -18,7 +18,7 @@ ReplicatedRoom::ReplicatedRoom(std::unique_ptr<QuantizedWorld> world, std::size_
       schema_(world_->layout().describe()),
       told_(cores) {}
 
-std::span<const std::byte> ReplicatedRoom::for_mirror(std::size_t core, bool gives_way) {
+ReplicatedRoom::ForMirror ReplicatedRoom::for_mirror(std::size_t core, bool gives_way) {
   const TickNumber last = std::exchange(told_[core], tick());
   const bool follows = last != 0 && last + 1 == tick() && !gives_way;
   Told& told = follows ? step_ : whole_;
@@ -27,7 +27,7 @@ std::span<const std::byte> ReplicatedRoom::for_mirror(std::size_t core, bool giv
     told.tick = tick();
     told.bytes = follows ? world_->write_tick(told.memory) : world_->write_whole(told.memory);
   }
-  return std::span(told.memory).first(told.bytes);
+  return {std::span(told.memory).first(told.bytes), !follows};
 }
 
 bool ReplicatedRoom::apply(std::span<const std::byte> bytes) {

@@ -29,6 +29,7 @@ class ReplicatedRoom {
   [[nodiscard]] std::span<const std::byte> schema() const { return schema_; }
   /// The newest tick of which there are frames; 0 before the first.
   [[nodiscard]] TickNumber tick() const { return world_->tick(); }
+  [[nodiscard]] std::size_t objects() const { return world_->objects(); }
   /// The most bytes of a frame.
   [[nodiscard]] std::size_t frame_bytes_max() const { return world_->limits().frame_bytes; }
   [[nodiscard]] ComposerCounts counts() const { return composer_.counts(); }
@@ -50,7 +51,11 @@ class ReplicatedRoom {
   /// before everything there is. Once a tick and core. `gives_way`: what the core was given last
   /// has not left yet, and never will now. Valid until the next step ends; empty where the memory
   /// for it is too small, which can't be.
-  [[nodiscard]] std::span<const std::byte> for_mirror(std::size_t core, bool gives_way);
+  struct ForMirror {
+    std::span<const std::byte> bytes;
+    bool whole = false;  ///< everything there is
+  };
+  [[nodiscard]] ForMirror for_mirror(std::size_t core, bool gives_way);
   /// The core says that it needs everything there is.
   void needs_whole(std::size_t core) { told_[core] = 0; }
 

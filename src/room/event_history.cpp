@@ -15,20 +15,40 @@ void EventHistory::forget_older() {
   newer_.clear();
 }
 
-void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
-                        std::span<const std::byte> wire_bytes) {
-  assert(position <= newest_);
+/// False when it is more than can be kept.
+bool EventHistory::append(const Entry& entry, std::span<const std::byte> wire_bytes) {
+  assert(entry.position <= newest_);
   if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
-    return leave_out(position);
+    leave_out(entry.position);
+    return false;
   }
   if (newer_.entries.size() >= limits_.events_max / 2 ||
       newer_.bytes.size() + wire_bytes.size() > limits_.bytes_max / 2) {
     forget_older();
   }
   const auto offset = static_cast<std::uint32_t>(newer_.bytes.size());
-  newer_.entries.push_back(
-      {position, sequence, to, offset, static_cast<std::uint32_t>(wire_bytes.size())});
+  Entry& added = newer_.entries.emplace_back(entry);
+  added.offset = offset;
+  added.size = static_cast<std::uint32_t>(wire_bytes.size());
   newer_.bytes.insert(newer_.bytes.end(), wire_bytes.begin(), wire_bytes.end());
+  return true;
+}
+
+void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
+                        std::span<const std::byte> wire_bytes) {
+  static_cast<void>(append(
+      {.position = position, .sequence = sequence, .to = to, .offset = 0, .size = 0}, wire_bytes));
+}
+
+void EventHistory::keep_for(std::uint64_t position, std::span<const MemberId> members,
+                            std::span<const std::byte> wire_bytes) {
+  if (!append({.position = position, .sequence = 0, .to = {}, .offset = 0, .size = 0},
+              wire_bytes)) {
+    return;
+  }
+  newer_.entries.back().some_first = static_cast<std::uint32_t>(newer_.some.size());
+  newer_.entries.back().some_count = static_cast<std::uint32_t>(members.size());
+  newer_.some.insert(newer_.some.end(), members.begin(), members.end());
 }
 
 // Changes that came behind it still decide whom the next events are for.
@@ -36,6 +56,7 @@ void EventHistory::leave_out(std::uint64_t position) {
   for (Half* half : {&older_, &newer_}) {
     half->entries.clear();
     half->bytes.clear();
+    half->some.clear();
     std::erase_if(half->changes,
                   [position](const Change& change) { return change.position < position; });
   }

@@ -40,6 +40,9 @@ class EventHistory {
   /// everyone; 0 when it is to others.
   void keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
             std::span<const std::byte> wire_bytes);
+  /// The same of one to these members.
+  void keep_for(std::uint64_t position, std::span<const MemberId> members,
+                std::span<const std::byte> wire_bytes);
   /// The event at `position` is too large to be kept: what was before can't be told again.
   void leave_out(std::uint64_t position);
   /// The member goes into the group, or out of it, behind the event at newest().
@@ -86,7 +89,7 @@ class EventHistory {
     const std::vector<Change> its = changes_of(member);
     for (const Half* half : {&older_, &newer_}) {
       for (const Entry& entry : half->entries) {
-        if (entry.position <= position || !is_for(entry, member, its, is_in)) continue;
+        if (entry.position <= position || !is_for(*half, entry, member, its, is_in)) continue;
         visit(Event{entry.position, entry.sequence,
                     std::span(half->bytes).subspan(entry.offset, entry.size)});
       }
@@ -100,6 +103,8 @@ class EventHistory {
     Recipients to;
     std::uint32_t offset;
     std::uint32_t size;
+    std::uint32_t some_first = 0;  ///< of the half's `some`: whom it is for; none: `to`
+    std::uint32_t some_count = 0;
   };
   struct Change {
     std::uint64_t number;    ///< 1 for the first
@@ -112,16 +117,22 @@ class EventHistory {
     std::vector<Entry> entries;
     std::vector<Change> changes;
     std::vector<std::byte> bytes;
+    std::vector<MemberId> some;
     void clear() {
       entries.clear();
       changes.clear();
       bytes.clear();
+      some.clear();
     }
   };
 
   template <class IsIn>
-  [[nodiscard]] static bool is_for(const Entry& entry, MemberId member, std::span<const Change> its,
-                                   IsIn&& is_in) {
+  [[nodiscard]] static bool is_for(const Half& half, const Entry& entry, MemberId member,
+                                   std::span<const Change> its, IsIn&& is_in) {
+    if (entry.some_count != 0) {
+      const auto some = std::span(half.some).subspan(entry.some_first, entry.some_count);
+      return std::ranges::find(some, member) != some.end();
+    }
     switch (entry.to.kind()) {
       case Recipients::Kind::everyone:
         return true;
@@ -160,6 +171,7 @@ class EventHistory {
     return change == nullptr ? is : !change->added;
   }
   void forget_older();
+  [[nodiscard]] bool append(const Entry& entry, std::span<const std::byte> wire_bytes);
 
   EventHistoryLimits limits_;
   Half older_;

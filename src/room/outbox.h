@@ -22,6 +22,10 @@
 
 namespace ringcast::room {
 
+/// Of a replicated room: the stream behind those of a simulation. What waits in it is a mark: that
+/// there is something newer, of which a frame is made when it can leave.
+inline constexpr std::uint8_t composed_stream = streams;
+
 enum class Lane : std::uint8_t { pong, reliable, latest, goodbye };
 
 /// The reliable lanes of all sessions of a core: list nodes, allocated once. Bounded by the sum of
@@ -152,6 +156,8 @@ class Outbox {
     return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && has_latest());
   }
   [[nodiscard]] bool has_latest() const { return latest_waiting_ != 0; }
+  /// Of what waits something is to be composed.
+  [[nodiscard]] bool has_mark() const { return (latest_waiting_ >> composed_stream & 1U) != 0; }
   /// Of the newest snapshot that waits; 0: none does.
   [[nodiscard]] std::uint64_t latest_tick() const {
     if (latest_waiting_ == 1) return latest_[0].tick();
@@ -175,7 +181,7 @@ class Outbox {
     return frame.is_fragment() ? fragmented_bytes_ : reliable_bytes_;
   }
 
-  std::array<FrameRef, streams> latest_;
+  std::array<FrameRef, streams + 1> latest_;
   FrameRef begun_;
   FrameRef pong_;
   FrameRef goodbye_;

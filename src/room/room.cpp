@@ -80,6 +80,12 @@ class Room::Door final : public Outbound {
     if (options.stream >= streams) return SendResult::no_such_stream;
     return audience_.send(delivery, to, payload, options);
   }
+  SendResult send_near(const replication::Point& centre, double radius, const Payload& payload,
+                       MessageOptions options) override {
+    if (room_.world_ == nullptr) return SendResult::not_replicated;
+    return audience_.send_near(centre, radius, payload, options);
+  }
+  replication::World* world() override { return room_.world_; }
   void end_session(MemberId member, std::string_view reason) override {
     if (!room_.give_up(member)) audience_.end_session(member, reason);
   }
@@ -315,6 +321,11 @@ class Nobody final : public Audience {
   SendResult send(Delivery, Recipients, const Payload&, MessageOptions) override {
     return SendResult::accepted;
   }
+  void enters(MemberId) override {}
+  void left(MemberId) override {}
+  SendResult send_near(const replication::Point&, double, const Payload&, MessageOptions) override {
+    return SendResult::accepted;
+  }
   void end_session(MemberId, std::string_view) override {}
   void group_changed(const GroupChange&) override {}
   bool welcome(const Member&, const Admission&) override { return false; }
@@ -453,6 +464,7 @@ void Room::enter(const Command& join, Door& door) {
   ++by_core_[member.core];
   metrics_.members.set(++members_);
   if (joins) {
+    door.audience().enters(member.id);
     begin_call(SimulationCall::join, member.id);
     const JoinResult answer =
         simulation_->join(inbox_.request(join).joining(member.id, name_, returns), door);
@@ -510,6 +522,7 @@ void Room::drain(Door& door) {
       case Command::Kind::leave:
         begin_call(SimulationCall::leave, command.member);
         simulation_->leave(command.member, command.leave_reason, door);
+        audience.left(command.member);
         break;
       case Command::Kind::input:
         // Inputs of members who have left since are still theirs: they came before the leave.

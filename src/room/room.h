@@ -83,9 +83,17 @@ class Audience {
   Audience& operator=(const Audience&) = delete;
   virtual ~Audience() = default;
 
+  /// The member is about to be asked for by Simulation::join(): it is in the room, unless refuse()
+  /// follows, until left().
+  virtual void enters(MemberId member) = 0;
+  /// The simulation has been told that the member left.
+  virtual void left(MemberId member) = 0;
   /// See Outbound::send. Kept until release().
   virtual SendResult send(Delivery delivery, Recipients to, const Payload& payload,
                           MessageOptions options) = 0;
+  /// See Outbound::send_near; the room replicates. Kept likewise.
+  virtual SendResult send_near(const replication::Point& centre, double radius,
+                               const Payload& payload, MessageOptions options) = 0;
   /// See Outbound::end_session. Kept likewise.
   virtual void end_session(MemberId member, std::string_view reason) = 0;
   /// Called before the room's own groups change. A member's core hears of it before what is sent
@@ -131,6 +139,13 @@ class Room {
   [[nodiscard]] std::uint32_t rate_hz() const { return rate_hz_; }
   [[nodiscard]] Nanoseconds period() const { return period_; }
   [[nodiscard]] observe::RoomMetrics& metrics() { return metrics_; }
+
+  /// What the simulation sees by Outbound::world(); outlives the room's last tick.
+  void set_world(replication::World* world) { world_ = world; }
+  /// See Simulation::replication().
+  [[nodiscard]] const replication::Schema* replication() const {
+    return simulation_->replication();
+  }
 
   /// How long who has lost its connection keeps its place; 0: not at all.
   void keep_away_for(Nanoseconds duration) { keep_away_for_ = duration; }
@@ -266,6 +281,7 @@ class Room {
   std::string name_;
   std::unique_ptr<Simulation> simulation_;
   Encoding encoding_;
+  replication::World* world_ = nullptr;
   std::uint32_t rate_hz_;
   std::uint32_t members_max_;
   Nanoseconds period_;

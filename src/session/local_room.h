@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "room/outbox.h"
 #include "room/room_directory.h"
 #include "session/options.h"
+#include "session/replica.h"
 #include "session/resume_token.h"
 
 namespace ringcast::server {
@@ -29,6 +31,9 @@ class LocalRoom {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Encoding encoding() const { return encoding_; }
   [[nodiscard]] room::Branch& branch() { return branch_; }
+  /// Where it is replicated, and this core has what there is; else nullptr.
+  [[nodiscard]] Replica* replica() { return replica_.get(); }
+  void set_replica(std::unique_ptr<Replica> replica) { replica_ = std::move(replica); }
   /// The newest tick that this core has heard of.
   [[nodiscard]] virtual std::uint64_t tick_number() const = 0;
 
@@ -81,6 +86,7 @@ class LocalRoom {
   std::string name_;
   Encoding encoding_;
   room::Branch branch_;
+  std::unique_ptr<Replica> replica_;
 };
 
 }  // namespace ringcast::server

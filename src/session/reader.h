@@ -36,6 +36,7 @@ class Reader final : private ws::DecoderEvents {
 
   bool on_envelope(std::span<const std::byte> payload);
   bool input(std::span<const std::byte> payload, MessageType type);
+  void begin_anew(const wire::Resync& resync);
   [[nodiscard]] bool take_tokens(std::size_t wire_bytes);
 
   CoreContext& context_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "observe/probes.h"
+#include "session/local_room.h"
 
 namespace ringcast::server {
 
@@ -125,6 +126,23 @@ void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
   }
 }
 
+// Marks become frames. A session that has left its room, or has nothing to be sent after all, has
+// none.
+std::size_t Sender::compose(Handle handle, Session& session, std::span<room::Piece> batch) {
+  std::size_t count = batch.size();
+  for (std::size_t index = 0; index < count; ++index) {
+    room::Piece& piece = batch[index];
+    if (piece.lane != Lane::latest || piece.frame.stream() != room::composed_stream) continue;
+    Replica* replica = session.room != nullptr ? session.room->replica() : nullptr;
+    piece.frame = replica != nullptr ? replica->compose(context_, handle, session) : FrameRef();
+    if (piece.frame) break;  // there is one at most
+    std::ranges::move(batch.subspan(index + 1, count - index - 1), batch.subspan(index).begin());
+    batch[--count] = {};
+    break;
+  }
+  return count;
+}
+
 void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   Outbox& outbox = session.outbox;
   const io::Token token = CoreContext::token(Operation::send_quiet, handle);
@@ -141,7 +159,10 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
                                                              room::batch_pieces_max);
   const bool latest_allowed = link_open && queue_.may_send_latest(session);
-  const auto count = static_cast<std::uint32_t>(outbox.take(batch, context_.nodes, latest_allowed));
+  const bool has_mark = outbox.has_mark();
+  std::size_t taken = outbox.take(batch, context_.nodes, latest_allowed);
+  if (has_mark) taken = compose(handle, session, batch.first(taken));
+  const auto count = static_cast<std::uint32_t>(taken);
   if (count == 0) {
     session.queued_at = {};
     return;
@@ -238,6 +259,7 @@ SendOutcome Sender::came_back(Handle handle, Session& session, std::span<room::P
   if (latest_stayed(pieces, taken)) session.acknowledgement.take_back();
   budget_.give_back(bytes - taken);
   const Instant queued = queued_at(pieces);
+  take_back_composed(session, pieces, taken);
   const bool all_came_back = session.outbox.settle(pieces, taken, context_.nodes);
   context_.metrics[Count::bytes_sent].add(taken);
   if (result < 0 && result != -EAGAIN) return {SendOutcome::What::lost, handle};
@@ -265,6 +287,20 @@ void Sender::note_progress(Session& session, std::size_t bytes) {
       Nanoseconds(std::chrono::seconds(1)) * static_cast<std::int64_t>(bytes) / reads_bytes_per_s;
   session.unread_since =
       std::min(context_.now, std::max(session.unread_since, session.queued_at) + worth);
+}
+
+// What did not leave goes back as a mark: by the time that it can leave it may be composed anew.
+void Sender::take_back_composed(Session& session, std::span<const room::Piece> pieces,
+                                std::size_t taken) {
+  std::size_t ahead = 0;
+  for (const room::Piece& piece : pieces) {
+    const std::size_t size = piece.frame.bytes().size();
+    if (piece.lane == Lane::latest && piece.frame.stream() == room::composed_stream) {
+      if (taken <= ahead) Replica::stayed(session);
+      return;
+    }
+    ahead += size;
+  }
 }
 
 void Sender::wait_for_room(Handle handle, Session& session) {

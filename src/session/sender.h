@@ -115,6 +115,9 @@ class Sender {
                                       std::span<room::Piece> pieces, std::uint32_t bytes,
                                       std::int32_t result);
   void flush_one(Handle handle, Session& session, bool link_open);
+  [[nodiscard]] std::size_t compose(Handle handle, Session& session, std::span<room::Piece> batch);
+  static void take_back_composed(Session& session, std::span<const room::Piece> pieces,
+                                 std::size_t taken);
   [[nodiscard]] SendOutcome quiet_send_over(Record& record, std::int32_t result);
   [[nodiscard]] SendOutcome rest_left(Handle handle, std::uint32_t bytes);
   [[nodiscard]] SendOutcome rest_came_back(Handle handle, Session& session, std::uint32_t bytes,

@@ -35,6 +35,7 @@ namespace ringcast::server {
 
 struct PageFile;
 class LocalRoom;
+struct ReplicaView;
 
 /// What an operation of a core was; the kind of its Token.
 enum class Operation : std::uint8_t {
@@ -209,9 +210,10 @@ class Session {
   room::AckWindow acknowledgement;
 
   // Acceptor, which lets it join; Sessions, which lets it leave.
-  LocalRoom* room = nullptr;  ///< while open
-  MemberId seat{};            ///< by which the room knows it (room::Member)
-  MemberId member{};          ///< to be told to people; from the welcome on the right one
+  LocalRoom* room = nullptr;    ///< while open
+  ReplicaView* view = nullptr;  ///< of a replicated room: what its client holds
+  MemberId seat{};              ///< by which the room knows it (room::Member)
+  MemberId member{};            ///< to be told to people; from the welcome on the right one
   AddressLimits::Claim address_claim;
   std::unique_ptr<Handshake> handshake;
 

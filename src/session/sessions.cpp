@@ -81,6 +81,7 @@ void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
 
 void Sessions::leave_room(Session& session, LeaveReason reason) {
   if (session.room == nullptr) return;
+  if (Replica* replica = session.room->replica()) replica->forget(session);
   std::exchange(session.room, nullptr)->depart(session.seat, reason);
 }
 

@@ -233,6 +233,8 @@ bool read_field(Reader& in, std::uint32_t tag, Welcome& welcome) {
       return in.varint(welcome.event_position);
     case varint_tag(v1::Welcome::kResumeMsFieldNumber):
       return in.varint(welcome.resume_ms);
+    case bytes_tag(v1::Welcome::kReplicationSchemaFieldNumber):
+      return in.bytes(welcome.replication_schema);
     default:
       return in.skip(tag);
   }
@@ -274,6 +276,15 @@ bool read_field(Reader& in, std::uint32_t tag, GoingAway& going_away) {
   }
 }
 
+bool read_field(Reader& in, std::uint32_t tag, Resync& resync) {
+  switch (tag) {
+    case varint_tag(v1::Resync::kDigestDiffersFieldNumber):
+      return in.varint(resync.digest_differs);
+    default:
+      return in.skip(tag);
+  }
+}
+
 bool read_field(Reader& in, std::uint32_t tag, ClientMessage& message) {
   switch (tag) {
     case varint_tag(v1::ClientEnvelope::kNewestTickSeenFieldNumber):
@@ -284,12 +295,21 @@ bool read_field(Reader& in, std::uint32_t tag, ClientMessage& message) {
       return read_alternative<Ping>(in, message.body);
     case bytes_tag(v1::ClientEnvelope::kPongFieldNumber):
       return read_alternative<Pong>(in, message.body);
+    case bytes_tag(v1::ClientEnvelope::kResyncFieldNumber):
+      return read_alternative<Resync>(in, message.body);
     default:
       return in.skip(tag);
   }
 }
 
-bool read_field(Reader& in, std::uint32_t tag, ServerView& message) {
+/// With what stands beside the oneof.
+struct ServerEnvelope {
+  ServerView message;
+  UnixNanoseconds replicated_due = 0;
+};
+
+bool read_field(Reader& in, std::uint32_t tag, ServerEnvelope& envelope) {
+  ServerView& message = envelope.message;
   switch (tag) {
     case bytes_tag(v1::ServerEnvelope::kWelcomeFieldNumber):
       return read_alternative<Welcome>(in, message);
@@ -305,6 +325,10 @@ bool read_field(Reader& in, std::uint32_t tag, ServerView& message) {
       return read_alternative<ErrorMessage>(in, message);
     case bytes_tag(v1::ServerEnvelope::kGoingAwayFieldNumber):
       return read_alternative<GoingAway>(in, message);
+    case bytes_tag(v1::ServerEnvelope::kReplicatedFieldNumber):
+      return in.bytes(message.emplace<ReplicatedView>().frame);
+    case fixed64_tag(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber):
+      return in.fixed64(envelope.replicated_due);
     default:
       return in.skip(tag);
   }
@@ -322,9 +346,12 @@ std::optional<ClientMessage> decode_client(std::span<const std::byte> bytes) {
 }
 
 std::optional<ServerView> decode_server(std::span<const std::byte> bytes) {
-  ServerView message;
-  if (!read_all(Reader(bytes, nesting_max), message)) return std::nullopt;
-  return message;
+  ServerEnvelope envelope;
+  if (!read_all(Reader(bytes, nesting_max), envelope)) return std::nullopt;
+  if (auto* replicated = std::get_if<ReplicatedView>(&envelope.message)) {
+    replicated->due = envelope.replicated_due;
+  }
+  return envelope.message;
 }
 
 }  // namespace ringcast::wire

@@ -100,6 +100,7 @@ void write_fields(Writer& out, const Welcome& welcome) {
   out.varint(v1::Welcome::kEventsCompleteFieldNumber, welcome.events_complete ? 1 : 0);
   out.varint(v1::Welcome::kEventPositionFieldNumber, welcome.event_position);
   out.varint(v1::Welcome::kResumeMsFieldNumber, welcome.resume_ms);
+  out.bytes(v1::Welcome::kReplicationSchemaFieldNumber, welcome.replication_schema);
 }
 
 void write_fields(Writer& out, const Ping& ping) {
@@ -109,6 +110,10 @@ void write_fields(Writer& out, const Ping& ping) {
 void write_fields(Writer& out, const Pong& pong) {
   out.fixed64(v1::Pong::kPingSentNsFieldNumber, pong.ping_sent_ns);
   out.fixed64(v1::Pong::kAnsweredUnixNsFieldNumber, pong.answered_unix_ns);
+}
+
+void write_fields(Writer& out, const Resync& resync) {
+  out.varint(v1::Resync::kDigestDiffersFieldNumber, resync.digest_differs ? 1 : 0);
 }
 
 void write_fields(Writer& out, const ErrorMessage& error) {
@@ -127,7 +132,8 @@ struct Outline {
 };
 Outline outline(const Welcome& welcome) {
   return {v1::ServerEnvelope::kWelcomeFieldNumber,
-          welcome.room.size() + welcome.server_version.size() + welcome.resume_token.size()};
+          welcome.room.size() + welcome.server_version.size() + welcome.resume_token.size() +
+              welcome.replication_schema.size()};
 }
 Outline outline(const Ping&) {
   return {v1::ServerEnvelope::kPingFieldNumber, 0};
@@ -143,8 +149,8 @@ Outline outline(const GoingAway&) {
 }
 
 // The welcome has the most beside its texts: four 32-bit varints of up to 6 bytes, three of 64 bits
-// of up to 11, a fixed64 of 9, two flags of 2, and three times up to 6 for the tag and length of a
-// text make 88.
+// of up to 11, a fixed64 of 9, two flags of 2, and four times up to 6 for the tag and length of a
+// text make 94.
 constexpr std::size_t scalar_bytes_max = 96;
 
 template <class Header>
@@ -168,6 +174,16 @@ void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header, std::siz
 void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t bytes_behind) {
   prefix(buffer, header, v1::Event::kPayloadFieldNumber, v1::ServerEnvelope::kEventFieldNumber,
          bytes_behind);
+}
+
+void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due) {
+  prefix_length(buffer, v1::ServerEnvelope::kReplicatedFieldNumber);
+  if (!due) return;
+  Scratch scratch;
+  Writer out(scratch);
+  out.fixed64(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber,
+              static_cast<std::uint64_t>(*due));
+  prepend(buffer, out.written());
 }
 
 std::optional<FrameBuffer> encode(FrameSlab& slab, FrameUse use, const ServerMessage& message) {
@@ -201,6 +217,9 @@ std::size_t encode_client(const ClientMessage& message, std::span<std::byte> out
   } else if (const auto* pong = std::get_if<Pong>(&message.body)) {
     field = v1::ClientEnvelope::kPongFieldNumber;
     write_fields(body, *pong);
+  } else if (const auto* resync = std::get_if<Resync>(&message.body)) {
+    field = v1::ClientEnvelope::kResyncFieldNumber;
+    write_fields(body, *resync);
   }
 
   Scratch head_scratch;

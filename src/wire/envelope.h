@@ -41,6 +41,8 @@ static_assert(prefix_bytes_max + 14 <= frame_headroom_bytes);
 void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header,
                      std::size_t bytes_behind = 0);
 void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t bytes_behind = 0);
+/// The same of ServerEnvelope{replicated}. `due`: of its tick, where that has to be told.
+void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due);
 
 struct Welcome {
   std::string_view room;
@@ -56,6 +58,7 @@ struct Welcome {
   bool events_complete = false;
   std::uint64_t event_position = 0;  ///< of the last event that the client has
   std::uint32_t resume_ms = 0;
+  std::span<const std::byte> replication_schema = {};
 };
 struct Ping {
   std::uint64_t sent_ns;
@@ -84,10 +87,15 @@ struct Input {
   std::span<const std::byte> payload;  ///< a view into the decoded bytes
 };
 
+/// What a client holds of a replicated room is not what it should be.
+struct Resync {
+  bool digest_differs = false;
+};
+
 /// A client's message. `body` is empty (monostate) for a bare acknowledgement.
 struct ClientMessage {
   std::uint64_t newest_tick_seen = 0;
-  std::variant<std::monostate, Input, Ping, Pong> body;
+  std::variant<std::monostate, Input, Ping, Pong, Resync> body;
 };
 
 /// Decodes as protobuf would: unknown fields are skipped, the last of a oneof wins, a message that
@@ -103,8 +111,12 @@ struct EventView {
   EventHeader header;
   std::span<const std::byte> payload;
 };
+struct ReplicatedView {
+  std::span<const std::byte> frame;
+  UnixNanoseconds due = 0;  ///< of its tick; 0: not told
+};
 using ServerView = std::variant<std::monostate, SnapshotView, EventView, Welcome, Ping, Pong,
-                                ErrorMessage, GoingAway>;
+                                ErrorMessage, GoingAway, ReplicatedView>;
 /// Views into `bytes`; nothing when they are not a ServerEnvelope.
 [[nodiscard]] std::optional<ServerView> decode_server(std::span<const std::byte> bytes);
 

@@ -35,6 +35,10 @@ class RecordingOutbound : public Outbound {
     sent.push_back({delivery, to, options, bytes_of(payload)});
     return SendResult::accepted;
   }
+  SendResult send_near(const replication::Point&, double, const Payload&, MessageOptions) override {
+    return SendResult::not_replicated;
+  }
+  replication::World* world() override { return nullptr; }
   void end_session(MemberId member, std::string_view) override { ended.push_back(member); }
   void close_room(std::string_view reason) override { closed = reason; }
 

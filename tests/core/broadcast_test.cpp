@@ -42,6 +42,14 @@ struct Diary final : Destination {
   void event(LocalRoom&, Recipients to, const FrameRef& frame) override {
     note("event to " + words(to), frame);
   }
+  void event_to(LocalRoom&, std::span<const MemberId> seats, const FrameRef& frame) override {
+    std::string line = "event to seats";
+    for (const MemberId seat : seats) line += " " + words(seat);
+    note(std::move(line), frame);
+  }
+  void replicated(HomeRoom&, MirrorTick& tick) override {
+    note("tick " + std::to_string(tick.replica().room().tick()));
+  }
   void welcome(LocalRoom&, const room::Welcomed& welcomed, const FrameRef& frame) override {
     note("welcome " + words(welcomed.member) + " on " + words(welcomed.seat), frame);
     needs_state = welcomed.needs_state;
@@ -70,6 +78,13 @@ struct Diary final : Destination {
 };
 
 struct Script final : Simulation {
+  explicit Script(bool its_replicates) : replicates(its_replicates) {
+    schema.space.high = {10'000, 10'000};
+    schema.classes.push_back({.name = "disc"});
+  }
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return replicates ? &schema : nullptr;
+  }
   JoinResult join(const Joining&, Outbound&) override {
     if (refusal) return std::unexpected(*refusal);
     return {};
@@ -83,6 +98,8 @@ struct Script final : Simulation {
     if (on_step) std::exchange(on_step, nullptr)(out);
   }
   std::function<void(Outbound&)> on_step;
+  replication::Schema schema;
+  bool replicates;
   std::function<void(Outbound&)> on_input;
   std::optional<JoinRefusal> refusal;
 };
@@ -97,7 +114,7 @@ struct Fixture {
   observe::CoreMetrics metrics;
   observe::RoomMetrics room_metrics;
   CoreContext context{io, clock, options, metrics};
-  Script* script = new Script;  // the room's
+  Script* script;  // the room's
   HomeRoom home{room::RoomId{7},
                 "room",
                 std::unique_ptr<Simulation>(script),
@@ -119,7 +136,8 @@ struct Fixture {
   Broadcast broadcast{context, destinations};
   const BytesPayload payload{std::string_view("payload")};
 
-  explicit Fixture(const room::EventHistoryLimits& history = {}) : history_limits(history) {
+  explicit Fixture(const room::EventHistoryLimits& history = {}, bool replicates = false)
+      : history_limits(history), script(new Script(replicates)) {
     home.room.keep_away_for(std::chrono::seconds(10));
     home.room.set_run(1);
     for (std::uint32_t id = 1; id <= 4; ++id) home.room.admit(MemberId{id}, 1 - id % 2, {});
@@ -129,6 +147,7 @@ struct Fixture {
   void tick() {
     broadcast.begin(home, clock.unix_now());
     home.room.tick(home.room.next_tick(), broadcast);
+    broadcast.replicate();
   }
   void step(std::function<void(Outbound&)> what) {
     script->on_step = std::move(what);
@@ -223,6 +242,42 @@ TEST_CASE("events to everyone that follow one another share a frame; only they a
   CHECK(f.here.lines == Lines{"event to everyone", "event to member 1", "event to everyone"});
   CHECK(f.here.frames[0].bytes().size() > 2 * f.here.frames[2].bytes().size());
   CHECK(f.home.event_sequence == before + 4);
+}
+
+TEST_CASE("an event at a place goes once to each core that somebody who sees it is on") {
+  Fixture f({}, true);
+  const std::uint64_t marshals = f.room_metrics.marshals.value();
+  f.step([&](Outbound& out) {
+    replication::World& world = *out.world();
+    for (const std::uint32_t id : {1U, 2U, 4U}) {
+      CHECK(world.look(MemberId{id}, {1'000, 1'000}, {800, 600}) == replication::Outcome::ok);
+    }
+    CHECK(world.look(MemberId{3}, {8'000, 8'000}, {800, 600}) == replication::Outcome::ok);
+    world.replicate();
+    out.send(Delivery::reliable, everyone, f.payload);
+    CHECK(out.send_near({1'500, 1'000}, 200, f.payload) == SendResult::accepted);
+    CHECK(out.send_near({5'000, 5'000}, 10, f.payload) == SendResult::accepted);  // nobody
+  });
+  CHECK(f.here.lines == Lines{"event to everyone", "event to seats member 1", "tick 2"});
+  CHECK(f.there.lines == Lines{"event to everyone", "event to seats member 2 member 4", "tick 2"});
+  CHECK(f.here.frames[1].identity() == f.there.frames[1].identity());
+  CHECK(f.room_metrics.marshals.value() == marshals + 2);
+  std::size_t missed = 0;
+  const auto in_no_group = [](GroupId) { return false; };
+  f.home.history.for_each_missed(MemberId{4}, 0, in_no_group, [&](const auto&) { ++missed; });
+  CHECK(missed == 2);
+  f.home.history.for_each_missed(MemberId{3}, 1, in_no_group, [&](const auto&) { ++missed; });
+  CHECK(missed == 2);
+}
+
+TEST_CASE("a step that does not end its world's is ended, and a mistake in it is counted") {
+  Fixture f({}, true);
+  f.step([&](Outbound& out) {
+    CHECK(out.world()->remove(replication::ObjectId{9}) == replication::Outcome::no_such_object);
+  });
+  CHECK(f.here.lines == Lines{"tick 2"});
+  CHECK(f.room_metrics.replication_mistakes.value() == 1);
+  CHECK(f.room_metrics.replicated_objects.value() == 0);
 }
 
 TEST_CASE("a newcomer's welcome goes to its core before what the tick says") {

@@ -49,6 +49,10 @@ bool same(const ClientMessage& message, const v1::ClientEnvelope& expected) {
       return pong != nullptr && pong->ping_sent_ns == expected.pong().ping_sent_ns() &&
              pong->answered_unix_ns == expected.pong().answered_unix_ns();
     }
+    case v1::ClientEnvelope::kResync: {
+      const auto* resync = std::get_if<Resync>(&message.body);
+      return resync != nullptr && resync->digest_differs == expected.resync().digest_differs();
+    }
     case v1::ClientEnvelope::MESSAGE_NOT_SET:
       return std::holds_alternative<std::monostate>(message.body);
   }
@@ -79,7 +83,8 @@ v1::ServerEnvelope::MessageCase kind(const ServerView& message) {
       v1::ServerEnvelope::MESSAGE_NOT_SET, v1::ServerEnvelope::kSnapshot,
       v1::ServerEnvelope::kEvent,          v1::ServerEnvelope::kWelcome,
       v1::ServerEnvelope::kPing,           v1::ServerEnvelope::kPong,
-      v1::ServerEnvelope::kError,          v1::ServerEnvelope::kGoingAway};
+      v1::ServerEnvelope::kError,          v1::ServerEnvelope::kGoingAway,
+      v1::ServerEnvelope::kReplicated};
   static_assert(std::size(kinds) == std::variant_size_v<ServerView>);
   return kinds[message.index()];
 }

@@ -169,7 +169,7 @@ TEST_CASE("whatever becomes of frames, sessions and mail, each client holds what
       REQUIRE(home->tick() == tick);
       // The mail: what waits gives way to what is newer, which then is all there is.
       if (away->needs_whole()) home->needs_whole(1);
-      const std::span<const std::byte> told = home->for_mirror(1, mail_waits);
+      const std::span<const std::byte> told = home->for_mirror(1, mail_waits).bytes;
       REQUIRE(!told.empty());
       wholes += std::to_integer<unsigned>(told[0] & std::byte{1});
       mail.assign(told.begin(), told.end());
@@ -195,7 +195,7 @@ TEST_CASE("whatever becomes of frames, sessions and mail, each client holds what
         home->begin_step(++tick);
         discs.step(home->world());
         home->end_step();
-        REQUIRE(away->apply(home->for_mirror(1, false)));
+        REQUIRE(away->apply(home->for_mirror(1, false).bytes));
         for (auto& [id, session] : sessions) {
           session.stream = MemberStream(MemberId{id});
           session.begun = 0;
@@ -302,8 +302,8 @@ TEST_CASE("what cores tell each other of a tick is written once, and allocates n
     discs.step(home->world());
     home->end_step();
     const std::uint64_t before = observe::allocations_of_this_thread();
-    const auto told = home->for_mirror(1, false);
-    CHECK(home->for_mirror(2, false).data() == told.data());
+    const auto told = home->for_mirror(1, false).bytes;
+    CHECK(home->for_mirror(2, false).bytes.data() == told.data());
     REQUIRE(away->apply(told));
     if (tick > 100) allocations += observe::allocations_of_this_thread() - before;
   }

@@ -59,6 +59,23 @@ TEST_CASE("what a member has missed is what came behind its position and is for 
   CHECK_FALSE(history.reaches(5));  // nobody has seen what has not happened
 }
 
+TEST_CASE("an event to some is for them") {
+  EventHistory history({.events_max = 4, .bytes_max = 1'000});
+  const auto keep_for = [&](std::string_view text, std::vector<MemberId> members) {
+    history.keep_for(history.advance(), members, std::as_bytes(std::span(text)));
+  };
+  keep_for("one", {MemberId{7}, MemberId{8}});
+  keep_for("two", {MemberId{9}});
+  keep_for("three", {MemberId{8}});
+  CHECK(missed(history, MemberId{8}, 0) == Texts{"one", "three"});
+  CHECK(missed(history, MemberId{7}, 0) == Texts{"one"});
+  CHECK(missed(history, MemberId{7}, 1).empty());
+  keep_for("four", {MemberId{7}});
+  keep_for("five", {MemberId{7}});
+  CHECK_FALSE(history.reaches(1));
+  CHECK(missed(history, MemberId{7}, 3) == Texts{"four", "five"});
+}
+
 TEST_CASE("an event to a group is for those who were in it when it was sent") {
   constexpr GroupId red{1};
   constexpr MemberId stays{7};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "ringcast/replication.h"
 #include "room/room.h"
 
 namespace ringcast::room {
@@ -65,6 +66,12 @@ struct Listener final : Audience {
     sent.push_back(to);
     return SendResult::accepted;
   }
+  void enters(MemberId member) override { entered.push_back(member); }
+  void left(MemberId member) override { gone.push_back(member); }
+  SendResult send_near(const replication::Point&, double, const Payload&, MessageOptions) override {
+    ++near;
+    return SendResult::accepted;
+  }
   void end_session(MemberId member, std::string_view) override {
     words.push_back("end " + name(member));
   }
@@ -87,6 +94,9 @@ struct Listener final : Audience {
   void log(LogLevel, std::string_view text) override { words.emplace_back(text); }
 
   std::vector<Recipients> sent;
+  std::vector<MemberId> entered;
+  std::vector<MemberId> gone;
+  int near = 0;
   std::vector<GroupChange> changes;
   std::vector<std::string> words;
 };
@@ -171,6 +181,22 @@ TEST_CASE("who is refused was never in the room") {
   f.tick();
   CHECK_FALSE(f.room.has(MemberId{1}));
   CHECK(f.script->calls.size() == 3);  // neither input nor leave
+}
+
+TEST_CASE(
+    "a room that replicates nothing has no world; who enters and who left is said all the same") {
+  Fixture f;
+  f.fill();
+  CHECK(f.listener.entered == std::vector{MemberId{1}, MemberId{2}, MemberId{3}});
+  f.step([&](Outbound& out) {
+    CHECK(out.world() == nullptr);
+    CHECK(out.send_near({}, 1, f.payload) == SendResult::not_replicated);
+  });
+  CHECK(f.listener.near == 0);
+  f.room.depart(MemberId{2}, LeaveReason::left);
+  CHECK(f.listener.gone.empty());
+  f.tick();
+  CHECK(f.listener.gone == std::vector{MemberId{2}});
 }
 
 TEST_CASE("who is refused takes nobody's place") {

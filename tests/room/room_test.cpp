@@ -77,6 +77,11 @@ struct Listener final : Audience {
     diary.note("send");
     return SendResult::accepted;
   }
+  void enters(MemberId) override {}
+  void left(MemberId) override {}
+  SendResult send_near(const replication::Point&, double, const Payload&, MessageOptions) override {
+    return SendResult::accepted;
+  }
   void end_session(MemberId, std::string_view) override {}
   [[nodiscard]] bool welcome(const Member& member, const Admission& admission) override {
     diary.note("welcome", member.id);

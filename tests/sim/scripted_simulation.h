@@ -21,6 +21,7 @@
 
 #include "base/prng.h"
 #include "ringcast/simulation.h"
+#include "sim/roamers.h"
 
 namespace ringcast::sim {
 
@@ -55,10 +56,11 @@ struct ToSome {
     group = std::uint64_t{1} << 63,    ///< the next of the group's: to its members
     nobody = std::uint64_t{1} << 62,   ///< to an empty group
     all_but = std::uint64_t{1} << 61,  ///< to everyone but the member `count`
-    one = std::uint64_t{1} << 60       ///< a snapshot: to the member `count`
+    one = std::uint64_t{1} << 60,      ///< a snapshot: to the member `count`
+    near = std::uint64_t{1} << 58      ///< to who sees the place, in the tick `count`
   };
   static constexpr std::uint64_t odd = std::uint64_t{1} << 59;  ///< of the odd members' group
-  static constexpr std::uint64_t count_mask = odd - 1;
+  static constexpr std::uint64_t count_mask = (std::uint64_t{1} << 58) - 1;
 };
 
 class Bytes final : public Payload {
@@ -106,6 +108,8 @@ struct Tally {
 /// What a simulation does of its own accord.
 struct Script {
   bool refuses = false;       ///< does not let everybody join
+  bool replicates = false;    ///< roamers, too
+  bool snapshots = true;      ///< of everything, to everyone
   bool large_events = false;  ///< now and then sends one of several fragments
   /// Nothing by chance: the same events to everyone in every 50 ticks, an answer to every second
   /// input, one stream, and nobody is sent away. What a figure is measured with.
@@ -117,7 +121,13 @@ struct Script {
 class ScriptedSimulation final : public Simulation {
  public:
   explicit ScriptedSimulation(std::uint64_t seed, Tally& tally, const Script& script = {})
-      : prng_(seed), tally_(tally), script_(script) {}
+      : prng_(seed), tally_(tally), script_(script) {
+    if (script.replicates) roamers_.emplace();
+  }
+
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return roamers_ ? &roamers_->schema() : nullptr;
+  }
 
   void opened(Outbound& out) override {
     for (GroupId& group : groups_) group = *out.create_group();
@@ -132,6 +142,7 @@ class ScriptedSimulation final : public Simulation {
     if (out.add_to_group(group_of(joining.member), joining.member) != GroupResult::done) {
       throw std::runtime_error("who joins could not be put into a group");
     }
+    if (roamers_) RoamersWorld::join(*out.world(), joining.member, tick_);
     if (script_.refuses && prng_.chance(0.05)) {
       out.send(Delivery::reliable, joining.member, Bytes(1));
       ++tally_.refusals;
@@ -141,7 +152,8 @@ class ScriptedSimulation final : public Simulation {
     ++tally_.joins;
     return {};
   }
-  void leave(MemberId member, LeaveReason, Outbound&) override {
+  void leave(MemberId member, LeaveReason, Outbound& out) override {
+    if (roamers_) RoamersWorld::leave(*out.world(), member);
     if (members_.erase(member) == 0) throw std::runtime_error("one left who had not joined");
     to_member_.erase(member);
     away_.erase(member);
@@ -192,6 +204,7 @@ class ScriptedSimulation final : public Simulation {
   }
   /// A last event, which everyone must get.
   void closing(Outbound& out) override {
+    if (roamers_) roamers_->step(*out.world(), tick_ + 1, members_);
     out.send(Delivery::reliable, everyone, Bytes(++event_));
     closed_ = true;
     ++tally_.closings;
@@ -213,6 +226,8 @@ class ScriptedSimulation final : public Simulation {
       }
     }
     speak_to_some(out);
+    if (roamers_) replicate(out);
+    if (!script_.snapshots) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
     if (tick_ % ticks_per_slow_snapshot != 0) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 1});
@@ -230,6 +245,11 @@ class ScriptedSimulation final : public Simulation {
       out.send(Delivery::reliable, everyone, Bytes(++event_));
     }
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
+  }
+  void replicate(Outbound& out) {
+    roamers_->step(*out.world(), tick_, members_);
+    if (tick_ % 3 == 0 || tick_ % ticks_per_near_event != 0) return;
+    out.send_near(near_centre, near_radius, Bytes(std::to_underlying(ToSome::Kind::near) | tick_));
   }
   void end(Outbound& out) {
     out.close_room(end_reason);
@@ -268,6 +288,7 @@ class ScriptedSimulation final : public Simulation {
 
   Prng prng_;
   Tally& tally_;
+  std::optional<RoamersWorld> roamers_;
   Script script_;
   bool closed_ = false;
   std::uint64_t tick_ = 0;

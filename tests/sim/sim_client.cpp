@@ -197,6 +197,7 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
   }
   if (const auto* snapshot = std::get_if<wire::SnapshotView>(&*view)) on_snapshot(*snapshot);
   if (const auto* event = std::get_if<wire::EventView>(&*view)) on_event(*event);
+  if (const auto* frame = std::get_if<wire::ReplicatedView>(&*view)) on_replicated(*frame);
   return true;
 }
 
@@ -225,6 +226,12 @@ void SimClient::on_welcome(const wire::Welcome& welcome) {
   }
   next_event_ = welcome.event_sequence + 1;
   seen_event_ = welcome.event_position;
+  replica_.reset();
+  replica_lost_ = false;
+  if (!welcome.replication_schema.empty()) {
+    replica_.emplace(welcome.replication_schema, welcome.member_id);
+    if (!welcome.events_complete) near_after_ = welcome.tick;
+  }
   resume_token_.assign(welcome.resume_token.begin(), welcome.resume_token.end());
 }
 
@@ -251,6 +258,54 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
   slow_snapshots_ += view.header.stream == 0 ? 0 : 1;
 }
 
+void SimClient::on_replicated(const wire::ReplicatedView& view) {
+  if (!replica_) broken("a replicated frame without a schema");
+  if (!full_state_seen_) broken("a replicated frame before the full state");
+  if (replica_lost_ && !RoamersCheck::begins_anew(view.frame)) return;
+  if (prng_.chance(0.002)) return lose_replica();
+  const bool begins = replica_->frames() == 0 || std::exchange(replica_lost_, false);
+  if (begins && view.due == 0) broken("a first frame that does not say when");
+  const std::uint64_t digests = replica_->digests();
+  if (const std::string wrong = replica_->read(view.frame); !wrong.empty()) broken(wrong);
+  digests_ += replica_->digests() - digests;
+  ++frames_;
+  const std::uint64_t tick = replica_->tick();
+  if (view.due != 0) {
+    due_ = view.due;
+    due_tick_ = tick;
+  }
+  constexpr std::uint64_t rate_hz = 60;
+  const auto since = static_cast<UnixNanoseconds>((tick - due_tick_) * 1'000'000'000 / rate_hz);
+  const Nanoseconds age(clock_.unix_now() - (due_ + since));
+  if (age < -2ms) broken("a replicated frame of the future");
+  oldest_ = std::max(oldest_, age);
+  newest_tick_ = std::max(newest_tick_, tick);
+  if (prng_.chance(0.001)) {  // with no need
+    send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = true}});
+  }
+}
+
+// As when a frame can't be read: nobody knows of which tick it was, so that neither it nor what
+// comes behind it is acknowledged.
+void SimClient::lose_replica() {
+  ++replicas_lost_;
+  replica_->lose();
+  if (std::exchange(replica_lost_, true)) return;
+  send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = false}});
+}
+
+// One unit within the edge and one without: what is between depends on how places are rounded.
+void SimClient::on_near_event(std::uint64_t tick) {
+  ++near_events_;
+  if (RoamersCheck::away_from_near(member_, tick) > 1) broken("an event at a place out of view");
+  for (std::uint64_t missed = near_after_.value_or(tick) + 1; missed < tick; ++missed) {
+    if (missed % 3 == 0 || missed % ticks_per_near_event != 0) continue;
+    if (RoamersCheck::away_from_near(member_, missed) < -1)
+      broken("an event at a place is missing");
+  }
+  near_after_ = tick;
+}
+
 void SimClient::check_payload(const wire::SnapshotView& view) const {
   if (view.payload.size() == sizeof(std::uint64_t)) {
     if (number_in(view.payload) != (std::to_underlying(ToSome::Kind::one) | member_)) {
@@ -268,6 +323,7 @@ void SimClient::check_payload(const wire::SnapshotView& view) const {
 void SimClient::on_event_to_some(std::uint64_t number) {
   const std::uint64_t count = number & ToSome::count_mask;
   const auto is = [number](ToSome::Kind kind) { return (number & std::to_underlying(kind)) != 0; };
+  if (is(ToSome::Kind::near)) return on_near_event(count);
   if (is(ToSome::Kind::nobody)) broken("an event to a group without members");
   if (is(ToSome::Kind::all_but) && count == member_) broken("an event to everyone else");
   if (!is(ToSome::Kind::group)) return;

@@ -269,11 +269,11 @@ void World::check_budgets(server::Core& core) const {
   const room::OutboxLimits& limits = options_.session.outbox;
   core.sessions().for_each([&](Handle, server::Session& session) {
     const room::Outbox::Backlog backlog = session.outbox.backlog();
-    // Behind the reliable lane: a snapshot of each stream, a pong, a goodbye, a begun frame. A
-    // chain that comes back finds the lane filled anew.
+    // Behind the reliable lane: a snapshot of each stream, a mark, a pong, a goodbye, a begun
+    // frame. A chain that comes back finds the lane filled anew.
     const bool chained = options_.send.several_frames == server::SendOptions::SeveralFrames::chain;
     const std::size_t came_back = chained ? room::batch_pieces_max : 0;
-    if (backlog.frames > limits.reliable_frames_max + came_back + streams + 3) {
+    if (backlog.frames > limits.reliable_frames_max + came_back + streams + 4) {
       throw std::runtime_error("an outbox holds " + std::to_string(backlog.frames) + " frames");
     }
   });

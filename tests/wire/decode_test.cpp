@@ -33,6 +33,12 @@ std::string text_of(const Ping& ping) {
 std::string text_of(const Pong& pong) {
   return "pong " + std::to_string(pong.ping_sent_ns) + ' ' + std::to_string(pong.answered_unix_ns);
 }
+std::string text_of(const Resync& resync) {
+  return resync.digest_differs ? "resync: a digest" : "resync";
+}
+std::string text_of(const ReplicatedView& replicated) {
+  return "replicated " + std::to_string(replicated.due) + ' ' + to_hex(replicated.frame);
+}
 std::string text_of(const SnapshotView& snapshot) {
   return "snapshot " + std::to_string(snapshot.header.tick) + ' ' +
          std::to_string(snapshot.header.server_time) + ' ' +
@@ -52,7 +58,8 @@ std::string text_of(const Welcome& welcome) {
          ' ' + std::to_string(welcome.event_sequence) + ' ' + to_hex(welcome.resume_token) +
          (welcome.resumed ? " resumed " : " new ") +
          (welcome.events_complete ? "complete " : "afresh ") +
-         std::to_string(welcome.event_position) + ' ' + std::to_string(welcome.resume_ms);
+         std::to_string(welcome.event_position) + ' ' + std::to_string(welcome.resume_ms) + ' ' +
+         to_hex(welcome.replication_schema);
 }
 std::string text_of(const ErrorMessage& error) {
   return "error " + std::to_string(static_cast<int>(error.code)) + ' ' + to_hex(error.text);
@@ -86,6 +93,9 @@ std::string reference_client(ByteView bytes) {
     case v1::ClientEnvelope::kPong:
       message.body = Pong{envelope.pong().ping_sent_ns(), envelope.pong().answered_unix_ns()};
       break;
+    case v1::ClientEnvelope::kResync:
+      message.body = Resync{envelope.resync().digest_differs()};
+      break;
     case v1::ClientEnvelope::MESSAGE_NOT_SET:
       break;
   }
@@ -111,7 +121,8 @@ std::string reference_server(ByteView bytes) {
                   .resumed = welcome.resumed(),
                   .events_complete = welcome.events_complete(),
                   .event_position = welcome.event_position(),
-                  .resume_ms = welcome.resume_ms()});
+                  .resume_ms = welcome.resume_ms(),
+                  .replication_schema = bytes_of(welcome.replication_schema())});
     }
     case v1::ServerEnvelope::kSnapshot:
       return text_of(SnapshotView{
@@ -137,6 +148,10 @@ std::string reference_server(ByteView bytes) {
     }
     case v1::ServerEnvelope::kGoingAway:
       return text_of(GoingAway{envelope.going_away().delay_ms()});
+    case v1::ServerEnvelope::kReplicated:
+      return text_of(
+          ReplicatedView{bytes_of(envelope.replicated()),
+                         static_cast<UnixNanoseconds>(envelope.replicated_time_unix_ns())});
     case v1::ServerEnvelope::MESSAGE_NOT_SET:
       break;
   }
@@ -161,7 +176,7 @@ class Grammar {
  private:
   std::string field(int depth) {
     // All numbers that the envelope has, their neighbours, and the forbidden 0.
-    const std::uint64_t number = prng_.chance(0.9)   ? 1 + prng_.below(8)
+    const std::uint64_t number = prng_.chance(0.9)   ? 1 + prng_.below(10)
                                  : prng_.chance(0.8) ? prng_.below(18)
                                                      : prng_.below(1U << 29);
     const std::uint64_t type = prng_.chance(0.7) ? 2 : prng_.below(prng_.chance(0.9) ? 6 : 8);

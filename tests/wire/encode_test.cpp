@@ -64,9 +64,20 @@ TEST_CASE("an event is its payload behind the envelope's tags and lengths") {
   REQUIRE(to_hex(buffer.bytes()) == digits("1a 0c  08 05  10 ac02  18 06  7a 03 aabbcc"));
 }
 
+TEST_CASE("a replicated frame has three bytes in front, and its time where that is told") {
+  Memory memory;
+  FrameBuffer told = memory.payload(from_hex("aabbcc"));
+  prefix_replicated(told, some_time);
+  REQUIRE(to_hex(told.bytes()) == digits("49 8877665544332211  42 03 aabbcc"));
+  FrameBuffer untold = memory.payload(from_hex("aabbcc"));
+  prefix_replicated(untold, std::nullopt);
+  REQUIRE(to_hex(untold.bytes()) == digits("42 03 aabbcc"));
+}
+
 TEST_CASE("the server's own messages have these bytes") {
   Memory memory;
   const auto token = from_hex("0102");
+  const auto schema = from_hex("0304");
   CHECK(memory.hex_of(Welcome{.room = "lab",
                               .member_id = 7,
                               .rate_hz = 60,
@@ -79,9 +90,11 @@ TEST_CASE("the server's own messages have these bytes") {
                               .resumed = true,
                               .events_complete = true,
                               .event_position = 5,
-                              .resume_ms = 9}) ==
-        digits("0a 2a  0a 03 6c6162  10 07  18 3c  20 ac02  29 8877665544332211  30 06"
-               "  3a 03 312e32  40 04  4a 02 0102  50 01  58 01  60 05  68 09"));
+                              .resume_ms = 9,
+                              .replication_schema = schema}) ==
+        digits("0a 2e  0a 03 6c6162  10 07  18 3c  20 ac02  29 8877665544332211  30 06"
+               "  3a 03 312e32  40 04  4a 02 0102  50 01  58 01  60 05  68 09"
+               "  72 02 0304"));
   CHECK(memory.hex_of(Ping{.sent_ns = 1}) == digits("22 09  09 0100000000000000"));
   CHECK(memory.hex_of(Pong{.ping_sent_ns = 1, .answered_unix_ns = 2}) ==
         digits("2a 12  09 0100000000000000  11 0200000000000000"));
@@ -105,6 +118,9 @@ TEST_CASE("a client's messages have these bytes") {
         digits("08 01  1a 09  09 0100000000000000"));
   CHECK(hex_of({.newest_tick_seen = 1, .body = Pong{.ping_sent_ns = 1, .answered_unix_ns = 2}}) ==
         digits("08 01  22 12  09 0100000000000000  11 0200000000000000"));
+  CHECK(hex_of({.newest_tick_seen = 1, .body = Resync{}}) == digits("08 01  2a 00"));
+  CHECK(hex_of({.newest_tick_seen = 1, .body = Resync{.digest_differs = true}}) ==
+        digits("08 01  2a 02  08 01"));
 }
 
 TEST_CASE("the generated serializer writes the same bytes") {
@@ -146,20 +162,23 @@ TEST_CASE("the generated serializer writes the same bytes") {
     welcome.set_events_complete(prng.chance(0.5));
     welcome.set_event_position(number());
     welcome.set_resume_ms(static_cast<std::uint32_t>(number()));
-    REQUIRE(memory.hex_of(
-                Welcome{.room = welcome.room(),
-                        .member_id = welcome.member_id(),
-                        .rate_hz = welcome.rate_hz(),
-                        .tick = welcome.tick(),
-                        .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
-                        .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
-                        .server_version = welcome.server_version(),
-                        .event_sequence = welcome.event_sequence(),
-                        .resume_token = std::as_bytes(std::span(welcome.resume_token())),
-                        .resumed = welcome.resumed(),
-                        .events_complete = welcome.events_complete(),
-                        .event_position = welcome.event_position(),
-                        .resume_ms = welcome.resume_ms()}) == to_hex(envelope.SerializeAsString()));
+    welcome.set_replication_schema(text());
+    REQUIRE(memory.hex_of(Welcome{
+                .room = welcome.room(),
+                .member_id = welcome.member_id(),
+                .rate_hz = welcome.rate_hz(),
+                .tick = welcome.tick(),
+                .server_time = static_cast<UnixNanoseconds>(welcome.server_time_unix_ns()),
+                .acknowledge_every_ticks = welcome.acknowledge_every_ticks(),
+                .server_version = welcome.server_version(),
+                .event_sequence = welcome.event_sequence(),
+                .resume_token = std::as_bytes(std::span(welcome.resume_token())),
+                .resumed = welcome.resumed(),
+                .events_complete = welcome.events_complete(),
+                .event_position = welcome.event_position(),
+                .resume_ms = welcome.resume_ms(),
+                .replication_schema = std::as_bytes(std::span(welcome.replication_schema()))}) ==
+            to_hex(envelope.SerializeAsString()));
   }
 }
 
@@ -187,7 +206,8 @@ TEST_CASE("the longest prefix and the longest welcome fit") {
                                 .resumed = true,
                                 .events_complete = true,
                                 .event_position = uint64_max,
-                                .resume_ms = uint32_max});
+                                .resume_ms = uint32_max,
+                                .replication_schema = std::as_bytes(std::span(long_text))});
   REQUIRE(welcome);
   REQUIRE(parsed(welcome->bytes()).welcome().event_sequence() == uint64_max);
   REQUIRE(parsed(welcome->bytes()).welcome().server_version() == long_text);

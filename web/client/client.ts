@@ -18,6 +18,7 @@ import {
   type ServerMessage,
   type Welcome,
 } from "./messages";
+import { ReplicationReader } from "./replication";
 import { ReconnectDelay, type ReconnectLimits } from "./reconnect_delay";
 
 export const subprotocol = "ringcast.v1";
@@ -57,6 +58,19 @@ export interface RoomEvent {
   readonly payload: Uint8Array;
 }
 
+/** What this client sees of a replicated room, after one tick. */
+export interface ReplicatedFrame {
+  /** It has read the frame: what entered, changed and left is there until the next. */
+  readonly reader: ReplicationReader;
+  readonly tick: number;
+  /** When the tick was due by the server's clock, unix milliseconds. */
+  readonly serverTimeMs: number;
+  /** Environment.now() when it arrived. */
+  readonly receivedAtMs: number;
+  /** Since then until its arrival here; undefined until the clocks are compared. */
+  readonly ageMs: number | undefined;
+}
+
 /** Why a connection ended. */
 export interface Closure {
   /** RFC 6455 section 7.4; 1006 for a connection that just ended, or could not be opened. */
@@ -78,6 +92,8 @@ export interface ClientHandlers {
   onState?(state: ConnectionState): void;
   onSnapshot?(snapshot: Snapshot): void;
   onEvent?(event: RoomEvent): void;
+  /** Of a replicated room. What can't be read is asked for anew by the client itself. */
+  onFrame?(frame: ReplicatedFrame): void;
   /** The server dropped something of ours; the session goes on. */
   onServerError?(code: ServerErrorCode, text: string): void;
 }
@@ -164,6 +180,10 @@ export class Client {
   #connected = false;
   #clock = new ClockSync();
   #acknowledgement = new AcknowledgementPolicy(1, 0);
+  /** Of a replicated room. `dueMs`: of the newest tick that it was told of. */
+  #replication:
+    | { reader: ReplicationReader; asked: boolean; dueMs: number; dueTick: number; periodMs: number }
+    | undefined;
   #newestTick = noTick;
   #newestTicks: number[] = noTicks(); // by stream
   #pingsSent = 0;
@@ -291,6 +311,9 @@ export class Client {
       case "event":
         this.#event(message);
         break;
+      case "replicated":
+        this.#replicated(message);
+        break;
       case "ping":
         this.#send({
           kind: "pong",
@@ -324,6 +347,7 @@ export class Client {
       welcome.acknowledgeEveryTicks,
       1000 / Math.max(1, welcome.rateHz),
     );
+    if (!this.#beginReplication(welcome)) return;
     this.#setState({ phase: "open", welcome });
     if (this.#state.phase === "open") this.#beat(); // the handler may have left
   }
@@ -352,6 +376,59 @@ export class Client {
       full,
       ticksSkipped,
       payload,
+    });
+  }
+
+  /** False when the schema can't be read: the session is over. */
+  #beginReplication({ replicationSchema, rateHz }: Welcome): boolean {
+    this.#replication = undefined;
+    if (replicationSchema.length === 0) return true;
+    try {
+      const reader = new ReplicationReader(replicationSchema);
+      this.#replication = { reader, asked: false, dueMs: 0, dueTick: 0, periodMs: 1000 / rateHz };
+      return true;
+    } catch {
+      this.#giveUp(clientCloseCode.malformedMessage, "not a schema of replication");
+      return false;
+    }
+  }
+
+  #replicated({ frame, dueMs }: ServerMessage & { kind: "replicated" }): void {
+    const replication = this.#replication;
+    if (replication === undefined) {
+      this.#giveUp(clientCloseCode.malformedMessage, "a frame of a room that has no schema");
+      return;
+    }
+    const { reader } = replication;
+    const result = reader.read(frame);
+    if (result !== "ok") {
+      // Once: what is on its way is of no use, and the first frame that is begins anew.
+      if (!replication.asked) {
+        this.#send({ kind: "resync", digestDiffers: result === "digestDiffers" });
+      }
+      replication.asked = true;
+      return;
+    }
+    replication.asked = false;
+    const { tick } = reader;
+    if (dueMs !== undefined) {
+      replication.dueMs = dueMs;
+      replication.dueTick = tick;
+    }
+    const serverTimeMs =
+      replication.dueMs + (tick - replication.dueTick) * replication.periodMs;
+    this.#newestTick = Math.max(this.#newestTick, tick);
+    this.#hasState = true;
+    const receivedAtMs = this.#receivedAtMs;
+    this.#acknowledgement.received(serverTimeMs, receivedAtMs);
+    if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
+    const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
+    this.#options.handlers.onFrame?.({
+      reader,
+      tick,
+      serverTimeMs,
+      receivedAtMs,
+      ageMs: serverNowMs === undefined ? undefined : serverNowMs - serverTimeMs,
     });
   }
 

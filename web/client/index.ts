@@ -7,6 +7,7 @@ export {
   type ClientOptions,
   type Closure,
   type ConnectionState,
+  type ReplicatedFrame,
   type RoomEvent,
   type Snapshot,
   type Traffic,

@@ -31,6 +31,8 @@ export interface Welcome {
   readonly eventPosition: number;
   /** How long the member keeps its place without a connection. */
   readonly resumeMs: number;
+  /** What a replicated room's frames are read by; empty in others. */
+  readonly replicationSchema: Uint8Array;
 }
 
 /** What a message of the server says. `payload` views the received bytes: nothing is copied. */
@@ -51,6 +53,12 @@ export type ServerMessage =
       readonly position: number;
       readonly payload: Uint8Array;
     }
+  | {
+      readonly kind: "replicated";
+      readonly frame: Uint8Array;
+      /** When its tick was due, where that is told. */
+      readonly dueMs: number | undefined;
+    }
   | { readonly kind: "ping"; readonly sentNs: bigint }
   | { readonly kind: "pong"; readonly pingSentMs: number; readonly answeredUnixMs: number }
   | { readonly kind: "error"; readonly code: ServerErrorCode; readonly text: string }
@@ -64,15 +72,16 @@ export type ClientMessage =
   | { readonly kind: "acknowledgement" }
   | { readonly kind: "input"; readonly payload: Uint8Array }
   | { readonly kind: "ping"; readonly sentMs: number }
+  | { readonly kind: "resync"; readonly digestDiffers: boolean }
   | { readonly kind: "pong"; readonly pingSentNs: bigint; readonly answeredUnixMs: number };
 
 /** Decodes a ServerEnvelope. Throws when the bytes are not one. */
 export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
-  const { message } = fromBinary(ServerEnvelopeSchema, bytes);
+  const { message, replicatedTimeUnixNs } = fromBinary(ServerEnvelopeSchema, bytes);
   switch (message.case) {
     case "welcome": {
       const { room, memberId, rateHz, acknowledgeEveryTicks, serverVersion } = message.value;
-      const { resumeToken, resumed, eventsComplete, resumeMs } = message.value;
+      const { resumeToken, resumed, eventsComplete, resumeMs, replicationSchema } = message.value;
       return {
         kind: "welcome",
         room,
@@ -88,6 +97,7 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         eventsComplete,
         eventPosition: Number(message.value.eventPosition),
         resumeMs,
+        replicationSchema,
       };
     }
     case "snapshot":
@@ -106,6 +116,12 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         tick: Number(message.value.tick),
         position: Number(message.value.position),
         payload: message.value.payload,
+      };
+    case "replicated":
+      return {
+        kind: "replicated",
+        frame: message.value,
+        dueMs: replicatedTimeUnixNs === 0n ? undefined : toMilliseconds(replicatedTimeUnixNs),
       };
     case "ping":
       return { kind: "ping", sentNs: message.value.sentNs };
@@ -147,6 +163,8 @@ function encodeBody(message: ClientMessage): Body {
       return { case: "input", value: { payload: message.payload } };
     case "ping":
       return { case: "ping", value: { sentNs: toNanoseconds(message.sentMs) } };
+    case "resync":
+      return { case: "resync", value: { digestDiffers: message.digestDiffers } };
     case "pong":
       return {
         case: "pong",

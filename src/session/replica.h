@@ -1,0 +1,81 @@
+// A replicated room on one core: what there is in it (the room's own world at home, a mirror of it
+// elsewhere), and what each member's client here holds of it. In outboxes stands a mark for the
+// newest tick; the frame is composed when the mark can leave, and what has left is what the next
+// one goes on from.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/frame.h"
+#include "base/slab.h"
+#include "observe/metrics.h"
+#include "replication/member_stream.h"
+#include "replication/replicated_room.h"
+
+namespace ringcast::server {
+
+struct CoreContext;
+class Session;
+
+/// What one session's client holds.
+struct ReplicaView {
+  replication::MemberStream stream{MemberId{}};
+  /// The Replica's that the client has been told last; 0: none.
+  std::uint32_t told_clock = 0;
+  std::uint32_t frame_bytes = 0;  ///< of the newest
+
+  /// What its client holds is of no use, nor what it could not read of when ticks were due.
+  void begin_anew() {
+    stream.begin_anew();
+    told_clock = 0;
+  }
+};
+
+class Replica {
+ public:
+  Replica(std::unique_ptr<replication::ReplicatedRoom> room, std::uint32_t rate_hz);
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  [[nodiscard]] replication::ReplicatedRoom& room() { return *room_; }
+
+  /// The world has a new tick, which began at `began` and was due at `due`.
+  void ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& metrics);
+  [[nodiscard]] Instant began() const { return began_; }
+  [[nodiscard]] UnixNanoseconds due() const { return due_; }
+  /// What stands for the newest tick in outboxes; empty when frame memory has run out.
+  [[nodiscard]] FrameRef mark(CoreContext& context) const;
+
+  /// The newest tick as the session's member sees it, in memory charged to the room; empty when it
+  /// has nothing to be sent. It is taken to leave, in part at least, unless stayed() follows.
+  [[nodiscard]] FrameRef compose(CoreContext& context, Handle handle, Session& session);
+  /// Nothing has left of what was composed last for it.
+  static void stayed(Session& session);
+  /// The session leaves the room.
+  void forget(Session& session);
+
+ private:
+  [[nodiscard]] ReplicaView& view_of(Session& session);
+
+  std::unique_ptr<replication::ReplicatedRoom> room_;
+  std::vector<std::byte> composed_;
+  std::deque<ReplicaView> views_;  ///< where they stay
+  std::vector<ReplicaView*> free_views_;
+  replication::ComposerCounts counted_;
+  std::uint32_t rate_hz_;
+  Instant began_{};
+  UnixNanoseconds due_ = 0;
+  // A client reckons when a tick was due from the last that it was told of: ticks that are left
+  // out, and a clock that is set, begin another reckoning.
+  std::uint32_t clock_ = 0;
+  replication::TickNumber clock_tick_ = 0;
+  UnixNanoseconds clock_due_ = 0;
+};
+
+}  // namespace ringcast::server
