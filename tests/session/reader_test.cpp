@@ -115,7 +115,7 @@ TEST_CASE("who acknowledges again and nothing else waits, and is sent one snapsh
     give(w, handle, message({.newest_tick_seen = tick, .body = std::monostate{}}));
   };
   for (std::uint64_t tick = 50; tick < 98; ++tick) {
-    w.room.tick = tick;
+    w.room.newest_tick = tick;
     window.sent(tick);
     if (tick < 95 && tick % 2 == 0) acknowledge(tick);
   }
