@@ -90,9 +90,8 @@ class Acknowledgement {
   UnixNanoseconds made_ = 0;
   Nanoseconds lag_{};
   Instant careful_until_{};
-  bool told_ = false;  ///< that the next one is overdue
-  std::uint32_t at_once_ =
-      0;  ///< so many more; the server is about to learn how fast they are read
+  bool told_ = false;          ///< that the next one is overdue
+  std::uint32_t at_once_ = 0;  ///< so many more, from which the server learns how fast we are
 };
 
 }  // namespace ringcast::load

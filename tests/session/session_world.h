@@ -25,7 +25,7 @@ class RoomForTests final : public LocalRoom {
  public:
   explicit RoomForTests(Encoding encoding) : LocalRoom(room::RoomId{1}, "test", encoding, 0, 1) {}
 
-  [[nodiscard]] std::uint64_t tick_number() const override { return tick; }
+  [[nodiscard]] std::uint64_t tick_number() const override { return newest_tick; }
   [[nodiscard]] std::optional<MemberId> admit(Handle session, room::JoinRequest,
                                               const std::optional<ResumeClaim>&) override {
     return branch().admit(session);
@@ -42,7 +42,7 @@ class RoomForTests final : public LocalRoom {
     return true;
   }
 
-  std::uint64_t tick = 100;
+  std::uint64_t newest_tick = 100;
   bool is_full = false;
   std::vector<std::string> inputs;
   std::vector<LeaveReason> departed;
