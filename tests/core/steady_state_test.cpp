@@ -103,7 +103,8 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
   RoomOptions room;
   room.name = "arena";
   room.rate_hz = 240;
-  auto simulation = arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = {}});
+  auto simulation = arena::make_arena(
+      {.seed = 1, .rate_hz = room.rate_hz, .parameters = {{"replicated", "0"}}});
   REQUIRE(simulation);
   REQUIRE(core.add_room(room::RoomId{1}, room, std::move(*simulation), room_metrics));
   core.start();
