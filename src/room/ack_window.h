@@ -36,8 +36,8 @@ class AckWindow {
 
   /// Whether the snapshot of `tick` may leave.
   [[nodiscard]] bool may_send(std::uint64_t tick, const AckBound& bound) const {
-    if (bound.ticks_max == 0) return true;
-    if (!acknowledges_) return credit_ || patience_ == 0;
+    if (bound.ticks_max == 0 || credit_) return true;
+    if (!acknowledges_) return patience_ == 0;
     const std::uint32_t on_their_way = unacknowledged();
     if (on_their_way < (drains_ ? 1 : window_)) return true;
     // Of what has been sent nothing has to be acknowledged yet, and waiting for it would be for
@@ -48,7 +48,7 @@ class AckWindow {
 
   /// A snapshot of an older tick than another that was sent, of another stream, is none the more.
   void sent(std::uint64_t tick) {
-    credit_ = false;
+    spent_credit_ = std::exchange(credit_, false);
     if (tick <= sent_.tick) {
       before_ = sent_;
       return;
@@ -67,7 +67,7 @@ class AckWindow {
   void take_back() {
     if (alone_ == sent_.tick) alone_ = 0;
     if (filled_by_ == sent_.tick) filled_by_ = 0;
-    credit_ = !acknowledges_;
+    credit_ = spent_credit_ || !acknowledges_;
     sent_ = before_;
   }
 
@@ -78,6 +78,10 @@ class AckWindow {
     if (patience_ > 0) --patience_;
     credit_ = credit_ || std::has_single_bit(static_cast<unsigned>(patience - patience_));
   }
+
+  /// The client can't read what is on its way to it, and so never acknowledges it by itself: one
+  /// more goes however many these are, and when that is acknowledged, so are they.
+  void one_more() { credit_ = true; }
 
   /// The client's messages have no place for an acknowledgement.
   void expect_none() { patience_ = 0; }
@@ -92,7 +96,7 @@ class AckWindow {
     before_.acknowledge(tick);
     const std::uint32_t delivered = on_their_way - std::min(on_their_way, unacknowledged());
     const std::uint64_t since = std::min(lag, now - std::min(now, acknowledged_at_));
-    acknowledges_ = true;
+    if (!std::exchange(acknowledges_, true)) credit_ = false;
     acknowledged_ = tick;
     acknowledged_at_ = now;
     learn_round_trip(tick, lag);
@@ -180,7 +184,8 @@ class AckWindow {
   std::uint32_t most_used_before_ = 0;
   std::uint8_t periods_ = 0;
   std::uint8_t patience_ = patience;
-  bool credit_ = true;  ///< one may go without an acknowledgement
+  bool credit_ = true;         ///< one may go without an acknowledgement
+  bool spent_credit_ = false;  ///< the last went so
   bool acknowledges_ = false;
   bool drains_ = false;  ///< the next one goes when none is on its way
 };

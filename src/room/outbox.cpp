@@ -126,7 +126,7 @@ std::size_t Outbox::take(std::span<Piece, batch_pieces_max> batch, ReliableNodes
   if (reliable_count_ != 0) return count;
   if (has_latest() && latest_allowed) {
     const bool fits =
-        count + streams <= batch.size() ||
+        count + latest_.size() <= batch.size() ||
         count + static_cast<std::size_t>(std::popcount(latest_waiting_)) <= batch.size();
     if (!fits) return count;
     if (latest_waiting_ == 1) {

@@ -132,6 +132,8 @@ class Outbox {
     return begun() || pong_ || reliable_count_ != 0 || goodbye_ || (latest_allowed && has_latest());
   }
   [[nodiscard]] bool has_latest() const { return latest_waiting_ != 0; }
+  /// Of what waits something is to be composed.
+  [[nodiscard]] bool has_mark() const { return (latest_waiting_ >> composed_stream & 1U) != 0; }
   /// Of the newest snapshot that waits; 0: none does.
   [[nodiscard]] std::uint64_t latest_tick() const {
     if (latest_waiting_ == 1) return latest_[0].tick();

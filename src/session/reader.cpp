@@ -77,8 +77,8 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
     sessions_.fail(handle_, ws::CloseCode::invalid_payload, "not a ringcast.v1.ClientEnvelope");
     return false;
   }
-  // Acknowledgements count even when the message is over the limit: a client that thinks it has
-  // acknowledged would otherwise wait for snapshots that we don't send.
+  // Acknowledgements count even when the message is over the limit, and so does what asks for
+  // everything anew: a client that has said so would otherwise wait for what we don't send.
   if (message->newest_tick_seen != 0) {
     if (session_->welcome_is_seen_first()) session_->room->welcome_seen(session_->seat);
     session_->acknowledgement.acknowledge(message->newest_tick_seen, session_->room->tick_number(),
@@ -86,6 +86,7 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
     session_->room->acknowledged(session_->seat, session_->acknowledgement.acknowledged());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
+  if (const auto* resync = std::get_if<wire::Resync>(&message->body)) begin_anew(*resync);
   if (session_->message_is_over_limit) return true;
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
@@ -99,7 +100,6 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
         handle_, *session_,
         wire::Pong{ping->sent_ns, static_cast<std::uint64_t>(context_.clock.unix_now())});
   }
-  if (const auto* resync = std::get_if<wire::Resync>(&message->body)) begin_anew(*resync);
   return true;
 }
 
@@ -107,7 +107,9 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
 void Reader::begin_anew(const wire::Resync& resync) {
   if (session_->view == nullptr) return;
   context_.metrics[resync.digest_differs ? Count::resyncs_digest : Count::resyncs_unread].add();
-  session_->view->stream.begin_anew();
+  session_->view->begin_anew();
+  session_->acknowledgement.one_more();
+  if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {

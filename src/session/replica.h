@@ -29,6 +29,12 @@ struct ReplicaView {
   /// The Replica's that the client has been told last; 0: none.
   std::uint32_t told_clock = 0;
   std::uint32_t frame_bytes = 0;  ///< of the newest
+
+  /// What its client holds is of no use, nor what it could not read of when ticks were due.
+  void begin_anew() {
+    stream.begin_anew();
+    told_clock = 0;
+  }
 };
 
 class Replica {

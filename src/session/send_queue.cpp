@@ -24,8 +24,10 @@ SendQueue::SendQueue(CoreContext& context)
       unheard_(context.options.slots()),
       is_unheard_(context.options.slots()) {}
 
-void SendQueue::note_due(std::size_t bytes) {
-  if (context_.options.link_bits_per_s == 0) return;
+// What a mark will be is not known yet: as much as the one before.
+void SendQueue::note_due(const Session& session, const FrameRef& frame) {
+  const bool is_mark = frame.stream() == room::composed_stream && session.view != nullptr;
+  const std::size_t bytes = is_mark ? session.view->frame_bytes : frame.message_bytes();
   context_.metrics[Count::link_bytes_due].add(wire_bytes(bytes));
 }
 
@@ -42,9 +44,7 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
     case Outbox::Put::overflow:
       break;
   }
-  // What a mark will be is not known yet: as much as the one before.
-  const bool is_mark = frame.stream() == room::composed_stream && session.view != nullptr;
-  note_due(is_mark ? session.view->frame_bytes : frame.message_bytes());
+  if (context_.options.link_bits_per_s != 0) note_due(session, frame);
   if (may_send_latest(session)) {
     enqueue(handle, session);
   } else {
@@ -60,7 +60,7 @@ void SendQueue::await_first_acknowledgement(std::uint32_t slot) {
 
 bool SendQueue::put_reliable(Handle handle, Session& session, const FrameRef& frame) {
   if (!frame) return false;
-  note_due(frame.message_bytes());
+  if (context_.options.link_bits_per_s != 0) note_due(session, frame);
   if (session.outbox.put_reliable(frame, context_.nodes, context_.options.session.outbox) ==
       Outbox::Put::overflow) {
     return false;

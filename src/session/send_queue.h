@@ -72,7 +72,7 @@ class SendQueue {
     Instant until;
   };
 
-  void note_due(std::size_t bytes);
+  void note_due(const Session& session, const FrameRef& frame);
   void await_first_acknowledgement(std::uint32_t slot);
 
   CoreContext& context_;

@@ -159,9 +159,10 @@ void Sender::flush_one(Handle handle, Session& session, bool link_open) {
   const std::span<room::Piece, room::batch_pieces_max> batch(pieces_.data() + pieces_used_,
                                                              room::batch_pieces_max);
   const bool latest_allowed = link_open && queue_.may_send_latest(session);
-  const std::size_t taken = outbox.take(batch, context_.nodes, latest_allowed);
-  const auto count =
-      static_cast<std::uint32_t>(compose(handle, session, std::span(batch).first(taken)));
+  const bool has_mark = outbox.has_mark();
+  std::size_t taken = outbox.take(batch, context_.nodes, latest_allowed);
+  if (has_mark) taken = compose(handle, session, batch.first(taken));
+  const auto count = static_cast<std::uint32_t>(taken);
   if (count == 0) {
     session.queued_at = {};
     return;

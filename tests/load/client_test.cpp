@@ -5,6 +5,7 @@
 
 #include "catch.h"
 #include "load/server_bytes.h"
+#include "replication/member_stream.h"
 #include "ws/frame_decoder.h"
 
 namespace ringcast::load {
@@ -100,6 +101,51 @@ struct World {
   std::string answer;
 };
 
+/// A room of one disc that moves, and its frames for one member.
+struct DiscRoom {
+  DiscRoom() {
+    replication::Schema schema{.space = {.low = {0, 0}, .high = {1'000, 1'000}}};
+    schema.classes.push_back({.name = "disc"});
+    schema.digest_every_ticks = 1;
+    auto made = replication::ReplicatedRoom::make(schema);
+    REQUIRE(made);
+    room = std::move(*made);
+    REQUIRE(room->join(MemberId{1}));
+    REQUIRE(room->world().look(MemberId{1}, {500, 500}, {800, 800}) == replication::Outcome::ok);
+  }
+  Bytes next() {
+    const std::uint64_t tick = room->tick() + 1;
+    room->begin_step(tick);
+    REQUIRE(room->world().put({.id = replication::ObjectId{7},
+                               .position = {static_cast<double>(100 + tick), 500}}) ==
+            replication::Outcome::ok);
+    room->end_step();
+    Bytes frame(room->frame_bytes_max());
+    frame.resize(stream.compose(*room, frame));
+    REQUIRE(frame.size() > 5);
+    return frame;
+  }
+  std::unique_ptr<replication::ReplicatedRoom> room;
+  replication::MemberStream stream{MemberId{1}};
+};
+
+wire::Welcome welcome_to(std::span<const std::byte> schema) {
+  wire::Welcome welcome{};
+  welcome.rate_hz = 60;
+  welcome.replication_schema = schema;
+  return welcome;
+}
+
+/// The same frame, but for a bit of the digest, which is the last but for less than a byte.
+Bytes with_another_digest(Bytes frame) {
+  frame[frame.size() - 2] ^= std::byte{1};
+  return frame;
+}
+Bytes cut_off(Bytes frame) {
+  frame.resize(frame.size() / 2);
+  return frame;
+}
+
 TEST_CASE("a client has joined once it is welcomed") {
   World world;
   world.upgrade();
@@ -135,6 +181,66 @@ TEST_CASE("a refused upgrade ends the client with the server's words") {
   CHECK(world.client.state() == Client::State::ended);
   CHECK(world.client.join_failure().find("503") != std::string::npos);
   CHECK(world.client.next_message(world.clock, world.prng).empty());
+}
+
+TEST_CASE("a replicated frame that is damaged is asked anew for once, counted, and healed") {
+  const bool digest = GENERATE(true, false);
+  World world;
+  DiscRoom room;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome_to(room.room->schema()))));
+  constexpr UnixNanoseconds due = 1'000'000'000;
+  for (int count = 0; count < 3; ++count) {
+    (void)world.receive(count == 0 ? world.server.replicated(room.next(), due)
+                                   : world.server.replicated(room.next()));
+  }
+  REQUIRE(world.seen.frames.size() == 3);
+  CHECK(world.seen.frames[2].tick == 3);
+  CHECK(world.seen.frames[2].due == due + 2 * 1'000'000'000LL / 60);
+  CHECK(world.seen.frames[2].objects == 1);
+  CHECK(world.seen.desyncs == 0);
+  (void)world.said();
+
+  (void)world.receive(
+      world.server.replicated(digest ? with_another_digest(room.next()) : cut_off(room.next())));
+  CHECK(world.seen.desyncs == 1);
+  CHECK(world.seen.broken == 1);
+  for (int count = 0; count < 3; ++count) (void)world.receive(world.server.replicated(room.next()));
+  CHECK(world.seen.desyncs == 1);
+  CHECK(world.seen.broken == 1);
+  CHECK(world.seen.frames.size() == 3);
+  const auto said = world.said().messages;
+  REQUIRE(said.size() == 1);
+  const auto decoded = wire::decode_client(said[0]);
+  REQUIRE(decoded);
+  const auto* resync = std::get_if<wire::Resync>(&decoded->body);
+  REQUIRE(resync != nullptr);
+  CHECK(resync->digest_differs == digest);
+
+  room.stream.begin_anew();
+  (void)world.receive(world.server.replicated(room.next(), 2 * due));
+  (void)world.receive(world.server.replicated(room.next()));
+  CHECK(world.seen.broken == 1);
+  REQUIRE(world.seen.frames.size() == 5);
+  CHECK(world.seen.frames[4].tick == 9);
+  CHECK(world.seen.frames[4].due == 2 * due + 1'000'000'000LL / 60);
+  CHECK(world.seen.frames[4].objects == 1);
+  // And so again.
+  (void)world.receive(world.server.replicated(cut_off(room.next())));
+  CHECK(world.seen.desyncs == 2);
+}
+
+TEST_CASE("a schema or a frame in the wrong place is told") {
+  World world;
+  world.join();
+  DiscRoom room;
+  (void)world.receive(world.server.replicated(room.next()));
+  CHECK(world.seen.broken == 1);
+  World other;
+  other.upgrade();
+  const std::array nonsense{std::byte{1}, std::byte{9}};
+  (void)other.receive(other.server.welcome(welcome_to(nonsense)));
+  CHECK(other.seen.broken == 1);
 }
 
 TEST_CASE("ticks are acknowledged as often as the welcome asks for") {

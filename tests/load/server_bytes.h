@@ -1,9 +1,11 @@
 // What a ringcast server writes, made by the modules that make it there.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +39,12 @@ class ServerBytes {
   Bytes snapshot(std::uint64_t tick, UnixNanoseconds time, std::size_t payload_bytes = 300) {
     auto buffer = *slab_.allocate(payload_bytes, FrameUse::latest);
     wire::prefix_snapshot(buffer, {tick, time});
+    return sealed(std::move(buffer));
+  }
+  Bytes replicated(std::span<const std::byte> frame, std::optional<UnixNanoseconds> due = {}) {
+    auto buffer = *slab_.allocate(frame.size(), FrameUse::latest);
+    std::ranges::copy(frame, buffer.bytes().begin());
+    wire::prefix_replicated(buffer, due);
     return sealed(std::move(buffer));
   }
   /// `position` 0: the next.

@@ -181,6 +181,22 @@ TEST_CASE("snapshots go all together or not yet") {
   for (Piece& piece : f.batch) piece.frame.reset();
 }
 
+TEST_CASE("a mark waits beside the snapshots of all streams, and goes with them or not yet") {
+  Fixture f;
+  for (std::uint8_t stream = 0; stream <= composed_stream; ++stream) {
+    f.outbox.put_latest(f.frames.make(1, stream, 1, stream), LatestPolicy::replace_waiting);
+  }
+  // Without the mark there would be room for all.
+  for (std::size_t count = 0; count < batch_pieces_max - streams; ++count) {
+    f.outbox.put_reliable(f.frames.make(1, 9), f.nodes, f.limits);
+  }
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == batch_pieces_max - streams);
+  for (Piece& piece : f.batch) piece.frame.reset();
+  REQUIRE(f.outbox.take(f.batch, f.nodes, true) == streams + 1);
+  REQUIRE(f.batch[streams].frame.stream() == composed_stream);
+  for (Piece& piece : f.batch) piece.frame.reset();
+}
+
 TEST_CASE("a snapshot that the client has not acknowledged its way to stays where it is") {
   Fixture f;
   f.outbox.put_latest(f.frames.make(1, 1), LatestPolicy::replace_waiting);

@@ -25,7 +25,7 @@ replication::Schema disc_schema() {
 }
 
 struct ReplicatedWorld : SessionWorld {
-  ReplicatedWorld() {
+  explicit ReplicatedWorld(const CoreOptions& its_options = small()) : SessionWorld(its_options) {
     auto made = replication::ReplicatedRoom::make(disc_schema());
     REQUIRE(made);
     auto replica_made = std::make_unique<Replica>(std::move(*made), 60);
@@ -148,6 +148,52 @@ TEST_CASE("when a tick was due is told first, and again after ticks that were le
   CHECK(next(0) == 0);
   CHECK(next(3) == w.due);
   CHECK(next(0) == 0);
+}
+
+std::string message(const wire::ClientMessage& what) {
+  std::vector<std::byte> body(100);
+  body.resize(wire::encode_client(what, body));
+  std::vector<std::byte> frame(body.size() + 14);
+  frame.resize(ws::encode_client_frame(ws::Opcode::binary, body, 0x12345678, frame));
+  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
+}
+
+TEST_CASE("who asks for everything anew gets it, though it can't acknowledge what it can't read") {
+  CoreOptions options = SessionWorld::small();
+  options.session.messages = {.per_second = 1, .burst = 1};
+  ReplicatedWorld w(options);
+  const auto hear = [&](const wire::ClientMessage& what) {
+    std::string bytes = message(what);
+    w.SessionWorld::reader.received(w.handle, w.session(), std::as_bytes(std::span(bytes)));
+  };
+  w.step();
+  w.read(w.flush());
+  static_cast<void>(w.sender.settle({}));
+  hear({.newest_tick_seen = 1, .body = std::monostate{}});
+  // Those that it can't read: as many as may be on their way at once.
+  int unread = 0;
+  for (w.step(); !w.flush().empty(); w.step()) {
+    static_cast<void>(w.sender.settle({}));
+    REQUIRE(++unread < 100);
+  }
+  CHECK(unread > 0);
+  // Over the limit of messages as well, of which it is told.
+  hear({.newest_tick_seen = 1, .body = std::monostate{}});
+  CHECK_FALSE(w.flush().empty());
+  static_cast<void>(w.sender.settle({}));
+  hear({.newest_tick_seen = 1, .body = wire::Resync{.digest_differs = true}});
+  CHECK(w.count(observe::Count::resyncs_digest) == 1);
+  const wire::ReplicatedView anew = w.read(w.flush());
+  CHECK(anew.due == w.due);
+  CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
+  CHECK(w.reader.tick() == w.replica->room().tick());
+  static_cast<void>(w.sender.settle({}));
+  // Once.
+  w.step();
+  CHECK(w.flush().empty());
+  hear({.newest_tick_seen = w.reader.tick(), .body = std::monostate{}});
+  CHECK(w.read(w.flush()).due == 0);
+  static_cast<void>(w.sender.settle({}));
 }
 
 TEST_CASE("who leaves the room gets no frame any more, and its place is used again") {

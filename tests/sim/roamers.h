@@ -34,6 +34,7 @@ inline replication::Schema roamers_schema() {
   schema.reasons = {"gone", "faded"};
   schema.digest_every_ticks = 1;
   schema.limits.objects = 512;
+  schema.cell_objects = 6;  // so that cells split and merge all the time
   return schema;
 }
 
@@ -144,9 +145,16 @@ class RoamersCheck {
     return wrong;
   }
 
+  /// What is held is of no use any more: nothing can be read until a frame that begins anew.
+  void lose() { static_cast<void>(reader_.read({})); }
+  [[nodiscard]] static bool begins_anew(std::span<const std::byte> frame) {
+    return (std::to_integer<unsigned>(frame.front()) & 1U) != 0;
+  }
+
   [[nodiscard]] std::uint64_t tick() const { return reader_.tick(); }
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] std::size_t objects() const { return reader_.objects(); }
+  [[nodiscard]] std::size_t cells() const { return reader_.cells(); }
   [[nodiscard]] std::uint64_t digests() const { return reader_.digests_checked(); }
 
   /// The distance from the member's view to the circle of the events at a place, in that tick:

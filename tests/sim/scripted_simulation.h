@@ -109,6 +109,7 @@ struct Tally {
 struct Script {
   bool refuses = false;       ///< does not let everybody join
   bool replicates = false;    ///< roamers, too
+  bool snapshots = true;      ///< of everything, to everyone
   bool large_events = false;  ///< now and then sends one of several fragments
   /// Closes its room in this tick, by a timer if the number is odd; 0: when it is opened.
   std::optional<std::uint64_t> ends_in_tick = std::nullopt;
@@ -218,6 +219,7 @@ class ScriptedSimulation final : public Simulation {
     }
     speak_to_some(out);
     if (roamers_) replicate(out);
+    if (!script_.snapshots) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, pattern_size(tick_))));
     if (tick_ % ticks_per_slow_snapshot != 0) return;
     out.send(Delivery::latest, everyone, Bytes(pattern(tick_, slow_snapshot_size)), {.stream = 1});

@@ -227,6 +227,7 @@ void SimClient::on_welcome(const wire::Welcome& welcome) {
   next_event_ = welcome.event_sequence + 1;
   seen_event_ = welcome.event_position;
   replica_.reset();
+  replica_lost_ = false;
   if (!welcome.replication_schema.empty()) {
     replica_.emplace(welcome.replication_schema, welcome.member_id);
     if (!welcome.events_complete) near_after_ = welcome.tick;
@@ -260,7 +261,10 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
 void SimClient::on_replicated(const wire::ReplicatedView& view) {
   if (!replica_) broken("a replicated frame without a schema");
   if (!full_state_seen_) broken("a replicated frame before the full state");
-  if (replica_->frames() == 0 && view.due == 0) broken("a first frame that does not say when");
+  if (replica_lost_ && !RoamersCheck::begins_anew(view.frame)) return;
+  if (prng_.chance(0.002)) return lose_replica();
+  const bool begins = replica_->frames() == 0 || std::exchange(replica_lost_, false);
+  if (begins && view.due == 0) broken("a first frame that does not say when");
   const std::uint64_t digests = replica_->digests();
   if (const std::string wrong = replica_->read(view.frame); !wrong.empty()) broken(wrong);
   digests_ += replica_->digests() - digests;
@@ -276,10 +280,18 @@ void SimClient::on_replicated(const wire::ReplicatedView& view) {
   if (age < -2ms) broken("a replicated frame of the future");
   oldest_ = std::max(oldest_, age);
   newest_tick_ = std::max(newest_tick_, tick);
-  if (prng_.chance(0.002)) {
-    send_message(
-        {.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = prng_.chance(0.5)}});
+  if (prng_.chance(0.001)) {  // with no need
+    send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = true}});
   }
+}
+
+// As when a frame can't be read: nobody knows of which tick it was, so that neither it nor what
+// comes behind it is acknowledged.
+void SimClient::lose_replica() {
+  ++replicas_lost_;
+  replica_->lose();
+  if (std::exchange(replica_lost_, true)) return;
+  send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = false}});
 }
 
 // One unit within the edge and one without: what is between depends on how places are rounded.

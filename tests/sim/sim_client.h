@@ -85,11 +85,14 @@ class SimClient final : private ws::DecoderEvents {
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
-  /// Of a replicated room: frames, digests that were right, objects held, events at a place.
+  /// Of a replicated room: frames, digests that were right, objects and cells held, events at a
+  /// place, and how often it lost what it held.
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
   [[nodiscard]] std::uint64_t digests() const { return digests_; }
   [[nodiscard]] std::size_t objects() const { return replica_ ? replica_->objects() : 0; }
+  [[nodiscard]] std::size_t cells() const { return replica_ ? replica_->cells() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
+  [[nodiscard]] std::uint64_t replicas_lost() const { return replicas_lost_; }
   /// The room's simulation closed the room.
   [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
@@ -120,6 +123,7 @@ class SimClient final : private ws::DecoderEvents {
   void on_snapshot(const wire::SnapshotView& view);
   void on_event(const wire::EventView& view);
   void on_replicated(const wire::ReplicatedView& view);
+  void lose_replica();
   void on_near_event(std::uint64_t tick);
   void check_payload(const wire::SnapshotView& view) const;
   void on_event_to_some(std::uint64_t number);
@@ -173,6 +177,8 @@ class SimClient final : private ws::DecoderEvents {
   std::uint64_t snapshots_ = 0;
   std::uint64_t events_ = 0;
   std::optional<RoamersCheck> replica_;
+  bool replica_lost_ = false;  ///< it has said so, and has got nothing that begins anew
+  std::uint64_t replicas_lost_ = 0;
   std::uint64_t frames_ = 0;
   std::uint64_t digests_ = 0;
   std::uint64_t due_tick_ = 0;  ///< of the newest frame that said when it was due

@@ -32,7 +32,11 @@ export class FakeSocket implements SocketLike {
 
   /** The server sends an envelope. */
   deliver(message: NonNullable<MessageInitShape<typeof ServerEnvelopeSchema>["message"]>): void {
-    const bytes = toBinary(ServerEnvelopeSchema, create(ServerEnvelopeSchema, { message }));
+    this.deliverEnvelope({ message });
+  }
+
+  deliverEnvelope(fields: MessageInitShape<typeof ServerEnvelopeSchema>): void {
+    const bytes = toBinary(ServerEnvelopeSchema, create(ServerEnvelopeSchema, fields));
     this.deliverRaw(bytes.slice().buffer);
   }
 
@@ -62,6 +66,14 @@ export class FakeSocket implements SocketLike {
         payload: Uint8Array.of(tick % 256),
         ...kind,
       },
+    });
+  }
+
+  /** `dueMs`: of its tick, where the server tells it. */
+  replicated(frame: Uint8Array, dueMs = 0): void {
+    this.deliverEnvelope({
+      message: { case: "replicated", value: frame },
+      replicatedTimeUnixNs: BigInt(dueMs) * 1_000_000n,
     });
   }
 

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import { Client, clientCloseCode, type ReplicatedFrame } from "../client";
+import { FakeEnvironment } from "./fake_environment";
+
+/** Frames that a server composed; of these the first begins anew, and so does one later. */
+const golden = JSON.parse(
+  readFileSync(resolve("../tests/replication/golden/eventful.json"), "utf8"),
+) as { schema: string; frames: { hex: string; tick: number; objects: unknown[] }[] };
+const frames = golden.frames.map(({ hex }) => Buffer.from(hex, "hex"));
+const beginsAnew = frames.findIndex((frame, index) => index > 0 && (frame[0]! & 1) === 1);
+
+interface Seen {
+  readonly tick: number;
+  readonly objects: number;
+  readonly serverTimeMs: number;
+}
+
+function setUp(schema: Uint8Array = Buffer.from(golden.schema, "hex")) {
+  const environment = new FakeEnvironment();
+  const seen: Seen[] = [];
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onFrame: ({ reader, tick, serverTimeMs }: ReplicatedFrame) =>
+        seen.push({ tick, objects: reader.size, serverTimeMs }),
+    },
+  });
+  client.connect();
+  environment.socket.welcome({ replicationSchema: schema });
+  environment.socket.takeSent(); // the first ping
+  const deliver = (frame: Uint8Array, dueMs?: number) =>
+    environment.socket.replicated(frame, dueMs);
+  return { client, environment, seen, deliver };
+}
+
+test("hands over each frame of a replicated room, with when its tick was due", () => {
+  const { environment, seen, deliver } = setUp();
+  deliver(frames[0]!, 5_000);
+  for (const frame of frames.slice(1, 12)) deliver(frame);
+  assert.deepEqual(
+    seen.map(({ tick, objects }) => ({ tick, objects })),
+    golden.frames.slice(0, 12).map(({ tick, objects }) => ({ tick, objects: objects.length })),
+  );
+  const [first, last] = [seen[0]!, seen.at(-1)!];
+  assert.ok(
+    Math.abs(last.serverTimeMs - 5_000 - ((last.tick - first.tick) * 1_000) / 60) < 0.001,
+  );
+  assert.deepEqual(
+    environment.socket.takeSent().map((message) => Number(message.newestTickSeen) - first.tick),
+    [0, 6, 12],
+  );
+});
+
+test("asks once for everything anew when a frame can't be read, and goes on from what begins", () => {
+  const { environment, seen, deliver } = setUp();
+  deliver(frames[0]!, 5_000);
+  environment.socket.takeSent();
+  deliver(frames[1]!.subarray(0, 20));
+  for (const frame of frames.slice(2, beginsAnew)) deliver(frame);
+  assert.equal(seen.length, 1);
+  const sent = environment.socket.takeSent();
+  assert.equal(sent.length, 1);
+  assert.equal(sent[0]!.message.case, "resync");
+  assert.equal(sent[0]!.message.case === "resync" && sent[0]!.message.value.digestDiffers, false);
+  deliver(frames[beginsAnew]!, 9_000);
+  deliver(frames[beginsAnew + 1]!);
+  assert.equal(seen.length, 3);
+  assert.equal(seen[1]!.serverTimeMs, 9_000);
+  assert.equal(seen[2]!.objects, golden.frames[beginsAnew + 1]!.objects.length);
+  assert.equal(
+    Number(environment.socket.takeSent()[0]!.newestTickSeen),
+    golden.frames[beginsAnew]!.tick,
+  );
+});
+
+test("says so when what it holds is not what it should be", () => {
+  const { environment, deliver } = setUp();
+  deliver(frames[0]!, 5_000);
+  environment.socket.takeSent();
+  const damaged = Uint8Array.from(frames[1]!);
+  damaged[damaged.length - 2]! ^= 1; // of the digest, which is the last but for less than a byte
+  deliver(damaged);
+  const [sent] = environment.socket.takeSent();
+  assert.equal(sent!.message.case === "resync" && sent!.message.value.digestDiffers, true);
+});
+
+test("leaves a room whose schema it can't read", () => {
+  const { environment } = setUp(Uint8Array.of(9, 9));
+  assert.equal(environment.socket.closedWith?.code, clientCloseCode.malformedMessage);
+});
