@@ -370,15 +370,16 @@ TEST_CASE("who finds no place watches, and comes in with an input once there is 
 }
 
 TEST_CASE("a parameter that is unknown or out of range is refused in one sentence") {
-  CHECK(refusal("bots", "5000").empty());
+  CHECK(refusal("bots", "20000").empty());
   CHECK(refusal("colour", "red") ==
         "arena has no parameter 'colour': it takes bots, players, fragments, width, height and "
         "replicated");
-  for (const char* bad : {"5001", "-1", "", "many", "5 ", "4294967297", "0x10"}) {
+  for (const char* bad : {"20001", "-1", "", "many", "5 ", "4294967297", "0x10"}) {
     CHECK(refusal("bots", bad) ==
-          "arena's bots is a whole number from 0 to 5000, not '" + std::string(bad) + "'");
+          "arena's bots is a whole number from 0 to 20000, not '" + std::string(bad) + "'");
   }
-  CHECK(refusal("width", "0") == "arena's width is a whole number from 200 to 20000, not '0'");
+  CHECK(refusal("width", "0") == "arena's width is a whole number from 200 to 50000, not '0'");
+  CHECK(refusal("replicated", "2") == "arena's replicated is a whole number from 0 to 1, not '2'");
 }
 
 TEST_CASE("the arena grows with its bots unless its size is given") {

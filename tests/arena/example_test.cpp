@@ -1,16 +1,22 @@
+#include <array>
+#include <cmath>
+#include <cstddef>
 #include <expected>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "arena/recording_outbound.h"
+#include "arena/replicated_stage.h"
 #include "catch.h"
 #include "examples/button.h"
+#include "examples/meadow.h"
 #include "examples/tug.h"
 
 namespace ringcast {
@@ -50,6 +56,51 @@ TEST_CASE("the example refuses parameters that it does not know") {
   options.parameters = {{"goal", "0"}};
   REQUIRE(example::make_button(options).error() ==
           "button's goal is a whole number from 1 to 1000000, not '0'");
+}
+
+TEST_CASE("meadow: everybody sees what is near its lantern, and goes where it wants") {
+  auto made = example::make_meadow({.seed = 3, .rate_hz = 60, .parameters = {}});
+  REQUIRE(made);
+  ReplicatedStage stage(std::move(*made));
+  std::vector<Eyes> eyes;
+  for (const MemberId member : {MemberId{1}, MemberId{2}}) {
+    stage.enters(member);
+    stage.join(member);
+    eyes.emplace_back(stage, member);
+  }
+  stage.step();
+  for (Eyes& its : eyes) its.look();
+  const std::uint32_t own = eyes[0].own();
+  const double from = eyes[0].own_x();
+  CHECK(own != 0);
+  CHECK(eyes[1].own() != 0);
+  CHECK(eyes[1].own() != own);
+  const int direction = from < 4'000 ? 127 : -127;
+  const std::array wish{static_cast<std::byte>(direction), std::byte{0}};
+  CHECK(stage.input(MemberId{1}, wish) == InputResult::ok);
+  CHECK(stage.input(MemberId{1}, std::span(wish).first(1)) == InputResult::malformed);
+  for (int count = 0; count < 60; ++count) {
+    stage.step();
+    eyes[0].look();
+  }
+  CHECK(std::abs(eyes[0].own_x() - from) == Approx(250).margin(1));
+  CHECK(eyes[0].objects() > 3);
+  CHECK(eyes[0].objects() < 200);
+  stage.enters(MemberId{3});
+  stage.join(MemberId{3});
+  stage.leave(MemberId{3});
+  stage.leave(MemberId{2});
+  stage.step();
+  CHECK(stage.mistakes() == 0);
+}
+
+TEST_CASE("meadow refuses parameters that it does not know") {
+  SimulationOptions options;
+  options.parameters.emplace("moths", "3");
+  CHECK(example::make_meadow(options).error() == "meadow has no parameter 'moths', only fireflies");
+  options.parameters = {{"fireflies", "5001"}};
+  CHECK(example::make_meadow(options).error() ==
+        "meadow's fireflies is a whole number from 0 to 5000, not '5001'");
 }
 
 std::string contents(const std::string& path) {
@@ -217,7 +268,8 @@ std::vector<std::string> quoted_code(const std::string& guide) {
 
 TEST_CASE("the guide to writing a simulation quotes the examples as they are") {
   std::string code;
-  for (const char* const name : {"button.cpp", "main.cpp", "tug.cpp", "embedded.cpp"}) {
+  for (const char* const name :
+       {"button.cpp", "main.cpp", "meadow.cpp", "tug.cpp", "embedded.cpp"}) {
     code += contents(std::string("examples/") + name);
   }
   const std::vector<std::string> blocks = quoted_code(contents("docs/writing-a-simulation.md"));

@@ -1,12 +1,15 @@
 // In the steady state a tick allocates nothing: counted by the replaced operator new over a
 // thousand ticks of a real core on a real ring with two hundred members, who read, acknowledge and
-// steer. The members' side runs between the turns, on the same thread, in memory of its own.
+// steer; in a room that shows everything to everyone, and in one that replicates. The members' side
+// runs between the turns, on the same thread, in memory of its own.
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,7 +80,14 @@ class Members {
   std::uint64_t bytes_ = 0;
 };
 
-TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
+/// What was sent in the thousand ticks.
+struct Sent {
+  std::uint64_t latest = 0;
+  std::uint64_t reliable = 0;
+  std::uint64_t replicated = 0;
+};
+
+Sent thousand_ticks(const std::map<std::string, std::string, std::less<>>& parameters) {
   const SystemClock clock;
   auto ring = uring::Ring::create({.clock = clock});
   REQUIRE(ring);
@@ -103,7 +113,8 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
   RoomOptions room;
   room.name = "arena";
   room.rate_hz = 240;
-  auto simulation = arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = {}});
+  auto simulation =
+      arena::make_arena({.seed = 1, .rate_hz = room.rate_hz, .parameters = parameters});
   REQUIRE(simulation);
   REQUIRE(core.add_room(room::RoomId{1}, room, std::move(*simulation), room_metrics));
   core.start();
@@ -132,15 +143,19 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
 
   CHECK(allocations > 0);  // joining does: the counter counts
 
-  const std::uint64_t sent_before = metrics[observe::Count::frames_sent_latest].value();
-  const std::uint64_t events_before = metrics[observe::Count::frames_sent_reliable].value();
+  const auto count = [&](observe::Count which) { return metrics[which].value(); };
+  const Sent before{count(observe::Count::frames_sent_latest),
+                    count(observe::Count::frames_sent_reliable),
+                    count(observe::Count::replicated_frames)};
   allocations = 0;
   run_ticks(1'000);
   CHECK(allocations == 0);
-  // It was no idle thousand: snapshots for nearly all, events for all, inputs from all.
-  CHECK(metrics[observe::Count::frames_sent_latest].value() - sent_before > 500 * member_count);
-  CHECK(metrics[observe::Count::frames_sent_reliable].value() - events_before > 10 * member_count);
-  CHECK(metrics[observe::Count::messages_received].value() > 1'000);
+  const Sent sent{count(observe::Count::frames_sent_latest) - before.latest,
+                  count(observe::Count::frames_sent_reliable) - before.reliable,
+                  count(observe::Count::replicated_frames) - before.replicated};
+  // It was no idle thousand: snapshots for nearly all, inputs from all.
+  CHECK(sent.latest > 500 * member_count);
+  CHECK(count(observe::Count::messages_received) > 1'000);
 
   REQUIRE(from_control.push(Shutdown{}));
   (*ring)->doorbell().ring();
@@ -155,6 +170,19 @@ TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
   }
   REQUIRE(core.context().frames.blocks_outstanding() == 0);
   ::close(listener->descriptor);
+  return sent;
+}
+
+TEST_CASE("a thousand ticks with two hundred members allocate nothing") {
+  const Sent sent = thousand_ticks({});
+  CHECK(sent.reliable > 10 * member_count);  // events for all
+  CHECK(sent.replicated == 0);
+}
+
+TEST_CASE("nor does a thousand ticks of a room that replicates") {
+  const Sent sent =
+      thousand_ticks({{"replicated", "1"}, {"bots", "400"}, {"width", "4800"}, {"height", "2700"}});
+  CHECK(sent.replicated > 500 * member_count);
 }
 
 }  // namespace

@@ -480,7 +480,7 @@ class UnderLoad(unittest.TestCase):
         self.config = (f'state_directory = "{folder.name}"\ndrain_window_ms = 500\n'
                        "reconnect_delay_max_ms = 500\n")
 
-    def restarted_under_load(self, config: str, room: str):
+    def restarted_under_load(self, config: str, room: str) -> dict:
         clients, restarts = (20, 1) if harness.QUICK else (200, 2)
         command = [harness.BINARY, "load", "--json", "--url", f"ws://127.0.0.1:{self.port}/rooms/arena",
                    "--clients", str(clients), "--seconds", "30", "--inputs-per-s", "1"]
@@ -508,12 +508,17 @@ class UnderLoad(unittest.TestCase):
                                 "return_failed": 0, "return_error": "", "closed": {}, "verify_failed": 0})
         self.assertEqual(load.returncode, 0)
         self.assertEqual(ended(server), 0)
+        return report
 
     def test_every_client_is_told_to_go_and_comes_back_as_the_member_it_was(self):
         self.restarted_under_load("", "arena=arena")
 
     def test_likewise_in_a_spread_room_on_two_cores(self):
         self.restarted_under_load("cores = 2\n", "arena=arena,spread=all")
+
+    def test_likewise_in_a_room_that_replicates(self):
+        report = self.restarted_under_load("cores = 2\n", "arena=arena,replicated=1,spread=all")
+        self.assertEqual(report["replicated"]["desyncs"], 0)
 
     def test_who_connects_at_any_time_of_a_restart_is_let_in(self):
         options = {"config": f"{self.config}[session]\nclose_timeout_ms = 500\n",

@@ -24,9 +24,10 @@ class Embedder(unittest.TestCase):
         [cls.description] = folder.glob("**/pkgconfig/ringcast.pc")
         [cls.headers] = folder.glob("**/include/ringcast")
         # Away from the tree, so that no header of it is found.
-        for name in ("main.cpp", "embedded.cpp", "button.cpp", "button.h", "tug.cpp", "tug.h"):
+        for name in ("main.cpp", "embedded.cpp", "button.cpp", "button.h", "meadow.cpp", "meadow.h",
+                     "tug.cpp", "tug.h"):
             (folder / name).write_bytes((ROOT / "examples" / name).read_bytes())
-        cls.program = cls.build(folder, "red", "ringcast", "main.cpp", "button.cpp", "tug.cpp")
+        cls.program = cls.build(folder, "red", "ringcast", "main.cpp", "button.cpp", "meadow.cpp", "tug.cpp")
         cls.embedding = cls.build(folder, "embedded", "ringcast-no-allocator", "embedded.cpp", "button.cpp")
 
     @classmethod
