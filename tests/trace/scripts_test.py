@@ -73,15 +73,16 @@ def check(script: pathlib.Path, pid: int) -> str | None:
 
 
 @contextlib.contextmanager
-def load(server: "harness.Server"):
-    """Fifty clients, two of them slow, until the block ends."""
+def load(server: "harness.Server", room: str, clients: int, *arguments: str):
+    """So many clients in the room until the block ends."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [harness.BINARY, "load", "--url", f"{server.url}/rooms/arena", "--clients", "50",
-             "--slow", "2", "--slow-rcvbuf", "4096", "--seconds", "900"],
+            [harness.BINARY, "load", "--url", f"{server.url}/rooms/{room}", "--clients", str(clients),
+             "--seconds", "900", *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            harness.until(lambda: server.metric("sessions") >= 50, "fifty sessions are open")
+            harness.until(lambda: server.metric("room_members", f'room="{room}"') >= clients,
+                          f"{clients} clients are in the room")
             yield
             assert process.poll() is None, "the load ended before its time"
         finally:
@@ -99,7 +100,10 @@ def main() -> int:
         print(f"0 passed, 0 failed, {len(scripts)} skipped")
         return 0
     listed = harness.run("trace", "list").stdout
-    with harness.serving(name="trace") as server, load(server):
+    rooms = ("arena=arena", "replicated=arena,replicated=1")
+    slow = ("--slow", "2", "--slow-rcvbuf", "4096")
+    with (harness.serving(name="trace", rooms=rooms) as server, load(server, "arena", 50, *slow),
+          load(server, "replicated", 10)):
         for script in scripts:
             try:
                 assert script.stem in listed, "ringcast trace list does not name it"
