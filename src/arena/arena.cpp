@@ -26,22 +26,32 @@ class Arena final : public Simulation {
   JoinResult join(const Joining& joining, Outbound& out) override {
     const bool comes_back = world_.own_object(joining.member) != nullptr;
     world_.join(joining.member);
-    if (replicated_ && !comes_back) replicated_->join(joining.member, *out.world());
-    if (comes_back) tell_own_object(joining.member, out);
+    if (replicated_) {
+      replicated_->join(joining.member, world_, *out.world());
+    } else if (comes_back) {
+      tell_own_object(joining.member, out);
+    }
     return {};
   }
-  void leave(MemberId member, LeaveReason, Outbound&) override { world_.leave(member); }
+  void leave(MemberId member, LeaveReason, Outbound&) override {
+    world_.leave(member);
+    if (replicated_) replicated_->leave(member);
+  }
   void away(MemberId member, Outbound&) override { world_.away(member); }
   void back(MemberId member, Outbound& out) override {
     world_.back(member);
-    tell_own_object(member, out);
+    if (!replicated_) tell_own_object(member, out);
   }
 
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType type,
-                    Outbound&) override {
-    const auto wish = type == MessageType::binary ? read_input(payload) : std::nullopt;
-    if (!wish) return InputResult::malformed;
-    world_.steer(member, *wish);
+                    Outbound& out) override {
+    const auto input = type == MessageType::binary ? read_input(payload) : std::nullopt;
+    if (!input) return InputResult::malformed;
+    if (input->name) world_.rename(member, *input->name);
+    world_.steer(member, input->wish);
+    if (input->view && replicated_) {
+      replicated_->look(member, *input->view, world_, *out.world());
+    }
     return InputResult::ok;
   }
 
@@ -81,7 +91,7 @@ class Arena final : public Simulation {
   /// To who has come back to its object: which of them that is only its creation tells.
   void tell_own_object(MemberId member, Outbound& out) {
     const Object* const own = world_.own_object(member);
-    if (own == nullptr || replicated_) return;
+    if (own == nullptr) return;
     out.send(Delivery::reliable, member, codec_.event(ObjectCreated{*own}));
   }
 
@@ -90,15 +100,20 @@ class Arena final : public Simulation {
   std::optional<Replicated> replicated_;
 };
 
-/// What can be configured; 0 for a size that follows from the numbers.
+/// For a number that follows from the others.
+constexpr std::uint32_t follows = UINT32_MAX;
+
+/// What can be configured.
 struct Settings {
-  std::uint32_t bots = 50;
-  std::uint32_t players = 32;
-  std::uint32_t fragments = 16;
-  std::uint32_t width = 0;
-  std::uint32_t height = 0;
-  std::uint32_t replicated = 0;  ///< 1: to each member what it can see
+  std::uint32_t bots = 1'000;
+  std::uint32_t players = 1'000;
+  std::uint32_t fragments = follows;
+  std::uint32_t width = follows;
+  std::uint32_t height = follows;
+  std::uint32_t replicated = 1;  ///< to each member what it can see
 };
+/// Everything to everyone, as many as one screen shows.
+constexpr Settings plain{.bots = 50, .players = 32, .fragments = 16, .replicated = 0};
 
 struct Parameter {
   std::string_view name;
@@ -109,7 +124,7 @@ struct Parameter {
 constexpr std::array parameters{
     Parameter{"bots", &Settings::bots, 0, 20'000},
     Parameter{"players", &Settings::players, 0, 10'000},
-    Parameter{"fragments", &Settings::fragments, 0, 1'000},
+    Parameter{"fragments", &Settings::fragments, 0, 10'000},
     Parameter{"width", &Settings::width, 200, 50'000},
     Parameter{"height", &Settings::height, 200, 50'000},
     Parameter{"replicated", &Settings::replicated, 0, 1},
@@ -127,7 +142,8 @@ std::string out_of_range(const Parameter& parameter, const std::string& text) {
 }
 
 std::expected<Settings, std::string> read(const SimulationOptions& options) {
-  Settings settings;
+  const auto form = options.parameters.find("replicated");
+  Settings settings = form != options.parameters.end() && form->second == "0" ? plain : Settings{};
   for (const auto& [name, text] : options.parameters) {
     const auto* parameter = std::ranges::find(parameters, name, &Parameter::name);
     if (parameter == parameters.end()) return std::unexpected(unknown(name));
@@ -142,15 +158,16 @@ std::expected<Settings, std::string> read(const SimulationOptions& options) {
 }
 
 WorldOptions world_options(const Settings& settings, std::uint64_t seed) {
-  const float crowd = static_cast<float>(std::max({50U, settings.bots, settings.players}));
-  const float growth = std::sqrt(crowd / 50);
-  const auto size = [growth](std::uint32_t configured, float usual) {
-    return configured != 0 ? static_cast<float>(configured) : std::round(usual * growth);
+  const float crowds = static_cast<float>(std::max({50U, settings.bots, settings.players})) / 50;
+  const auto size = [growth = std::sqrt(crowds)](std::uint32_t configured, float usual) {
+    return configured != follows ? static_cast<float>(configured) : std::round(usual * growth);
   };
   return {.seed = seed,
           .bots = settings.bots,
           .players_max = settings.players,
-          .fragments_max = settings.fragments,
+          .fragments_max = settings.fragments != follows
+                               ? settings.fragments
+                               : static_cast<std::uint32_t>(std::round(16 * crowds)),
           .width = size(settings.width, 1'600),
           .height = size(settings.height, 900)};
 }

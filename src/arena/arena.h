@@ -10,11 +10,15 @@
 namespace ringcast::arena {
 
 /// A SimulationFactory. Parameters, all whole numbers:
-///   bots       0 to 5,000, default 50
-///   players    0 to 1,000, default 32: members who have an object; further members watch
-///   fragments  0 to 1,000, default 16: at a time; 0: nothing splits
-///   width, height  200 to 20,000 units, default 1,600 x 900, and as much more as it takes to give
-///                  every object the space that it has among 50
+///   replicated 1 or 0, default 1: each member gets what it can see (docs/replication.md), and the
+///              arena is large; 0: everyone gets everything, and it is small
+///   bots       0 to 20,000, default 1,000; with replicated=0 50
+///   players    0 to 10,000, default 1,000; with replicated=0 32: members who have an object;
+///              further members watch
+///   fragments  0 to 10,000, at a time; 0: nothing splits. Default: 16 for every 50 bots or players,
+///              of whichever there may be more; with replicated=0 16
+///   width, height  200 to 50,000 units, default 1,600 x 900 for 50 bots or players, and as much more
+///                  as it takes to give each of more the same space
 [[nodiscard]] std::expected<std::unique_ptr<Simulation>, std::string> make_arena(
     const SimulationOptions& options);
 

@@ -78,14 +78,22 @@ const Payload& Codec::payload(const SessionEnded& ended) {
   return session_ended_payload_;
 }
 
-std::optional<Vector> read_input(std::span<const std::byte> payload) {
+std::optional<Input> read_input(std::span<const std::byte> payload) {
   v1::arena::ArenaInput input;
   if (!input.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return std::nullopt;
   if (!std::isfinite(input.dx()) || !std::isfinite(input.dy())) return std::nullopt;
   // First into the square, so that the square of the length is finite.
   const float largest = std::max({1.0F, std::abs(input.dx()), std::abs(input.dy())});
   const Vector wish{input.dx() / largest, input.dy() / largest};
-  return length(wish) > 1 ? direction(wish, wish) : wish;
+  Input read{.wish = length(wish) > 1 ? direction(wish, wish) : wish, .name = {}, .view = {}};
+  if (input.has_name()) {
+    if (input.name().size() > Name{}.size()) return std::nullopt;
+    std::ranges::copy(input.name(), read.name.emplace(Name{}).begin());
+  }
+  const Vector view{input.view_width(), input.view_height()};
+  if (!std::isfinite(view.x) || !std::isfinite(view.y)) return std::nullopt;
+  if (view.x > 0 && view.y > 0) read.view = view;
+  return read;
 }
 
 }  // namespace ringcast::arena

@@ -49,8 +49,12 @@ class Codec {
   MessagePayload session_ended_payload_{session_ended_};
 };
 
-/// The wish of an ArenaInput, shortened to 1; nothing when the bytes are not an ArenaInput or not a
-/// direction.
-[[nodiscard]] std::optional<Vector> read_input(std::span<const std::byte> payload);
+struct Input {
+  Vector wish;  ///< at most 1 long
+  std::optional<Name> name;
+  std::optional<Vector> view;  ///< both above 0, units
+};
+/// Nothing when the bytes are not an ArenaInput, or hold what is no direction, name or size.
+[[nodiscard]] std::optional<Input> read_input(std::span<const std::byte> payload);
 
 }  // namespace ringcast::arena

@@ -2,6 +2,7 @@
 // rounds exactly are used on them (no sine, no power): a seed replays bit by bit on any machine.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -46,6 +47,9 @@ enum class Kind : std::uint8_t {
 /// Never given twice in one world; 0 is no object.
 enum class ObjectId : std::uint32_t {};
 
+/// What a player is called: UTF-8, filled up with zeros.
+using Name = std::array<char, 15>;
+
 struct Object {
   ObjectId id{};
   Kind kind = Kind::bot;
@@ -61,6 +65,8 @@ struct Object {
   float radius = 0;          ///< units
   float natural_radius = 0;  ///< what the radius returns to
   float age = 0;             ///< seconds since it was made or last lost a fragment
+  std::uint32_t score = 0;   ///< fragments that it has absorbed
+  Name name{};               ///< of a player
 
   /// Whether members see it: what is not replicated is in no snapshot and in no event.
   [[nodiscard]] bool replicated() const { return kind != Kind::attractor; }

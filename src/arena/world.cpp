@@ -50,7 +50,10 @@ constexpr float radius_recovery = 0.06F;  // per second
 
 constexpr float split_speed_min = 60;  // of approach, units per second
 constexpr float split_radius_min = 10;
-constexpr float split_interval = 0.25F;  // seconds, in the whole arena: at most 4 events a second
+/// In the whole arena, for each fragment that there may be: of 16 four a second, so that those that
+/// were absorbed are replaced within some seconds.
+constexpr float splits_per_fragment = 0.25F;  // a second
+constexpr float splits_saved = 0.1F;          // seconds: what is not used adds up for so long
 constexpr float split_rest = 1.5F;       // seconds, of one body
 constexpr float fragment_share = 0.38F;  // of the body's radius
 constexpr float fragment_radius_min = 3;
@@ -102,6 +105,7 @@ void reflect(float& position, float& velocity, float& heading, float low, float 
 
 void absorb(Object& body, Object& fragment) {
   body.radius = std::min(body_radius_max, std::sqrt(body.mass() + fragment.mass()));
+  ++body.score;
   fragment.gone = true;
   fragment.absorbed_by = body.id;
 }
@@ -114,6 +118,7 @@ World::World(const WorldOptions& options)
       height_(options.height),
       players_max_(options.players_max),
       fragments_max_(options.fragments_max),
+      splits_per_second_(splits_per_fragment * static_cast<float>(options.fragments_max)),
       grid_(width_, height_, cell_width) {
   const auto columns = static_cast<Index>(std::ceil(width_ / attractor_columns_apart));
   const auto rows = static_cast<Index>(std::ceil(height_ / attractor_rows_apart));
@@ -145,37 +150,44 @@ World::World(const WorldOptions& options)
 }
 
 void World::join(MemberId member) {
-  const auto [place, is_new] = members_.try_emplace(member, watching);
+  const auto [place, is_new] = members_.try_emplace(member);
   if (is_new) enter(member, place->second);
   back(member);
 }
 
 void World::away(MemberId member) {
-  const auto place = members_.find(member);
-  if (place == members_.end() || place->second == watching) return;
-  objects_[place->second].heading = {};
-  objects_[place->second].away = true;
+  Object* const own = steered_by(member);
+  if (own == nullptr) return;
+  own->heading = {};
+  own->away = true;
 }
 
 void World::back(MemberId member) {
-  const auto place = members_.find(member);
-  if (place != members_.end() && place->second != watching) objects_[place->second].away = false;
+  Object* const own = steered_by(member);
+  if (own != nullptr) own->away = false;
 }
 
-void World::enter(MemberId member, Index& place) {
+void World::enter(MemberId id, Member& member) {
   if (players_ == players_max_) return;
   ++players_;
-  place = add({.kind = Kind::player,
-               .member = member,
-               .position = any_place(),
-               .radius = player_radius,
-               .natural_radius = player_radius});
+  member.object = add({.kind = Kind::player,
+                       .member = id,
+                       .position = any_place(),
+                       .radius = player_radius,
+                       .natural_radius = player_radius,
+                       .name = member.name});
+}
+
+Object* World::steered_by(MemberId id) {
+  const auto place = members_.find(id);
+  if (place == members_.end() || place->second.object == watching) return nullptr;
+  return &objects_[place->second.object];
 }
 
 void World::leave(MemberId member) {
   const auto place = members_.find(member);
   if (place == members_.end()) return;
-  if (place->second != watching) remove(place->second);
+  if (place->second.object != watching) remove(place->second.object);
   members_.erase(place);
   events_.emplace_back(SessionEnded{member});
 }
@@ -183,8 +195,15 @@ void World::leave(MemberId member) {
 void World::steer(MemberId member, Vector wish) {
   const auto place = members_.find(member);
   if (place == members_.end()) return;
-  if (place->second == watching) enter(member, place->second);
-  if (place->second != watching) objects_[place->second].heading = wish;
+  if (place->second.object == watching) enter(member, place->second);
+  if (place->second.object != watching) objects_[place->second.object].heading = wish;
+}
+
+void World::rename(MemberId member, const Name& name) {
+  const auto place = members_.find(member);
+  if (place == members_.end()) return;
+  place->second.name = name;
+  if (place->second.object != watching) objects_[place->second.object].name = name;
 }
 
 World::Index World::add(Object object) {
@@ -205,7 +224,7 @@ void World::remove(Index index) {
   objects_[index] = objects_.back();
   objects_.pop_back();
   if (index < objects_.size() && objects_[index].kind == Kind::player) {
-    members_.at(objects_[index].member) = index;
+    members_.at(objects_[index].member).object = index;
   }
 }
 
@@ -216,7 +235,8 @@ void World::step(Nanoseconds period) {
 }
 
 void World::advance(float seconds) {
-  since_split_ += seconds;
+  splits_due_ = std::min(splits_due_ + splits_per_second_ * seconds,
+                         std::max(1.0F, splits_per_second_ * splits_saved));
   for (Object& object : objects_) {
     object.age += seconds;
     resize(object, seconds);
@@ -266,7 +286,7 @@ void World::meet(Object& first, Object& second) {
 
 bool World::may_split(const Object& body, float approach_speed) const {
   return fragments_ + split_off_.size() < fragments_max_ && approach_speed > split_speed_min &&
-         body.radius > split_radius_min && body.age > split_rest && since_split_ > split_interval;
+         body.radius > split_radius_min && body.age > split_rest && splits_due_ >= 1;
 }
 
 void World::split(Object& body, Vector normal) {
@@ -280,7 +300,7 @@ void World::split(Object& body, Vector normal) {
                         .natural_radius = radius});
   body.radius = std::sqrt(body.mass() - radius * radius);
   body.age = 0;
-  since_split_ = 0;
+  splits_due_ -= 1;
 }
 
 void World::keep_inside(Object& object) const {

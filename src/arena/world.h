@@ -54,6 +54,8 @@ class World {
   /// Where the member wishes to go: a direction, at most 1 long, that stands until the next. One
   /// who watches comes in with it if a place has become free. Ignored for who has not joined.
   void steer(MemberId member, Vector wish);
+  /// What the member's object is called, now or once it has one. Ignored for who has not joined.
+  void rename(MemberId member, const Name& name);
   void step(Nanoseconds period);
 
   [[nodiscard]] std::span<const Object> objects() const { return objects_; }
@@ -74,20 +76,25 @@ class World {
   /// What the member steers; nullptr when it watches or is none.
   [[nodiscard]] const Object* own_object(MemberId member) const {
     const auto place = members_.find(member);
-    if (place == members_.end() || place->second == watching) return nullptr;
-    return &objects_[place->second];
+    if (place == members_.end() || place->second.object == watching) return nullptr;
+    return &objects_[place->second.object];
   }
   template <class Visit>
   void for_each_member(Visit&& visit) const {
-    for (const auto& [member, object] : members_) visit(member);
+    for (const auto& [id, member] : members_) visit(id);
   }
   [[nodiscard]] std::size_t objects_max() const { return objects_.capacity(); }
 
  private:
   using Index = std::uint32_t;
   static constexpr Index watching = UINT32_MAX;
+  struct Member {
+    Index object = watching;  ///< in objects_
+    Name name{};  ///< of its object, also of one to come
+  };
 
-  void enter(MemberId member, Index& place);
+  void enter(MemberId id, Member& member);
+  [[nodiscard]] Object* steered_by(MemberId id);
   Index add(Object object);
   void remove(Index index);
 
@@ -114,11 +121,12 @@ class World {
   std::uint32_t players_ = 0;
   std::uint32_t fragments_ = 0;
   std::uint32_t newest_id_ = 0;
-  float since_split_ = 0;  ///< seconds
+  float splits_per_second_;
+  float splits_due_ = 0;  ///< that there may be at once
   std::vector<Object> objects_;
   std::vector<Object> split_off_;  ///< in this step; they join the others at its end
   Grid grid_;
-  std::unordered_map<MemberId, Index> members_;  ///< into objects_, or watching
+  std::unordered_map<MemberId, Member> members_;
   std::vector<Event> events_;
 };
 

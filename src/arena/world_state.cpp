@@ -10,7 +10,7 @@
 namespace ringcast::arena {
 namespace {
 
-constexpr std::uint32_t state_version = 1;
+constexpr std::uint32_t state_version = 2;
 
 void put(LittleEndianWriter& out, Vector vector) {
   out.put(vector.x);
@@ -20,6 +20,16 @@ void put(LittleEndianWriter& out, Vector vector) {
 Vector vector_of(LittleEndianReader& in) {
   const float x = in.real();
   return {x, in.real()};
+}
+
+void put(LittleEndianWriter& out, const Name& name) {
+  for (const char letter : name) out.put(static_cast<std::uint8_t>(letter));
+}
+
+Name name_of(LittleEndianReader& in) {
+  Name name{};
+  for (char& letter : name) letter = static_cast<char>(in.number<std::uint8_t>());
+  return name;
 }
 
 // Between two steps nothing is `gone`.
@@ -35,6 +45,8 @@ void put(LittleEndianWriter& out, const Object& object) {
   out.put(object.radius);
   out.put(object.natural_radius);
   out.put(object.age);
+  out.put(object.score);
+  put(out, object.name);
 }
 
 Object object_of(LittleEndianReader& in) {
@@ -50,6 +62,8 @@ Object object_of(LittleEndianReader& in) {
   object.radius = in.real();
   object.natural_radius = in.real();
   object.age = in.real();
+  object.score = in.number<std::uint32_t>();
+  object.name = name_of(in);
   return object;
 }
 
@@ -79,16 +93,19 @@ std::vector<std::byte> World::save() const {
   out.put(attractors_);
   for (const std::uint64_t word : prng_.state()) out.put(word);
   out.put(newest_id_);
-  out.put(since_split_);
+  out.put(splits_due_);
   out.put(static_cast<std::uint32_t>(objects_.size()));
   for (const Object& object : objects_) put(out, object);
-  std::vector<MemberId> watchers;
-  for (const auto& [member, place] : members_) {
-    if (place == watching) watchers.push_back(member);
+  std::vector<std::pair<MemberId, Name>> watchers;
+  for (const auto& [id, member] : members_) {
+    if (member.object == watching) watchers.emplace_back(id, member.name);
   }
   std::ranges::sort(watchers);
   out.put(static_cast<std::uint32_t>(watchers.size()));
-  for (const MemberId member : watchers) out.put(std::to_underlying(member));
+  for (const auto& [id, name] : watchers) {
+    out.put(std::to_underlying(id));
+    put(out, name);
+  }
   return out.take();
 }
 
@@ -105,7 +122,7 @@ bool World::restore(std::span<const std::byte> saved) {
   if (std::ranges::all_of(randomness, [](std::uint64_t word) { return word == 0; })) return false;
   prng_.set_state(randomness);
   newest_id_ = in.number<std::uint32_t>();
-  since_split_ = in.real();
+  splits_due_ = in.real();
   const auto count = in.number<std::uint32_t>();
   if (count < attractors_ || count > objects_.capacity()) return false;
   const auto bots = std::ranges::count(objects_, Kind::bot, &Object::kind);
@@ -119,18 +136,22 @@ bool World::restore(std::span<const std::byte> saved) {
         std::to_underlying(object.id) > newest_id_) {
       return false;
     }
-    if (object.kind == Kind::player && !members_.emplace(object.member, index).second) return false;
+    if (object.kind == Kind::player &&
+        !members_.emplace(object.member, Member{index, object.name}).second) {
+      return false;
+    }
     players_ += object.kind == Kind::player ? 1 : 0;
     fragments_ += object.kind == Kind::fragment ? 1 : 0;
     objects_.push_back(object);
   }
   if (std::ranges::count(objects_, Kind::bot, &Object::kind) != bots) return false;
   const auto watchers = in.number<std::uint32_t>();
-  if (watchers > in.left() / sizeof(std::uint32_t)) return false;
+  if (watchers > in.left() / (sizeof(std::uint32_t) + sizeof(Name))) return false;
   for (std::uint32_t left = watchers; left > 0; --left) {
-    if (!members_.emplace(MemberId{in.number<std::uint32_t>()}, watching).second) return false;
+    const MemberId id{in.number<std::uint32_t>()};
+    if (!members_.emplace(id, Member{watching, name_of(in)}).second) return false;
   }
-  return in.is_at_end() && is_sane(since_split_) && players_ <= players_max_ &&
+  return in.is_at_end() && is_sane(splits_due_) && players_ <= players_max_ &&
          fragments_ <= fragments_max_;
 }
 

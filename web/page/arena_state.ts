@@ -1,6 +1,6 @@
-// The arena's payloads as what the page draws, and the mix of two states that a display frame shows.
+// The arena's payloads: inputs of every room, states and events of one that sends everything to
+// everyone.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Blend } from "../client";
 import {
   ArenaEventSchema,
   ArenaInputSchema,
@@ -9,12 +9,13 @@ import {
   type ArenaEvent,
   type Object$,
 } from "../client/gen/ringcast/v1/arena_pb";
-
-export { ObjectKind };
+import { NotAnArena, type DiscKind, type Size } from "./scene";
+import type { Direction } from "./steering";
 
 export interface ArenaObject {
   readonly id: number;
-  readonly kind: ObjectKind;
+  readonly kind: DiscKind;
+  readonly away: boolean;
   /** Units. */
   readonly x: number;
   readonly y: number;
@@ -31,10 +32,10 @@ export interface ArenaState {
   readonly objects: ReadonlyMap<number, ArenaObject>;
 }
 
-/** Throws when the payload is not a State. Another simulation's bytes may look like one without a size. */
+/** Throws a NotAnArena for other bytes; another simulation's may look like a State without a size. */
 export function decodeState(payload: Uint8Array): ArenaState {
-  const { width, height, members, objects } = fromBinary(StateSchema, payload);
-  if (!(width > 0 && height > 0)) throw new Error("not an arena");
+  const { width, height, members, objects } = decoded(() => fromBinary(StateSchema, payload));
+  if (!(width > 0 && height > 0)) throw new NotAnArena("an arena has a size");
   return {
     width,
     height,
@@ -44,9 +45,11 @@ export function decodeState(payload: Uint8Array): ArenaState {
 }
 
 export function arenaObject({ id, x, y, vxTenths, vyTenths, state }: Object$): ArenaObject {
+  const kind = state & 7;
   return {
     id,
-    kind: state & 7,
+    kind: kindOf(kind),
+    away: kind === ObjectKind.PLAYER_AWAY,
     x,
     y,
     radius: (state >>> 3) / 10,
@@ -55,53 +58,37 @@ export function arenaObject({ id, x, y, vxTenths, vyTenths, state }: Object$): A
   };
 }
 
+function kindOf(kind: ObjectKind): DiscKind {
+  if (kind === ObjectKind.BOT) return "bot";
+  return kind === ObjectKind.FRAGMENT ? "fragment" : "player";
+}
+
+/** Throws a NotAnArena likewise. */
 export function decodeEvent(payload: Uint8Array): ArenaEvent["event"] {
-  return fromBinary(ArenaEventSchema, payload).event;
+  return decoded(() => fromBinary(ArenaEventSchema, payload).event);
 }
 
-export function encodeInput(dx: number, dy: number): Uint8Array {
-  return toBinary(ArenaInputSchema, create(ArenaInputSchema, { dx, dy }));
-}
-
-/** Decodes on first use, once: what arrives while the page is hidden is never looked at. */
-export type LazyState = () => ArenaState;
-
-export function lazyState(payload: Uint8Array): LazyState {
-  let state: ArenaState | undefined;
-  return () => (state ??= decodeState(payload));
-}
-
-/** An object at its place between two states. */
-export interface Shown {
-  readonly object: ArenaObject;
-  readonly x: number;
-  readonly y: number;
-  readonly radius: number;
-  /** Below 1 while it appears. */
-  readonly opacity: number;
-}
-
-/** Those of the later state: an object that is new fades in, one that is gone is gone. */
-export function blendStates({ from, to, alpha }: Blend<LazyState>): Shown[] {
-  const before = from().objects;
-  const shown: Shown[] = [];
-  for (const object of to().objects.values()) {
-    const earlier = before.get(object.id);
-    if (earlier === undefined) {
-      shown.push({ object, x: object.x, y: object.y, radius: object.radius, opacity: alpha });
-    } else {
-      shown.push({
-        object,
-        x: mix(earlier.x, object.x, alpha),
-        y: mix(earlier.y, object.y, alpha),
-        radius: mix(earlier.radius, object.radius, alpha),
-        opacity: 1,
-      });
-    }
+function decoded<Message>(decode: () => Message): Message {
+  try {
+    return decode();
+  } catch {
+    throw new NotAnArena("a message of another simulation");
   }
-  return shown;
 }
 
-function mix(a: number, b: number, alpha: number): number {
-  return a + (b - a) * alpha;
+/** What a member tells: a direction always, the rest when it is new. */
+export interface ArenaWish extends Direction {
+  readonly name?: string;
+  /** What the screen shows, in units. */
+  readonly view?: Size;
+}
+
+export function encodeInput({ dx, dy, name, view }: ArenaWish): Uint8Array {
+  const input = create(ArenaInputSchema, { dx, dy });
+  if (name !== undefined) input.name = name;
+  if (view !== undefined) {
+    input.viewWidth = view.width;
+    input.viewHeight = view.height;
+  }
+  return toBinary(ArenaInputSchema, input);
 }

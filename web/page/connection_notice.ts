@@ -60,7 +60,7 @@ export class ConnectionNotice {
     }
   }
 
-  /** A snapshot has come. */
+  /** A snapshot or a frame has come. */
   news(nowMs: number): void {
     if (this.#newsAtMs !== undefined) this.#newsAtMs = nowMs;
   }
@@ -76,7 +76,8 @@ export class ConnectionNotice {
   /** While open, after so long without a snapshot. */
   #say(silentMs: number): void {
     const stale = silentMs >= this.#staleAfterMs;
-    const text = stale ? `No news for ${Math.floor(silentMs / 1000)} s` : words.open;
+    const silence = navigator.onLine ? "No news" : "Offline";
+    const text = stale ? `${silence} for ${Math.floor(silentMs / 1000)} s` : words.open;
     this.#connection.dataset["phase"] = stale ? "stale" : "open";
     if (this.#connection.textContent !== text) this.#connection.textContent = text;
   }

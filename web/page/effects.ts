@@ -1,15 +1,9 @@
-// Short-lived marks of events: what has appeared gets a ring, what was absorbed runs into what
-// absorbed it, what just ended bursts. They are drawn for a fraction of a second and mean nothing
-// afterwards.
-import type { Point } from "./steering";
+// Short-lived marks of what begins and ends: what has appeared gets a ring, what was absorbed runs
+// into what absorbed it, what just ended bursts. They are drawn for a fraction of a second and mean
+// nothing afterwards.
+import type { Mark } from "./scene";
 
-export interface Effect {
-  readonly style: "appear" | "absorb" | "burst";
-  readonly at: Point;
-  /** For `absorb`: where to. */
-  readonly into: Point;
-  /** Units. */
-  readonly radius: number;
+export interface Effect extends Mark {
   readonly startedAtMs: number;
 }
 
@@ -19,8 +13,8 @@ const effectsMax = 96;
 export class Effects {
   #effects: Effect[] = [];
 
-  add(effect: Effect): void {
-    this.#effects.push(effect);
+  add(mark: Mark, nowMs: number): void {
+    this.#effects.push({ ...mark, startedAtMs: nowMs });
     if (this.#effects.length > effectsMax) this.#effects.shift();
   }
 

@@ -1,124 +1,112 @@
-// The page: a client of the room ?room=NAME (arena), what it receives drawn at display rate, what the
-// player wants sent back.
-import { Client, InterpolationBuffer, type RoomEvent, type Snapshot } from "../client";
-import {
-  arenaObject,
-  blendStates,
-  decodeEvent,
-  encodeInput,
-  lazyState,
-  type ArenaState,
-  type LazyState,
-  type Shown,
-} from "./arena_state";
+// The page: a client of the room ?room=NAME (arena). What it receives goes into a feed, the feed's
+// scene is drawn at display rate, and what the player wants is sent back.
+import { Client, type ConnectionState, type Welcome } from "../client";
+import { encodeInput } from "./arena_state";
 import { Camera } from "./camera";
 import { ConnectionNotice } from "./connection_notice";
 import { Effects } from "./effects";
-import { EventLog } from "./event_log";
 import { find, findCanvas } from "./find";
-import { Panel } from "./panel";
+import { Minimap } from "./minimap";
+import { Panel, type Arrival } from "./panel";
+import { PlainFeed } from "./plain_feed";
+import { PlayerName } from "./player_name";
 import { Renderer } from "./renderer";
+import { ReplicatedFeed } from "./replicated_feed";
+import { NotAnArena, totalOf, type Feed, type Mark, type Scene, type Size } from "./scene";
+import { Scoreboard } from "./scoreboard";
 import { InputThrottle, Steering } from "./steering";
 
 const panelIntervalMs = 200;
+/** A change of what the screen shows that is worth a message, in units. */
+const viewChangeMin = 16;
 
 const room = new URLSearchParams(location.search).get("room") ?? "arena";
 const canvas = findCanvas("arena");
 const renderer = new Renderer(canvas);
+const minimap = new Minimap(findCanvas("minimap"));
 const camera = new Camera();
 const steering = new Steering(canvas);
 const effects = new Effects();
 const panel = new Panel();
-const eventLog = new EventLog(find("events"));
+const scoreboard = new Scoreboard();
+const hint = find("steering");
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-const buffer = new InterpolationBuffer<LazyState>();
 
-let newest: LazyState | undefined;
-let drawable = false; // the room of this session has been seen to be an arena
-let ownMember: number | undefined;
-let ownObject: number | undefined;
-let ownShown: Shown | undefined;
+let feed: PlainFeed | ReplicatedFeed | undefined;
+let shown: Scene | undefined;
+let viewTold: Size | undefined;
 let placeExpectedByTick = Infinity;
 
 const client = new Client({
   url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/rooms/${encodeURIComponent(room)}`,
   handlers: {
-    onState(state) {
-      notice.show(state, performance.now());
-      if (state.phase !== "open") return;
-      buffer.clear();
-      panel.clear();
-      input.reset();
-      drawable = false;
-      // Who is back and has missed nothing knows what it knew.
-      if (!state.welcome.eventsComplete) forgetEvents();
-      ownMember = state.welcome.memberId;
-      placeExpectedByTick = state.welcome.tick + state.welcome.rateHz; // within a second
-      find("server").textContent =
-        `ringcast ${state.welcome.serverVersion} · ${state.welcome.rateHz} Hz`;
+    onState,
+    onSnapshot(snapshot) {
+      if (feed instanceof PlainFeed) take(feed, (to) => to.takeSnapshot(snapshot), snapshot);
     },
-    onSnapshot: takeSnapshot,
-    onEvent: takeEvent,
+    onEvent(event) {
+      if (feed instanceof PlainFeed) take(feed, (to) => to.takeEvent(event));
+    },
+    onFrame(frame) {
+      if (feed instanceof ReplicatedFeed) take(feed, (to) => to.takeFrame(frame), frame);
+    },
   },
 });
 const notice = new ConnectionNotice(() => client.connect());
-const input = new InputThrottle(({ dx, dy }) => {
-  const sent = client.sendInput(encodeInput(dx, dy));
-  if (sent) find("steering").classList.add("known"); // whoever steers needs no hint
+const input = new InputThrottle((direction) => {
+  const sent = client.sendInput(encodeInput(direction));
+  if (sent) hint.classList.add("known"); // whoever steers needs no hint
   return sent;
 });
+const playerName = new PlayerName((name) => {
+  client.sendInput(encodeInput({ ...input.standing, name }));
+});
 
-function forgetEvents(): void {
+function onState(state: ConnectionState): void {
+  notice.show(state, performance.now());
+  if (state.phase !== "open") return;
+  const { welcome } = state;
+  panel.clear();
+  input.reset();
+  viewTold = undefined;
+  placeExpectedByTick = welcome.tick + welcome.rateHz; // within a second
+  find("server").textContent = `ringcast ${welcome.serverVersion} · ${welcome.rateHz} Hz`;
+  if (playerName.value !== "") {
+    client.sendInput(encodeInput({ dx: 0, dy: 0, name: playerName.value }));
+  }
+  // Who is back and has missed nothing knows what it knew.
+  if (feed instanceof PlainFeed && welcome.eventsComplete) {
+    feed.resume();
+    return;
+  }
   effects.clear();
-  eventLog.clear();
-  newest = undefined;
-  ownObject = undefined;
+  feed = undefined;
+  feed = feedOf(welcome);
 }
 
-function takeSnapshot(snapshot: Snapshot): void {
-  const state = lazyState(snapshot.payload);
-  try {
-    if (!drawable) state();
-    drawable = true;
-  } catch {
-    client.close("this page draws arenas, and the room is none");
-    return;
-  }
-  newest = state;
-  notice.news(snapshot.receivedAtMs);
-  buffer.push(snapshot.serverTimeMs, snapshot.receivedAtMs, newest);
-  panel.snapshot(snapshot);
+function feedOf(welcome: Welcome): PlainFeed | ReplicatedFeed {
+  const mark = (what: Mark) => effects.add(what, performance.now());
+  if (welcome.replicationSchema.length === 0) return new PlainFeed(welcome.memberId, mark);
+  return new ReplicatedFeed(welcome.rateHz, mark);
 }
 
-function takeEvent({ tick, payload }: RoomEvent): void {
-  const nowMs = performance.now();
-  let event;
+/** Gives a feed what has come for it; `arrival`: what the panel measures of it. */
+function take<Kind extends Feed>(to: Kind, give: (to: Kind) => void, arrival?: Arrival): void {
+  orEnd(() => {
+    give(to);
+    if (arrival === undefined) return;
+    notice.news(arrival.receivedAtMs);
+    panel.arrived(arrival);
+  });
+}
+
+/** Leaves the room, with a sentence, when it turns out to be something else. */
+function orEnd(read: () => void): void {
   try {
-    event = decodeEvent(payload);
-  } catch {
+    read();
+  } catch (error) {
+    if (!(error instanceof NotAnArena)) throw error;
     client.close("this page draws arenas, and the room is none");
-    return;
-  }
-  panel.event(nowMs);
-  eventLog.add(tick, event);
-  if (event.case === "created" && event.value.object !== undefined) {
-    const { id, x, y, radius } = arenaObject(event.value.object);
-    if (event.value.memberId === ownMember) ownObject = id;
-    const at = { x, y };
-    effects.add({ style: "appear", at, into: at, radius, startedAtMs: nowMs });
-  } else if (event.case === "deleted") {
-    if (event.value.id === ownObject) ownObject = undefined;
-    const objects = newest?.().objects;
-    const gone = objects?.get(event.value.id);
-    if (gone === undefined) return;
-    const into = objects?.get(event.value.absorbedBy);
-    effects.add({
-      style: into === undefined ? "burst" : "absorb",
-      at: gone,
-      into: into ?? gone,
-      radius: gone.radius,
-      startedAtMs: nowMs,
-    });
   }
 }
 
@@ -126,58 +114,71 @@ function drawFrame(): void {
   requestAnimationFrame(drawFrame);
   const nowMs = performance.now();
   panel.frame(nowMs);
-  const blend = buffer.sample(nowMs);
-  if (blend === undefined) return;
-  const arena = blend.to();
-  const shown = blendStates(blend);
-  const own = shown.find(({ object }) => object.id === ownObject);
+  shown = feed?.scene(nowMs);
+  if (shown === undefined) return;
+  const { arena, own } = shown;
   camera.update(arena, renderer.size, own, nowMs);
   input.offer(steering.wish(own && camera.project(own)), nowMs);
   const { pointer } = steering;
   const calm = reducedMotion.matches;
   renderer.draw(
-    { arena, shown, ownId: ownObject, pointer, effects: effects.current(nowMs), calm },
+    { scene: shown, pointer, effects: effects.current(nowMs), calm },
     camera,
     nowMs,
   );
-  ownShown = own;
+}
+
+/** Tells the room how much the screen shows, when that has changed: it tells of no more. */
+function tellView(): void {
+  if (!(feed instanceof ReplicatedFeed)) return;
+  const { width, height } = camera.wanted;
+  const change = Math.max(
+    Math.abs(width - (viewTold?.width ?? 0)),
+    Math.abs(height - (viewTold?.height ?? 0)),
+  );
+  if (change < viewChangeMin) return;
+  const view = { width: Math.round(width), height: Math.round(height) };
+  if (client.sendInput(encodeInput({ ...input.standing, view }))) viewTold = view;
 }
 
 /** The arena in words. Read out when asked for, not as it changes. */
-function describeArena({ objects, members }: ArenaState): void {
+function describe({ discs, own }: Scene, members: number | undefined): void {
   const place =
-    ownShown === undefined
-      ? ""
-      : ` You are at ${Math.round(ownShown.x)}, ${Math.round(ownShown.y)}.`;
-  const text = `The arena: objects: ${objects.size}, members: ${members}.${place}`;
-  canvas.setAttribute("aria-label", text);
+    own === undefined ? "" : ` You are at ${Math.round(own.x)}, ${Math.round(own.y)}.`;
+  const crowd = members === undefined ? "" : `, members: ${members}`;
+  canvas.setAttribute("aria-label", `The arena: objects in view: ${discs.length}${crowd}.${place}`);
 }
 
-function refreshPanel(): void {
+function refresh(): void {
   const nowMs = performance.now();
   const serverNowMs = client.serverTimeMs(nowMs);
-  const shownMs = buffer.shownServerTimeMs(nowMs);
-  const state = newest?.();
+  const shownMs = feed?.shownServerTimeMs(nowMs);
+  const map = feed?.map();
   panel.render(
     {
       bytesReceived: client.traffic.bytesReceived,
       tick: client.newestTick,
-      members: state?.members,
-      objects: state?.objects.size,
+      members: feed?.members,
+      inView: shown?.discs.length,
+      objects: map && totalOf(map),
       roundTripMs: client.roundTripMs,
       shownBehindMs:
         serverNowMs === undefined || shownMs === undefined ? undefined : serverNowMs - shownMs,
+      desyncs: feed?.desyncs,
     },
     nowMs,
   );
-  if (state !== undefined) describeArena(state);
-  eventLog.render();
   notice.refresh(nowMs);
-  const watching = ownObject === undefined && (client.newestTick ?? 0) > placeExpectedByTick;
-  find("steering").classList.toggle("watching", watching);
+  const watches = feed?.watches === true && (client.newestTick ?? 0) > placeExpectedByTick;
+  hint.classList.toggle("watching", watches);
+  if (shown === undefined) return;
+  describe(shown, feed?.members);
+  scoreboard.render(shown);
+  minimap.draw(shown, map, camera);
+  tellView();
 }
 
 find("room").textContent = room;
 client.connect();
 requestAnimationFrame(drawFrame);
-setInterval(refreshPanel, panelIntervalMs);
+setInterval(refresh, panelIntervalMs);

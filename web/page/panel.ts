@@ -1,6 +1,5 @@
 // The figures beside the arena: fed as things happen, written a few times a second, so that they can
 // be read.
-import type { Snapshot } from "../client";
 import { find, findCanvas } from "./find";
 import { PeakHistory, SlidingWindow } from "./measures";
 import { Sparkline } from "./sparkline";
@@ -12,35 +11,45 @@ const historySlots = 120;
 /** The least full height of the sparkline. */
 const ceilingMs = 4;
 
+/** A snapshot or a frame has come. */
+export interface Arrival {
+  readonly tick: number;
+  readonly receivedAtMs: number;
+  readonly ageMs: number | undefined;
+}
+
 /** What the panel can't count by itself. */
 export interface Situation {
   readonly bytesReceived: number;
   readonly tick: number | undefined;
   readonly members: number | undefined;
+  readonly inView: number | undefined;
+  /** In all of the arena. */
   readonly objects: number | undefined;
   readonly roundTripMs: number | undefined;
   readonly shownBehindMs: number | undefined;
+  readonly desyncs: number | undefined;
 }
 
 export class Panel {
   readonly #ages = new SlidingWindow(windowMs);
   readonly #history = new PeakHistory(historySlotMs, historySlots);
-  readonly #snapshots = new SlidingWindow(rateWindowMs);
+  readonly #arrivals = new SlidingWindow(rateWindowMs);
+  readonly #ticks = new SlidingWindow(rateWindowMs);
   readonly #bytes = new SlidingWindow(rateWindowMs);
   readonly #frames = new SlidingWindow(rateWindowMs);
-  readonly #events = new SlidingWindow(windowMs);
   readonly #sparkline = new Sparkline(findCanvas("age-history"));
   #bytesBefore = 0;
+  #tickBefore: number | undefined;
 
-  snapshot({ receivedAtMs, ageMs }: Snapshot): void {
-    this.#snapshots.add(receivedAtMs, 1);
+  arrived({ tick, receivedAtMs, ageMs }: Arrival): void {
+    this.#arrivals.add(receivedAtMs, 1);
+    // The first of a session says nothing about how many have passed.
+    if (this.#tickBefore !== undefined) this.#ticks.add(receivedAtMs, tick - this.#tickBefore);
+    this.#tickBefore = tick;
     if (ageMs === undefined) return;
     this.#ages.add(receivedAtMs, ageMs);
     this.#history.add(receivedAtMs, ageMs);
-  }
-
-  event(nowMs: number): void {
-    this.#events.add(nowMs, 1);
   }
 
   frame(nowMs: number): void {
@@ -50,25 +59,32 @@ export class Panel {
   render(situation: Situation, nowMs: number): void {
     this.#bytes.add(nowMs, situation.bytesReceived - this.#bytesBefore);
     this.#bytesBefore = situation.bytesReceived;
+    const bytesPerSecond = this.#bytes.perSecond(nowMs);
+    const ticksPerSecond = this.#ticks.perSecond(nowMs);
 
     write("age-p50", milliseconds(this.#ages.quantile(0.5, nowMs)));
     write("age-p99", milliseconds(this.#ages.quantile(0.99, nowMs)));
     this.#sparkline.draw(this.#history.read(nowMs), ceilingMs);
+    write("received", (bytesPerSecond / 1000).toFixed(1));
+    write("tick-bytes", whole(ticksPerSecond > 0 ? bytesPerSecond / ticksPerSecond : undefined));
     write("tick", whole(situation.tick));
+    write("tick-rate", whole(ticksPerSecond));
+    write("snapshots", whole(this.#arrivals.perSecond(nowMs)));
     write("members", whole(situation.members));
+    write("in-view", whole(situation.inView));
     write("objects", whole(situation.objects));
-    write("snapshots", whole(this.#snapshots.perSecond(nowMs)));
-    write("received", (this.#bytes.perSecond(nowMs) / 1000).toFixed(1));
     write("frames", whole(this.#frames.perSecond(nowMs)));
     write("round-trip", milliseconds(situation.roundTripMs));
     write("shown-behind", milliseconds(situation.shownBehindMs));
-    write("events-rate", `${this.#events.perSecond(nowMs).toFixed(1)}/s`);
+    write("desyncs", whole(situation.desyncs));
   }
 
-  /** A new session: the old one's ages say nothing about it. */
+  /** A new session: what was measured of the old one says nothing about it. */
   clear(): void {
     this.#ages.clear();
     this.#history.clear();
+    this.#ticks.clear();
+    this.#tickBefore = undefined;
   }
 }
 

@@ -1,163 +1,219 @@
-// The arena on a canvas: in CSS pixels, at the display's own resolution. Colours are the style
-// sheet's, so that the legend shows the same.
-import { ObjectKind, type Shown } from "./arena_state";
-import type { Camera, Size } from "./camera";
+// The arena on a canvas: what the camera shows of a scene. Discs of a kind are one path, so that a
+// few hundred cost as much as a few.
+import type { Camera } from "./camera";
 import { effectMs, type Effect } from "./effects";
+import { palette } from "./palette";
+import type { Disc, Scene, Size } from "./scene";
 import type { Point } from "./steering";
+import { Surface } from "./surface";
 
 /** All that a frame shows. */
 export interface View {
-  readonly arena: Size;
-  readonly shown: readonly Shown[];
-  readonly ownId: number | undefined;
+  readonly scene: Scene;
   readonly pointer: Point | undefined;
   readonly effects: readonly Effect[];
   /** Whether whoever looks asked for reduced motion: nothing moves but the objects. */
   readonly calm: boolean;
 }
 
-interface Palette {
-  readonly floor: string;
-  readonly grid: string;
-  readonly edge: string;
-  readonly own: string;
-  readonly player: string;
-  readonly bot: string;
-  readonly fragment: string;
+interface Style {
+  readonly colour: string;
+  readonly fill: number;
+  readonly rim: number;
+  readonly spoke: boolean;
+  readonly dash: readonly number[];
 }
 
 const fullTurn = 2 * Math.PI;
 const gridUnits = 100;
+/** A stronger line: what makes motion readable where few discs are. */
+const gridStrongEvery = 5;
 const trailMs = 700;
-const labelFont = '600 11px "Geist Variable", system-ui, sans-serif';
+const font = '"Geist Variable", system-ui, sans-serif';
+const labelFont = `600 11px ${font}`;
+const namesMax = 60;
 
 export class Renderer {
-  readonly #canvas: HTMLCanvasElement;
-  readonly #context: CanvasRenderingContext2D;
-  readonly #palette: Palette;
+  readonly #surface: Surface;
+  #size: Size = { width: 1, height: 1 };
   #trail: (Point & { readonly atMs: number })[] = [];
 
   constructor(canvas: HTMLCanvasElement) {
-    const context = canvas.getContext("2d");
-    if (context === null) throw new Error("this browser has no 2D canvas");
-    this.#canvas = canvas;
-    this.#context = context;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
-    this.#palette = {
-      floor: colour("floor"),
-      grid: colour("grid"),
-      edge: colour("edge"),
-      own: colour("own"),
-      player: colour("player"),
-      bot: colour("bot"),
-      fragment: colour("fragment"),
-    };
+    this.#surface = new Surface(canvas);
   }
 
   /** The canvas in CSS pixels. */
   get size(): Size {
-    return { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
+    return this.#surface.size;
   }
 
-  draw(view: View, camera: Camera, nowMs: number): void {
-    const context = this.#context;
-    this.#fitResolution();
-    context.clearRect(0, 0, this.size.width, this.size.height);
-    this.#drawFloor(view.arena, camera);
-    const own = view.shown.find(({ object }) => object.id === view.ownId);
-    if (!view.calm) this.#drawTrail(own, camera, nowMs);
-    this.#drawKind(view, camera, ObjectKind.FRAGMENT, this.#palette.fragment);
-    this.#drawKind(view, camera, ObjectKind.BOT, this.#palette.bot);
-    this.#drawKind(view, camera, ObjectKind.PLAYER, this.#palette.player);
-    this.#drawKind(view, camera, ObjectKind.PLAYER_AWAY, this.#palette.player);
-    if (!view.calm) for (const effect of view.effects) this.#drawEffect(effect, camera, nowMs);
+  draw({ scene, pointer, effects, calm }: View, camera: Camera, nowMs: number): void {
+    this.#size = this.#surface.clear();
+    this.#drawFloor(scene.arena, camera);
+    const { own } = scene;
+    if (!calm) this.#drawTrail(own, camera, nowMs);
+
+    const colours = palette();
+    const seen = scene.discs.filter((disc) => !disc.own && this.#isSeen(disc, camera));
+    const of = (kind: Disc["kind"], away = false) =>
+      seen.filter((disc) => disc.kind === kind && disc.away === away);
+    const body = { fill: 0.24, rim: 0.95, spoke: true, dash: [] };
+    this.#drawDiscs(of("fragment"), camera, {
+      ...body,
+      colour: colours.fragment,
+      fill: 0.85,
+      rim: 0,
+      spoke: false,
+    });
+    this.#drawDiscs(of("bot"), camera, { ...body, colour: colours.bot });
+    this.#drawDiscs(of("player"), camera, { ...body, colour: colours.player, fill: 0.34 });
+    // Nobody is in it: a broken line around nothing.
+    const nobody = { colour: colours.player, fill: 0, rim: 0.6, spoke: false, dash: [4, 4] };
+    this.#drawDiscs(of("player", true), camera, nobody);
+    if (!calm) for (const effect of effects) this.#drawEffect(effect, camera, nowMs);
+    this.#drawNames(seen, camera);
     if (own !== undefined) {
-      if (view.pointer !== undefined) this.#drawPointer(camera.project(own), view.pointer);
-      this.#drawOwn(own, camera, view.calm ? 0 : nowMs);
+      if (pointer !== undefined) this.#drawPointer(camera.project(own), pointer);
+      this.#drawOwn(own, camera, calm ? 0 : nowMs);
     }
-    context.globalAlpha = 1;
+    this.#surface.context.globalAlpha = 1;
   }
 
-  #fitResolution(): void {
-    const { width, height } = this.size;
-    const ratio = window.devicePixelRatio;
-    const [deviceWidth, deviceHeight] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.#canvas.width !== deviceWidth || this.#canvas.height !== deviceHeight) {
-      this.#canvas.width = deviceWidth;
-      this.#canvas.height = deviceHeight;
-    }
-    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  #isSeen({ x, y, radius }: Disc, camera: Camera): boolean {
+    const reach = radius * camera.scale + 2;
+    const [across, down] = [camera.across(x), camera.down(y)];
+    return (
+      across > -reach &&
+      down > -reach &&
+      across < this.#size.width + reach &&
+      down < this.#size.height + reach
+    );
   }
 
+  /** Only what is on the canvas: the arena may be a hundred screens. */
   #drawFloor(arena: Size, camera: Camera): void {
-    const context = this.#context;
+    const { context } = this.#surface;
     const { x: left, y: top } = camera.project({ x: 0, y: 0 });
     const [width, height] = [arena.width * camera.scale, arena.height * camera.scale];
-    context.fillStyle = this.#palette.floor;
+    const colours = palette();
+    context.globalAlpha = 1;
+    context.fillStyle = colours.floor;
     context.fillRect(left, top, width, height);
 
-    context.beginPath();
-    const spacing = gridUnits * camera.scale;
-    for (let x = left + spacing; x < left + width - 1; x += spacing) {
-      context.moveTo(Math.round(x) + 0.5, top);
-      context.lineTo(Math.round(x) + 0.5, top + height);
-    }
-    for (let y = top + spacing; y < top + height - 1; y += spacing) {
-      context.moveTo(left, Math.round(y) + 0.5);
-      context.lineTo(left + width, Math.round(y) + 0.5);
-    }
-    context.strokeStyle = this.#palette.grid;
+    context.strokeStyle = colours.grid;
     context.lineWidth = 1;
-    context.stroke();
-
-    context.strokeStyle = this.#palette.edge;
+    const spacing = gridUnits * camera.scale;
+    const visible = (from: number, extent: number, most: number) => ({
+      first: Math.max(1, Math.ceil(-from / spacing)),
+      last: Math.min(Math.ceil(extent / spacing) - 1, Math.floor((most - from) / spacing)),
+    });
+    const columns = visible(left, width, this.#size.width);
+    const rows = visible(top, height, this.#size.height);
+    const [upper, lower] = [Math.max(0, top), Math.min(this.#size.height, top + height)];
+    const [start, end] = [Math.max(0, left), Math.min(this.#size.width, left + width)];
+    for (const strong of [false, true]) {
+      context.beginPath();
+      for (let i = columns.first; i <= columns.last; i++) {
+        if ((i % gridStrongEvery === 0) !== strong) continue;
+        const x = Math.round(left + i * spacing) + 0.5;
+        context.moveTo(x, upper);
+        context.lineTo(x, lower);
+      }
+      for (let i = rows.first; i <= rows.last; i++) {
+        if ((i % gridStrongEvery === 0) !== strong) continue;
+        const y = Math.round(top + i * spacing) + 0.5;
+        context.moveTo(start, y);
+        context.lineTo(end, y);
+      }
+      context.stroke();
+      context.strokeStyle = colours.edge;
+      context.globalAlpha = 0.55;
+    }
+    context.globalAlpha = 1;
     context.strokeRect(Math.round(left) - 0.5, Math.round(top) - 0.5, width + 1, height + 1);
   }
 
-  #drawKind(view: View, camera: Camera, kind: ObjectKind, colour: string): void {
-    const context = this.#context;
-    const solid = kind === ObjectKind.FRAGMENT;
-    const absent = kind === ObjectKind.PLAYER_AWAY;
-    // Nobody is in it: a broken line around nothing.
-    context.setLineDash(absent ? [4, 4] : []);
-    context.fillStyle = colour;
-    context.strokeStyle = colour;
+  #drawDiscs(discs: readonly Disc[], camera: Camera, style: Style): void {
+    const { context } = this.#surface;
+    context.fillStyle = style.colour;
+    context.strokeStyle = style.colour;
     context.lineWidth = 1.5;
-    for (const shown of view.shown) {
-      if (shown.object.kind !== kind || shown.object.id === view.ownId) continue;
-      const { x, y } = camera.project(shown);
-      const radius = Math.max(1.5, shown.radius * camera.scale);
-      if (x < -radius || y < -radius || x > this.size.width + radius) continue;
-      context.beginPath();
-      context.arc(x, y, radius, 0, fullTurn);
-      if (!absent) {
-        context.globalAlpha = shown.opacity * (solid ? 0.85 : 0.24);
-        context.fill();
-      }
-      if (solid) continue;
-      // The rim, and a spoke that shows where it is going.
-      const speed = Math.hypot(shown.object.vx, shown.object.vy);
-      if (speed > 1 && !absent) {
-        context.moveTo(x, y);
-        context.lineTo(
-          x + (shown.object.vx / speed) * radius,
-          y + (shown.object.vy / speed) * radius,
-        );
-      }
-      context.globalAlpha = shown.opacity * (absent ? 0.6 : 0.95);
-      context.stroke();
+    context.setLineDash([...style.dash]);
+    this.#drawAlike(discs.filter(({ opacity }) => opacity === 1), camera, style, 1);
+    for (const disc of discs) {
+      if (disc.opacity < 1) this.#drawAlike([disc], camera, style, disc.opacity);
     }
     context.setLineDash([]);
   }
 
-  #drawOwn(own: Shown, camera: Camera, nowMs: number): void {
-    const context = this.#context;
+  #drawAlike(discs: readonly Disc[], camera: Camera, style: Style, opacity: number): void {
+    const { context } = this.#surface;
+    if (discs.length === 0) return;
+    const { scale } = camera;
+    context.beginPath();
+    for (const disc of discs) {
+      const [x, y] = [camera.across(disc.x), camera.down(disc.y)];
+      const radius = Math.max(1.5, disc.radius * scale);
+      context.moveTo(x + radius, y);
+      context.arc(x, y, radius, 0, fullTurn);
+    }
+    if (style.fill > 0) {
+      context.globalAlpha = opacity * style.fill;
+      context.fill();
+    }
+    if (style.rim === 0) return;
+    if (style.spoke) {
+      // A spoke that shows where it is going.
+      for (const disc of discs) {
+        const speed = Math.hypot(disc.vx, disc.vy);
+        if (speed <= 4) continue;
+        const [x, y] = [camera.across(disc.x), camera.down(disc.y)];
+        const radius = (disc.radius * scale) / speed;
+        context.moveTo(x, y);
+        context.lineTo(x + disc.vx * radius, y + disc.vy * radius);
+      }
+    }
+    context.globalAlpha = opacity * style.rim;
+    context.stroke();
+  }
+
+  #drawNames(discs: readonly Disc[], camera: Camera): void {
+    const named = discs.filter(({ name }) => name !== "").slice(0, namesMax);
+    if (named.length === 0) return;
+    this.#beginText(palette().player);
+    for (const disc of named) {
+      const radius = Math.max(1.5, disc.radius * camera.scale);
+      const y = camera.down(disc.y) + radius + 5;
+      this.#drawText(disc.name, camera.across(disc.x), y, 0.9 * disc.opacity);
+    }
+  }
+
+  #beginText(colour: string): void {
+    const { context } = this.#surface;
+    context.font = labelFont;
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    context.strokeStyle = palette().floor; // legible over whatever is there
+    context.fillStyle = colour;
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+  }
+
+  #drawText(text: string, x: number, y: number, opacity: number): void {
+    const { context } = this.#surface;
+    context.globalAlpha = opacity;
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+  }
+
+  #drawOwn(own: Disc, camera: Camera, nowMs: number): void {
+    const { context } = this.#surface;
     const { x, y } = camera.project(own);
     const radius = Math.max(3, own.radius * camera.scale);
     const breath = 0.5 + 0.5 * Math.sin(nowMs / 450);
-    context.fillStyle = this.#palette.own;
-    context.strokeStyle = this.#palette.own;
+    const colour = palette().own;
+    context.fillStyle = colour;
+    context.strokeStyle = colour;
 
     context.globalAlpha = 0.1 + 0.05 * breath;
     context.beginPath();
@@ -175,19 +231,12 @@ export class Renderer {
     context.arc(x, y, radius + 5, 0, fullTurn);
     context.stroke();
 
-    context.globalAlpha = 0.95;
-    context.font = labelFont;
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    context.strokeStyle = this.#palette.floor; // legible over whatever is there
-    context.lineWidth = 4;
-    context.lineJoin = "round";
-    context.strokeText("you", x, y + radius + 11);
-    context.fillText("you", x, y + radius + 11);
+    this.#beginText(palette().text);
+    this.#drawText(own.name === "" ? "you" : own.name, x, y + radius + 11, 0.95);
   }
 
   /** A ribbon over where the player was, that narrows and fades towards its end. */
-  #drawTrail(own: Shown | undefined, camera: Camera, nowMs: number): void {
+  #drawTrail(own: Disc | undefined, camera: Camera, nowMs: number): void {
     if (own === undefined) {
       this.#trail = [];
       return;
@@ -212,10 +261,10 @@ export class Renderer {
       right.unshift({ x: point.x - across.x, y: point.y - across.y });
     });
 
-    const context = this.#context;
+    const { context } = this.#surface;
     const fade = context.createLinearGradient(tail.x, tail.y, head.x, head.y);
     fade.addColorStop(0, "transparent");
-    fade.addColorStop(1, this.#palette.own);
+    fade.addColorStop(1, palette().own);
     context.fillStyle = fade;
     context.globalAlpha = 0.4;
     context.beginPath();
@@ -224,8 +273,8 @@ export class Renderer {
   }
 
   #drawPointer(own: Point, pointer: Point): void {
-    const context = this.#context;
-    context.strokeStyle = this.#palette.own;
+    const { context } = this.#surface;
+    context.strokeStyle = palette().own;
     context.globalAlpha = 0.45;
     context.lineWidth = 1.25;
     context.setLineDash([2, 6]);
@@ -240,12 +289,12 @@ export class Renderer {
   }
 
   #drawEffect(effect: Effect, camera: Camera, nowMs: number): void {
-    const context = this.#context;
+    const { context } = this.#surface;
     const progress = Math.min(1, Math.max(0, (nowMs - effect.startedAtMs) / effectMs));
     const eased = 1 - (1 - progress) ** 3;
     const at = camera.project(effect.at);
     const radius = Math.max(2, effect.radius * camera.scale);
-    context.strokeStyle = effect.style === "appear" ? this.#palette.bot : this.#palette.fragment;
+    context.strokeStyle = effect.style === "appear" ? palette().bot : palette().fragment;
     context.lineWidth = 1.25;
     context.globalAlpha = 0.7 * (1 - progress);
     context.beginPath();

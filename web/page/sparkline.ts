@@ -1,31 +1,20 @@
 // A few seconds of a figure as a line, scaled to what it holds.
+import { palette } from "./palette";
+import { Surface } from "./surface";
 
 export class Sparkline {
-  readonly #canvas: HTMLCanvasElement;
-  readonly #context: CanvasRenderingContext2D;
-  readonly #colour: string;
-  readonly #faint: string;
+  readonly #surface: Surface;
 
   constructor(canvas: HTMLCanvasElement) {
-    const context = canvas.getContext("2d");
-    if (context === null) throw new Error("this browser has no 2D canvas");
-    this.#canvas = canvas;
-    this.#context = context;
-    const style = getComputedStyle(document.documentElement);
-    this.#colour = style.getPropertyValue("--signal").trim();
-    this.#faint = style.getPropertyValue("--grid").trim();
+    this.#surface = new Surface(canvas);
   }
 
   /** Draws `values` from left to right; undefined is a gap. `ceiling` is the least full height. */
   draw(values: readonly (number | undefined)[], ceiling: number): void {
-    const context = this.#context;
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const ratio = window.devicePixelRatio;
-    this.#canvas.width = Math.round(width * ratio);
-    this.#canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-
-    context.strokeStyle = this.#faint;
+    const { context } = this.#surface;
+    const { width, height } = this.#surface.clear();
+    const { signal, edge } = palette();
+    context.strokeStyle = edge;
     context.lineWidth = 1;
     context.beginPath();
     context.moveTo(0, height - 0.5);
@@ -37,8 +26,8 @@ export class Sparkline {
       x: (i / (values.length - 1)) * width,
       y: height - 2 - (Math.max(0, value) / top) * (height - 4),
     });
-    context.strokeStyle = this.#colour;
-    context.fillStyle = this.#colour;
+    context.strokeStyle = signal;
+    context.fillStyle = signal;
     context.lineWidth = 1.5;
     context.lineJoin = "round";
     for (const run of runs(values)) {

@@ -52,6 +52,11 @@ export class InputThrottle {
     this.#sentAtMs = nowMs;
   }
 
+  /** What stands on the server. */
+  get standing(): Direction {
+    return this.#sent;
+  }
+
   /** A new session: the server knows of no wish. */
   reset(): void {
     this.#sent = still;
@@ -91,6 +96,7 @@ export class Steering {
   constructor(canvas: HTMLCanvasElement) {
     window.addEventListener("keydown", (event) => {
       if (!(event.code in keyDirections) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target instanceof HTMLInputElement) return; // somebody is writing
       this.#held.add(event.code);
       event.preventDefault(); // the arrows would scroll
     });
@@ -104,6 +110,7 @@ export class Steering {
     };
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || this.#pointer !== undefined) return;
+      if (document.activeElement instanceof HTMLInputElement) document.activeElement.blur();
       canvas.setPointerCapture(event.pointerId);
       place(event);
     });

@@ -86,7 +86,7 @@ test("a member learns which object is its own, and steers it", async () => {
       let velocity = 0;
       for (let i = 0; i < 240 && velocity * dx <= 0; i++) {
         const { tick, payload } = await session.receiveKind("snapshot");
-        session.sendEnvelope(tick, { kind: "input", payload: encodeInput(dx, 0) });
+        session.sendEnvelope(tick, { kind: "input", payload: encodeInput({ dx: dx, dy: 0 }) });
         velocity = decodeState(payload).objects.get(own)?.vx ?? 0;
       }
       assert.ok(velocity * dx > 0, `vx is ${velocity} after inputs of dx ${dx}`);

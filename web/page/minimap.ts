@@ -1,0 +1,83 @@
+// All of the arena in a corner of the screen: how crowded each part of it is, what of it is on the
+// screen, and the player. It knows nothing but counts of what is far.
+import type { Camera } from "./camera";
+import { palette } from "./palette";
+import type { Scene, Size, WorldMap } from "./scene";
+import type { Point } from "./steering";
+import { Surface } from "./surface";
+
+/** The rectangle of the map, in its pixels, that the screen shows. */
+export interface Frame {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where what is shown around `centre` lies on a map of `size`, cut at its edges. */
+export function frameOn(size: Size, arena: Size, centre: Point, shown: Size): Frame {
+  const across = size.width / arena.width;
+  const down = size.height / arena.height;
+  const left = Math.max(0, (centre.x - shown.width / 2) * across);
+  const top = Math.max(0, (centre.y - shown.height / 2) * down);
+  const right = Math.min(size.width, (centre.x + shown.width / 2) * across);
+  const bottom = Math.min(size.height, (centre.y + shown.height / 2) * down);
+  return { x: left, y: top, width: Math.max(0, right - left), height: Math.max(0, bottom - top) };
+}
+
+/** How dark each field is drawn, 0 to 1: the most crowded is 1, and few are not nothing. */
+export function shades({ counts }: WorldMap): Float32Array {
+  let most = 1;
+  for (let i = 0; i < counts.length; i++) most = Math.max(most, counts[i]!);
+  return Float32Array.from(counts, (count) => Math.sqrt(count / most));
+}
+
+export class Minimap {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #surface: Surface;
+  readonly #fields = document.createElement("canvas");
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.#canvas = canvas;
+    this.#surface = new Surface(canvas);
+  }
+
+  /** Hidden where the screen shows all there is. */
+  draw({ arena, own }: Scene, map: WorldMap | undefined, camera: Camera): void {
+    this.#canvas.hidden = map === undefined || camera.showsAll;
+    if (map === undefined || camera.showsAll) return;
+    this.#canvas.style.aspectRatio = String(arena.width / arena.height);
+    const { context } = this.#surface;
+    const size = this.#surface.clear();
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.#shade(map), 0, 0, size.width, size.height);
+    const frame = frameOn(size, arena, camera.centre, camera.shown);
+    context.strokeStyle = palette().text;
+    context.globalAlpha = 0.75;
+    context.lineWidth = 1;
+    context.strokeRect(frame.x + 0.5, frame.y + 0.5, frame.width - 1, frame.height - 1);
+    context.globalAlpha = 1;
+    if (own === undefined) return;
+    context.fillStyle = palette().own;
+    context.beginPath();
+    const x = (own.x / arena.width) * size.width;
+    const y = (own.y / arena.height) * size.height;
+    context.arc(x, y, 2.5, 0, 2 * Math.PI);
+    context.fill();
+  }
+
+  /** A pixel for each field: drawn larger they run into one another. */
+  #shade(map: WorldMap): HTMLCanvasElement {
+    const fields = this.#fields;
+    fields.width = map.columns;
+    fields.height = map.rows;
+    const context = fields.getContext("2d");
+    if (context === null) return fields;
+    context.fillStyle = palette().bot;
+    shades(map).forEach((shade, i) => {
+      context.globalAlpha = 0.6 * shade;
+      context.fillRect(i % map.columns, Math.floor(i / map.columns), 1, 1);
+    });
+    return fields;
+  }
+}
