@@ -103,7 +103,7 @@ def run_module(path: pathlib.Path) -> tuple[int, int, int]:
 def run_node_suite(name: str, script: str) -> tuple[int, int, int]:
     import harness
 
-    rooms = ("arena=arena", "echo=echo", "duel=arena,players=1")
+    rooms = ("arena=arena", "plain=arena,replicated=0", "echo=echo", "duel=arena,players=1")
     harness.LOGS.mkdir(parents=True, exist_ok=True)
     token_file = harness.LOGS.resolve() / "admin-token"
     token_file.write_text(secrets.token_hex())

@@ -143,8 +143,9 @@ function tellView(): void {
 
 /** The arena in words. Read out when asked for, not as it changes. */
 function describe({ discs, own }: Scene, members: number | undefined): void {
+  const called = own === undefined || own.name === "" ? "" : `${own.name}, `;
   const place =
-    own === undefined ? "" : ` You are at ${Math.round(own.x)}, ${Math.round(own.y)}.`;
+    own === undefined ? "" : ` You are ${called}at ${Math.round(own.x)}, ${Math.round(own.y)}.`;
   const crowd = members === undefined ? "" : `, members: ${members}`;
   canvas.setAttribute("aria-label", `The arena: objects in view: ${discs.length}${crowd}.${place}`);
 }

@@ -84,7 +84,7 @@ export class PlainFeed implements Feed {
       const row = field(y, state.height, mapRows);
       counts[row * mapColumns + field(x, state.width, mapColumns)]! += 1;
     }
-    return { columns: mapColumns, rows: mapRows, counts };
+    return { columns: mapColumns, rows: mapRows, counts, partial: false };
   }
 }
 

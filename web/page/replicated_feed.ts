@@ -96,9 +96,9 @@ export class ReplicatedFeed implements Feed {
 
   map(): WorldMap | undefined {
     if (this.#reader === undefined) return undefined;
-    const { schema, overview } = this.#reader;
+    const { schema, overview: counts, overviewComplete } = this.#reader;
     const { overviewColumns: columns, overviewRows: rows } = schema;
-    return columns === 0 ? undefined : { columns, rows, counts: overview };
+    return columns === 0 ? undefined : { columns, rows, counts, partial: !overviewComplete };
   }
 
   scene(nowMs: number): Scene | undefined {

@@ -42,6 +42,8 @@ export interface WorldMap {
   readonly columns: number;
   readonly rows: number;
   readonly counts: ArrayLike<number>;
+  /** Not all of it has come yet: the rest is 0. */
+  readonly partial: boolean;
 }
 
 /** An object that has just begun or ended where it can be seen. */
@@ -70,8 +72,9 @@ export interface Feed {
 /** Where what is received is no arena. */
 export class NotAnArena extends Error {}
 
-/** Of all objects. */
-export function totalOf({ counts }: WorldMap): number {
+/** Of all objects; undefined while it is not known. */
+export function totalOf({ counts, partial }: WorldMap): number | undefined {
+  if (partial) return undefined;
   let total = 0;
   for (let i = 0; i < counts.length; i++) total += counts[i]!;
   return total;

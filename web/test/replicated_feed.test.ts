@@ -96,6 +96,18 @@ test("a scene has the objects in view, one's own with its name, score and member
   assert.equal(feed.watches, false);
   assert.equal(feed.desyncs, 0);
   assert.equal(totalOf(feed.map()!), 7);
+  assert.deepEqual([...feed.map()!.counts as Uint32Array], [3, 4]);
+});
+
+test("how many there are in all is not known before the whole map has come", () => {
+  const { feed, give } = fedWith({ ...schema, overview: [2, 2] });
+  give(frame(10, both, 2));
+  assert.equal(totalOf(feed.map()!), undefined);
+  const rest = new FrameWriter().goesOn([false, true, false]);
+  rest.bits(1, 6).expGolomb(1, 3).expGolomb(2, 3);
+  rest.count(0).count(0).unary(0).residual(0).residual(0).residual(0).residual(0).count(0).flag(true);
+  give(rest.bytes());
+  assert.equal(totalOf(feed.map()!), 10);
 });
 
 test("a disc fades in, and stays the same one", () => {

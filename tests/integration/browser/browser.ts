@@ -70,6 +70,31 @@ export function complaintsOf(page: Page, url = pageUrl): string[] {
   return complaints;
 }
 
+/** The least contrast of the texts of `parts` with the ground of `ground` (WCAG 2.1, 1.4.3). */
+export async function leastContrast(page: Page, ground: string, parts: string): Promise<number> {
+  return page.evaluate(
+    ([groundSelector, partsSelector]) => {
+      const luminance = (color: string) => {
+        const [r, g, b] = color
+          .match(/\d+/g)!
+          .slice(0, 3)
+          .map((channel) => {
+            const part = Number(channel) / 255;
+            return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+          });
+        return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+      };
+      const under = luminance(getComputedStyle(document.querySelector(groundSelector!)!).backgroundColor);
+      const contrasts = [...document.querySelectorAll(partsSelector!)].map((part) => {
+        const ink = luminance(getComputedStyle(part).color);
+        return (Math.max(ink, under) + 0.05) / (Math.min(ink, under) + 0.05);
+      });
+      return Math.min(...contrasts);
+    },
+    [ground, parts],
+  );
+}
+
 /** Looks until `condition` holds and returns what it saw. */
 export async function until<T>(
   look: () => Promise<T>,
@@ -112,7 +137,7 @@ export class Arena {
 
   /** Where the player is, in units, as the canvas tells who can't see it. */
   async own(): Promise<{ x: number; y: number }> {
-    const place = /You are at (-?\d+), (-?\d+)/;
+    const place = /You are (?:.+, )?at (-?\d+), (-?\d+)/;
     const label = await until(
       async () => (await this.page.locator("#arena").getAttribute("aria-label")) ?? "",
       (text) => place.test(text),
@@ -120,6 +145,12 @@ export class Arena {
     );
     const [, x, y] = place.exec(label)!;
     return { x: Number(x), y: Number(y) };
+  }
+
+  /** What the room calls the player; empty for who has no name. */
+  async ownName(): Promise<string> {
+    const label = (await this.page.locator("#arena").getAttribute("aria-label")) ?? "";
+    return /You are (.+), at /.exec(label)?.[1] ?? "";
   }
 
   async canvasBox() {

@@ -1,7 +1,7 @@
 // The page as somebody sees it who opens it: in a real browser, from a running server.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Arena, Browser, complaintsOf, pageUrl, until } from "./browser";
+import { Arena, Browser, complaintsOf, leastContrast, pageUrl, until } from "./browser";
 
 let browser: Browser;
 let arena: Arena;
@@ -31,20 +31,27 @@ test("every reading is a number", async () => {
     "age-p50",
     "age-p99",
     "tick",
+    "tick-rate",
     "members",
+    "in-view",
     "objects",
     "snapshots",
     "received",
+    "tick-bytes",
     "frames",
     "round-trip",
     "shown-behind",
+    "desyncs",
   ];
   for (const id of readings) {
     await arena.untilReading(id, Number.isFinite, `#${id} is a number`);
   }
-  for (const id of ["members", "objects", "snapshots", "received", "frames"]) {
+  for (const id of ["members", "in-view", "tick-rate", "snapshots", "received", "tick-bytes"]) {
     await arena.untilReading(id, (value) => value > 0, `#${id} is more than 0`);
   }
+  await arena.untilReading("objects", (value) => value > 1_000, "all of the arena is counted");
+  assert.ok((await arena.reading("in-view")) < 400, "of a thousand only those in view are told");
+  assert.equal(await arena.reading("desyncs"), 0);
 });
 
 test("objects move on the canvas", async () => {
@@ -58,9 +65,35 @@ test("objects move on the canvas", async () => {
   assert.ok(changed < (width * height) / 2, "only objects move, not everything");
 });
 
-test("events of the room are listed", async () => {
-  const count = () => arena.page.locator("#events li").count();
-  await until(count, (lines) => lines > 0, "an event is listed");
+test("the whole arena is on the map", async () => {
+  assert.ok(await arena.page.locator("#minimap").isVisible());
+  const dark = () =>
+    arena.page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>("#minimap")!;
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d")!.getImageData(0, height / 2, width, height / 2);
+      return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+    });
+  await until(dark, (pixels) => pixels > 500, "the lower half of the map has come");
+});
+
+test("who has absorbed fragments in view is listed", async () => {
+  const count = () => arena.page.locator("#score-list li").count();
+  await until(count, (lines) => lines > 0, "somebody is listed");
+  assert.match(await arena.text("score-text"), /^\d+$/);
+});
+
+test("a chosen name is the player's, and is kept", async () => {
+  const { page } = arena;
+  await page.locator("#name").fill("Zoë with a name too long");
+  await page.keyboard.press("Enter");
+  await until(() => arena.ownName(), (name) => name === "Zoë with a nam", "the room knows the name");
+  await page.reload();
+  await until(() => arena.ownName(), (name) => name === "Zoë with a nam", "and knows it again");
+  await page.locator("#name").fill("da");
+  assert.equal(await page.locator("#name").inputValue(), "da", "letters that steer are letters here");
+  await page.keyboard.press("Enter");
+  await until(() => arena.ownName(), (name) => name === "da", "another name is taken");
 });
 
 /** Holds a steer to the right until the player has followed it, then one to the left. */
@@ -153,12 +186,37 @@ test("a member who found no place in the arena is told so, and plays once there 
   }
   assert.equal(await shown(player), false);
   await player.page.close();
-  await watcher.untilReading("members", (members) => members === 1, "the player has left");
-  await watcher.page.keyboard.down("d");
-  await watcher.own();
+  // Whether the place is free yet is not told.
+  const comesIn = async () => {
+    await watcher.page.keyboard.press("d", { delay: 100 });
+    return (await watcher.page.locator("#arena").getAttribute("aria-label")) ?? "";
+  };
+  await until(comesIn, (label) => label.includes("You are"), "the watcher comes in");
   await until(() => shown(watcher), (seen) => !seen, "the hint is gone");
   await watcher.page.close();
 });
+
+test("a room that sends everything to everyone looks the same", async () => {
+  const page = await browser.context.newPage();
+  await page.goto(`${pageUrl}?room=plain`);
+  const plain = new Arena(page);
+  await plain.untilLive();
+  await plain.own();
+  await plain.untilReading("objects", (value) => value >= 50, "its objects are counted");
+  assert.equal(await plain.text("desyncs"), "–");
+  assert.equal(await page.locator("#minimap").isVisible(), false, "all of it is on the screen");
+  assert.equal(await page.locator("#score").isVisible(), false, "it tells no scores");
+  await page.close();
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`the texts can be read, ${colorScheme}`, async () => {
+    await arena.page.emulateMedia({ reducedMotion: "reduce", colorScheme });
+    const parts = ".panel dt, .panel dd, .panel h2, .panel li, .unit, .server";
+    const contrast = await leastContrast(arena.page, "html", parts);
+    assert.ok(contrast >= 4.5, `contrast ${contrast}`);
+  });
+}
 
 for (const [device, width, height] of [
   ["a phone", 390, 844],
@@ -172,7 +230,7 @@ for (const [device, width, height] of [
     await arena.untilLive();
     const scrollWidth = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.equal(scrollWidth, width);
-    for (const id of ["connection", "arena", "age-p50", "age-p99", "tick", "members"]) {
+    for (const id of ["connection", "name", "arena", "minimap", "received", "tick-bytes", "age-p99", "members"]) {
       const box = await page.locator(`#${id}`).boundingBox();
       assert.ok(box !== null, `#${id} is visible`);
       assert.ok(
@@ -180,7 +238,7 @@ for (const [device, width, height] of [
         `#${id} is within the window`,
       );
     }
-    const age = (await page.locator(".age-figures > div").last().boundingBox())!;
+    const age = (await page.locator(".figures > div").last().boundingBox())!;
     const readings = (await page.locator(".readings").boundingBox())!;
     assert.ok(
       age.x + age.width <= readings.x || age.y + age.height <= readings.y,
@@ -203,7 +261,7 @@ test("a picture of it can be taken", async (context) => {
     return;
   }
   const { page } = arena;
-  await page.emulateMedia({ reducedMotion: "no-preference" });
+  await page.emulateMedia({ reducedMotion: "no-preference", colorScheme: "dark" });
   const { x } = await arena.own();
   const key = x < 800 ? "d" : "a";
   await page.keyboard.down(key);

@@ -1,10 +1,10 @@
-// The envelope, over a session in the room `arena`.
+// The envelope, over a session in the room `plain`, an arena that sends everything to everyone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeEvent, decodeState, encodeInput } from "../../../web/page/arena_state";
 import { Session, withSession } from "./session";
 
-const path = "/rooms/arena";
+const path = "/rooms/plain";
 const bare = { kind: "acknowledgement" } as const;
 
 test("a newcomer gets the welcome, then the full state, then the stream", async () => {
@@ -12,7 +12,7 @@ test("a newcomer gets the welcome, then the full state, then the stream", async 
     const welcome = await session.receiveEnvelope();
     assert.equal(welcome.kind, "welcome");
     if (welcome.kind !== "welcome") return;
-    assert.equal(welcome.room, "arena");
+    assert.equal(welcome.room, "plain");
     assert.ok(welcome.memberId > 0);
     assert.ok(welcome.rateHz >= 1 && welcome.rateHz <= 240);
     assert.ok(welcome.acknowledgeEveryTicks >= 1);
@@ -86,7 +86,7 @@ test("a member learns which object is its own, and steers it", async () => {
       let velocity = 0;
       for (let i = 0; i < 240 && velocity * dx <= 0; i++) {
         const { tick, payload } = await session.receiveKind("snapshot");
-        session.sendEnvelope(tick, { kind: "input", payload: encodeInput({ dx: dx, dy: 0 }) });
+        session.sendEnvelope(tick, { kind: "input", payload: encodeInput({ dx, dy: 0 }) });
         velocity = decodeState(payload).objects.get(own)?.vx ?? 0;
       }
       assert.ok(velocity * dx > 0, `vx is ${velocity} after inputs of dx ${dx}`);

@@ -45,7 +45,10 @@ test("a page's client comes back to its member and its object after a restart", 
   const serve = (): ChildProcess =>
     spawn(
       binary,
-      ["serve", "--listen", `127.0.0.1:${port}`, "--admin", "off", "--state-dir", stateDirectory],
+      [
+        ...["serve", "--listen", `127.0.0.1:${port}`, "--admin", "off"],
+        ...["--state-dir", stateDirectory, "--room", "arena=arena,replicated=0"],
+      ],
       { stdio: "ignore" },
     );
   /** Of each session, as the client learns of it. */

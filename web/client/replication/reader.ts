@@ -65,6 +65,7 @@ export class ReplicationReader<Shapes extends ClassShapes = ClassShapes> {
   #cells: ViewCell[] = [];
   #own: HeldList = { first: 0, count: 0 };
   readonly #overview: Uint32Array;
+  readonly #rowsTold = new Set<number>();
 
   // As of the frame that is being read.
   #next: HeldStore;
@@ -196,6 +197,10 @@ export class ReplicationReader<Shapes extends ClassShapes = ClassShapes> {
   get overview(): Readonly<Uint32Array> {
     return this.#overview;
   }
+  /** Each of its rows has come: one does every few ticks, and until then it holds zeros. */
+  get overviewComplete(): boolean {
+    return this.#rowsTold.size === this.schema.overviewRows;
+  }
 
   #refuse(result: ReadResult, fault: string): ReadResult {
     this.#begun = false;
@@ -321,6 +326,7 @@ export class ReplicationReader<Shapes extends ClassShapes = ClassShapes> {
     this.#tick = tick;
     this.#inputApplied = this.#nextInputApplied;
     if (this.#overviewRow !== undefined) {
+      this.#rowsTold.add(this.#overviewRow);
       this.#overview.set(this.#overviewCounts, this.#overviewRow * this.schema.overviewColumns);
     }
     this.#begun = true;
