@@ -78,7 +78,7 @@ class Crowded:
             simulation = "arena"
             spread = "{'none' if asked.cores == '1' else 'all'}"
             rate_hz = {asked.rate_hz}
-            parameters = {{ bots = 50, players = 0, fragments = 0 }}
+            parameters = {{ replicated = 0, players = 0, fragments = 0 }}
             """)
         self.config.flush()
         self.process = subprocess.Popen(

@@ -179,7 +179,7 @@ class Server(Subject):
 
     def parameters(self) -> str:
         """Of the arena."""
-        return "bots = 50, players = 0, fragments = 0"
+        return "replicated = 0, players = 0, fragments = 0"
 
     def tables(self) -> str:
         """What else is configured."""

@@ -70,7 +70,7 @@ def idle(setup: Setup, rooms: int, rate_hz: int) -> tuple[int, float]:
 
 def crowded(setup: Setup, small_rooms: int, large_members: int) -> dict:
     """Readers in the arena and in so many small rooms."""
-    server = Rooms(setup, RATE_HZ, [table(f"small{index}", "arena", RATE_HZ, "bots = 4, players = 0, fragments = 0")
+    server = Rooms(setup, RATE_HZ, [table(f"small{index}", "arena", RATE_HZ, "replicated = 0, bots = 4, players = 0, fragments = 0")
                                     for index in range(small_rooms)])
     crowds = []
 

@@ -40,7 +40,7 @@ def room(name: str, simulation: str, parameters: str) -> str:
     return f'[[room]]\nname = "{name}"\nsimulation = "{simulation}"\nparameters = {{ {parameters} }}\n'
 
 
-OTHER = room("other", "arena", "bots = 50, players = 0, fragments = 0")
+OTHER = room("other", "arena", "replicated = 0, players = 0, fragments = 0")
 ARENA = '{room="arena"'
 READERS_OF_NOTHING = ("--does", "nothing", "--receive-buffer", "4096", "--returns")
 

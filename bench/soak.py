@@ -80,7 +80,7 @@ class Soaked:
             simulation = "arena"
             spread = "{'none' if asked.cores == 1 else 'all'}"
             rate_hz = {asked.rate_hz}
-            parameters = {{ bots = 50 }}
+            parameters = {{ replicated = 0 }}
             """ + "".join(f"""
             [[room]]
             name = "echo{core}"

@@ -32,7 +32,7 @@ class SendingServer(Server):
         super().__init__(setup, case)
 
     def parameters(self) -> str:
-        return f"bots = {self.way.bots}, players = 0, fragments = {self.way.fragments}"
+        return f"replicated = 0, bots = {self.way.bots}, players = 0, fragments = {self.way.fragments}"
 
     def tables(self) -> str:
         return f"[send]\n{self.way.send}"

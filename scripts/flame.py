@@ -115,7 +115,7 @@ def loaded_server(binary: str, clients: int):
     port = free_port()
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen([binary, "serve", "--listen", f"127.0.0.1:{port}", "--admin", "off",
-                               "--room", "arena=arena"], **quiet)
+                               "--room", "arena=arena,replicated=0"], **quiet)
     load = None
     try:
         time.sleep(1)

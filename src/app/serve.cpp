@@ -83,17 +83,12 @@ Result<io::Socket> open_admin(const config::Config& config) {
   return listener;
 }
 
-/// Where the page shows a room. It opens `arena` by itself, and can draw simulation arena's rooms,
-/// but for replicated ones.
+/// Where the page shows a room. It opens `arena` by itself, and can draw simulation arena's rooms.
 std::string page_address(const config::Config& config, std::string_view address) {
   if (!config.page) return "off";
   const auto opens_by_itself = [](const server::RoomOptions& room) { return room.name == "arena"; };
-  const auto can_be_drawn = [](const auto& room) {
-    const auto replicated = room.parameters.find("replicated");
-    const bool is_plain = replicated == room.parameters.end() || replicated->second == "0";
-    return room.simulation == "arena" && is_plain;
-  };
-  const auto drawn = std::ranges::find_if(config.rooms, can_be_drawn);
+  const auto drawn =
+      std::ranges::find(config.rooms, std::string_view("arena"), &server::RoomOptions::simulation);
   if (drawn == config.rooms.end() || std::ranges::any_of(config.rooms, opens_by_itself)) {
     return fmt::format("http://{}/", address);
   }

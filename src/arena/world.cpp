@@ -40,6 +40,9 @@ constexpr float bot_sloth = 2.5F;
 /// Attractors stand on a lattice of about this spacing, units.
 constexpr float attractor_columns_apart = 400;
 constexpr float attractor_rows_apart = 300;
+/// A bot makes for one of those at most so many columns and rows away: where any would do, all
+/// would cross the middle of a large arena, and its edges be empty.
+constexpr int goal_reach = 3;
 /// A bot this near to its goal, in units, turns to another.
 constexpr float goal_radius = 130;
 constexpr float goal_pull = 0.7F;  // of the heading, per second
@@ -54,8 +57,8 @@ constexpr float split_radius_min = 10;
 /// were absorbed are replaced within some seconds.
 constexpr float splits_per_fragment = 0.25F;  // a second
 constexpr float splits_saved = 0.1F;          // seconds: what is not used adds up for so long
-constexpr float split_rest = 1.5F;       // seconds, of one body
-constexpr float fragment_share = 0.38F;  // of the body's radius
+constexpr float split_rest = 1.5F;            // seconds, of one body
+constexpr float fragment_share = 0.38F;       // of the body's radius
 constexpr float fragment_radius_min = 3;
 constexpr float fragment_radius_max = 7;
 constexpr float fragment_speed = 150;    // away from its body, units per second
@@ -118,11 +121,11 @@ World::World(const WorldOptions& options)
       height_(options.height),
       players_max_(options.players_max),
       fragments_max_(options.fragments_max),
+      attractor_columns_(static_cast<Index>(std::ceil(width_ / attractor_columns_apart))),
+      attractor_rows_(static_cast<Index>(std::ceil(height_ / attractor_rows_apart))),
+      attractors_(attractor_columns_ * attractor_rows_),
       splits_per_second_(splits_per_fragment * static_cast<float>(options.fragments_max)),
       grid_(width_, height_, cell_width) {
-  const auto columns = static_cast<Index>(std::ceil(width_ / attractor_columns_apart));
-  const auto rows = static_cast<Index>(std::ceil(height_ / attractor_rows_apart));
-  attractors_ = columns * rows;
   const std::size_t objects_max = attractors_ + options.bots + players_max_ + fragments_max_;
   objects_.reserve(objects_max);
   grid_.reserve(objects_max);
@@ -134,15 +137,18 @@ World::World(const WorldOptions& options)
   };
   for (Index i = 0; i < attractors_; ++i) {
     add({.kind = Kind::attractor,
-         .position = {spread(width_, i % columns, columns), spread(height_, i / columns, rows)}});
+         .position = {spread(width_, i % attractor_columns_, attractor_columns_),
+                      spread(height_, i / attractor_columns_, attractor_rows_)}});
   }
   for (std::uint32_t i = 0; i < options.bots; ++i) {
     const float size = between(0, 1);  // squared: few are large
     const float radius = bot_radius_min + bot_radius_range * size * size;
+    const Vector place = any_place();
+    const Vector heading = any_direction();
     add({.kind = Kind::bot,
-         .position = any_place(),
-         .heading = any_direction(),
-         .goal = any_goal(),
+         .position = place,
+         .heading = heading,
+         .goal = goal_near(place),
          .radius = radius,
          .natural_radius = radius});
   }
@@ -251,7 +257,7 @@ void World::wander(Object& bot, float seconds) {
   const Vector way = objects_[bot.goal].position - bot.position;
   const float distance = length(way);
   if (distance < goal_radius) {
-    bot.goal = any_goal();
+    bot.goal = goal_near(bot.position);
   } else {
     bot.heading += way * (goal_pull * seconds / distance);
   }
@@ -333,8 +339,24 @@ Vector World::any_place() {
   return {x, between(0, height_)};
 }
 
-World::Index World::any_goal() {
-  return static_cast<Index>(prng_.below(attractors_));
+World::Index World::goal_near(Vector place) {
+  struct Span {
+    int first;
+    int count;
+  };
+  const auto around = [](float at, float extent, Index count) {
+    const int last = static_cast<int>(count) - 1;
+    const int own = std::clamp(static_cast<int>(at / extent * static_cast<float>(count)), 0, last);
+    const int first = std::max(0, own - goal_reach);
+    return Span{first, std::min(last, own + goal_reach) - first + 1};
+  };
+  const Span columns = around(place.x, width_, attractor_columns_);
+  const Span rows = around(place.y, height_, attractor_rows_);
+  const auto drawn =
+      static_cast<int>(prng_.below(static_cast<std::uint64_t>(columns.count * rows.count)));
+  const int column = columns.first + drawn % columns.count;
+  const int row = rows.first + drawn / columns.count;
+  return static_cast<Index>(row) * attractor_columns_ + static_cast<Index>(column);
 }
 
 Vector World::any_direction() {

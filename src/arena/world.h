@@ -90,7 +90,7 @@ class World {
   static constexpr Index watching = UINT32_MAX;
   struct Member {
     Index object = watching;  ///< in objects_
-    Name name{};  ///< of its object, also of one to come
+    Name name{};              ///< of its object, also of one to come
   };
 
   void enter(MemberId id, Member& member);
@@ -110,14 +110,16 @@ class World {
   [[nodiscard]] float between(float low, float high);
   [[nodiscard]] Vector any_place();
   [[nodiscard]] Vector any_direction();
-  [[nodiscard]] Index any_goal();
+  [[nodiscard]] Index goal_near(Vector place);
 
   Prng prng_;
   float width_;
   float height_;
   std::uint32_t players_max_;
   std::uint32_t fragments_max_;
-  std::uint32_t attractors_ = 0;  ///< they are the first of objects_, for good
+  Index attractor_columns_;
+  Index attractor_rows_;
+  std::uint32_t attractors_;  ///< they are the first of objects_, for good, row by row
   std::uint32_t players_ = 0;
   std::uint32_t fragments_ = 0;
   std::uint32_t newest_id_ = 0;

@@ -25,7 +25,9 @@ using v1::arena::ArenaEvent;
 using v1::arena::ArenaInput;
 using v1::arena::State;
 
+/// One that sends everything to everyone; views_test.cpp has the other.
 std::unique_ptr<Simulation> arena(SimulationOptions options = {}) {
+  options.parameters.emplace("replicated", "0");
   auto made = make_arena(options);
   REQUIRE(made);
   return std::move(*made);
@@ -239,6 +241,26 @@ TEST_CASE("a member's object comes when it joins and goes when it leaves") {
   REQUIRE(stage.snapshot().members() == 0);
 }
 
+TEST_CASE("a name and a size of the screen are taken, and what is none is malformed") {
+  Stage stage;
+  stage.join(1);
+  const auto with = [&](const std::string& name, float width) {
+    ArenaInput input;
+    input.set_name(name);
+    input.set_view_width(width);
+    input.set_view_height(500);
+    return stage.input(1, input.SerializeAsString());
+  };
+  CHECK(with("Ada", 900) == InputResult::ok);
+  CHECK(with("123456789012345", 0) == InputResult::ok);
+  CHECK(with("", -1) == InputResult::ok);
+  CHECK(with("1234567890123456", 900) == InputResult::malformed);
+  CHECK(with("Ada", std::numeric_limits<float>::infinity()) == InputResult::malformed);
+  CHECK(with("Ada", std::numeric_limits<float>::quiet_NaN()) == InputResult::malformed);
+  // Field 3, two bytes that are no UTF-8.
+  CHECK(stage.input(1, "\x1a\x02\xc3\x28") == InputResult::malformed);
+}
+
 TEST_CASE("a member that comes back to a restored arena alone is told which object is its own") {
   const std::unique_ptr<Simulation> saved = arena();
   RecordingOutbound out;
@@ -371,6 +393,7 @@ TEST_CASE("who finds no place watches, and comes in with an input once there is 
 
 TEST_CASE("a parameter that is unknown or out of range is refused in one sentence") {
   CHECK(refusal("bots", "20000").empty());
+  CHECK(refusal("players", "10000").empty());
   CHECK(refusal("colour", "red") ==
         "arena has no parameter 'colour': it takes bots, players, fragments, width, height and "
         "replicated");
@@ -379,6 +402,8 @@ TEST_CASE("a parameter that is unknown or out of range is refused in one sentenc
           "arena's bots is a whole number from 0 to 20000, not '" + std::string(bad) + "'");
   }
   CHECK(refusal("width", "0") == "arena's width is a whole number from 200 to 50000, not '0'");
+  CHECK(refusal("players", "10001") ==
+        "arena's players is a whole number from 0 to 10000, not '10001'");
   CHECK(refusal("replicated", "2") == "arena's replicated is a whole number from 0 to 1, not '2'");
 }
 

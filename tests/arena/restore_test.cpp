@@ -17,6 +17,7 @@ constexpr Nanoseconds sixtieth{16'666'667};
 void live_on(World& world, Prng& prng, int ticks) {
   for (int tick = 0; tick < ticks; ++tick) {
     const MemberId someone{static_cast<std::uint32_t>(1 + prng.below(8))};
+    if (prng.chance(0.1)) world.rename(someone, {static_cast<char>('a' + prng.below(26))});
     if (prng.chance(0.1)) world.join(someone);
     if (prng.chance(0.02)) world.leave(someone);
     world.steer(someone, {static_cast<float>(prng.unit() - 0.5), static_cast<float>(prng.unit())});
@@ -66,6 +67,31 @@ TEST_CASE("a member of a restored world has its object, and joins it without ano
   restored.join(MemberId{3});
   CHECK(restored.save() == before);
   CHECK(restored.events().empty());
+}
+
+TEST_CASE("names and scores are restored, those of members who watch with them") {
+  WorldOptions options = usual;
+  options.players_max = 1;
+  World saved(options);
+  saved.join(MemberId{1});
+  saved.join(MemberId{2});
+  saved.rename(MemberId{1}, {'A', 'd', 'a'});
+  saved.rename(MemberId{2}, {'B', 'o', 'b'});
+  // Absorbs as it goes; a bounded wait.
+  for (int tick = 0; tick < 20'000 && saved.own_object(MemberId{1})->score == 0; ++tick) {
+    saved.steer(MemberId{1}, {tick % 400 < 200 ? 1.0F : -1.0F, tick % 300 < 150 ? 0.6F : -0.6F});
+    saved.step(sixtieth);
+  }
+  const std::uint32_t score = saved.own_object(MemberId{1})->score;
+  REQUIRE(score > 0);
+  World restored(options);
+  REQUIRE(restored.restore(saved.save()));
+  CHECK(restored.own_object(MemberId{1})->score == score);
+  CHECK(restored.own_object(MemberId{1})->name == Name{'A', 'd', 'a'});
+  restored.leave(MemberId{1});
+  restored.steer(MemberId{2}, {1, 0});
+  REQUIRE(restored.own_object(MemberId{2}) != nullptr);
+  CHECK(restored.own_object(MemberId{2})->name == Name{'B', 'o', 'b'});
 }
 
 TEST_CASE("a world that is cut short anywhere is refused") {

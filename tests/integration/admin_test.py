@@ -156,7 +156,7 @@ class Listeners(unittest.TestCase):
 
     def test_those_who_do_not_read_the_live_view_make_place_for_one_who_does(self):
         # Many rooms: a report is soon more than the kernel holds for one who does not read.
-        rooms = [f"room{number}=arena,rate_hz=1" for number in range(100)]
+        rooms = [f"room{number}=arena,replicated=0,rate_hz=1" for number in range(100)]
         with harness.serving(rooms=rooms, name="listeners") as own, contextlib.ExitStack() as stack:
             for _ in range(self.LISTENERS_MAX):
                 listener = stack.enter_context(socket.socket())

@@ -288,7 +288,7 @@ class Frames(unittest.TestCase):
 class Behaviour(unittest.TestCase):
     def test_who_speaks_before_the_welcome_is_welcomed_first(self):
         ping = frame(BINARY, websocket.field(3, websocket.fixed64(1, 7)))
-        with harness.serving(rooms=["slow=arena,rate_hz=1"], name="slow") as slow:
+        with harness.serving(rooms=["slow=arena,replicated=0,rate_hz=1"], name="slow") as slow:
             with websocket.Connection(slow.port, "/rooms/slow") as connection:
                 connection.send(ping * 10)
                 kind, _ = websocket.server_message(connection.receive_opcode(BINARY).payload)

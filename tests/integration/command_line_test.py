@@ -50,7 +50,7 @@ class Mistakes(unittest.TestCase):
         self.assert_refused("serve", "--room", "hall=arena,robots=5", saying="robots")
 
     def test_a_parameter_out_of_bounds_is_refused(self):
-        self.assert_refused("serve", "--room", "hall=arena,bots=5001", saying="bots")
+        self.assert_refused("serve", "--room", "hall=arena,bots=20001", saying="bots")
 
     def test_a_missing_file_is_refused_by_name(self):
         self.assert_refused("serve", "--config", "no-such-file.toml", saying="no-such-file.toml")
@@ -144,7 +144,7 @@ class Verbs(unittest.TestCase):
             self.assertIn(f"http://127.0.0.1:{server.port}/", server.log())
 
     def test_serve_prints_where_its_page_shows_a_room_that_it_has(self):
-        with harness.serving(rooms=["echo=echo", "hall=arena"], name="command-line") as server:
+        with harness.serving(rooms=["echo=echo", "hall=arena,replicated=0"], name="command-line") as server:
             self.assertIn(f" page=\"http://127.0.0.1:{server.port}/?room=hall\" ", server.log())
         with harness.serving(config="page = false", name="command-line") as server:
             self.assertIn(f" listen=127.0.0.1:{server.port} page=off ", server.log())
@@ -161,7 +161,7 @@ class Verbs(unittest.TestCase):
         self.assertEqual(len(re.findall(rb"http://127.0.0.1:[1-9]\d*/", line)), 2, line)
 
     def test_a_server_given_a_room_serves_that_room_only(self):
-        with harness.serving(rooms=["hall=arena,bots=7"], name="command-line") as server:
+        with harness.serving(rooms=["hall=arena,replicated=0,bots=7"], name="command-line") as server:
             self.assertEqual([room["name"] for room in server.rooms()["rooms"]], ["hall"])
 
 

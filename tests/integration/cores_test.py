@@ -19,8 +19,8 @@ def setUpModule():
         raise unittest.SkipTest("this machine has one CPU")
     global server
     server = harness.Server("--cores", "2", name="cores",
-                            rooms=("arena=arena,core=0", "far=arena,core=1", "echo=echo,core=1",
-                                   "giant=arena,spread=all"))
+                            rooms=("arena=arena,replicated=0,core=0", "far=arena,replicated=0,core=1", "echo=echo,core=1",
+                                   "giant=arena,replicated=0,spread=all"))
 
 
 def tearDownModule():
@@ -99,7 +99,7 @@ class Cores(unittest.TestCase):
 
     def test_direct_sockets_serve_like_descriptors_and_take_none(self):
         config = "[core]\ndirect_sockets = \"on\"\n"
-        with harness.serving("--cores", "2", rooms=("far=arena,core=1", "giant=arena,spread=all"),
+        with harness.serving("--cores", "2", rooms=("far=arena,replicated=0,core=1", "giant=arena,replicated=0,spread=all"),
                              config=config, name="cores-direct") as own:
             descriptors = f"/proc/{own.process.pid}/fd"
             before = len(os.listdir(descriptors))
@@ -123,7 +123,7 @@ class Cores(unittest.TestCase):
                                      f'use, {len(CPUS)}; lower it or write all\n')
 
     def test_a_room_on_a_core_that_is_not_there_is_refused(self):
-        run = harness.run("serve", "--cores", "2", "--room", "a=arena,core=2", "--check-config")
+        run = harness.run("serve", "--cores", "2", "--room", "a=arena,replicated=0,core=2", "--check-config")
         self.assertEqual(run.returncode, 2)
         self.assertIn('room "a" is at home on core 2, but there are only cores 0 to 1', run.stderr)
 
@@ -137,7 +137,7 @@ class Cores(unittest.TestCase):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(64)
-            with harness.serving("--cores", "2", rooms=("giant=arena,spread=all",),
+            with harness.serving("--cores", "2", rooms=("giant=arena,replicated=0,spread=all",),
                                  listener=listener, name="cores-handed-in") as own:
                 for _ in range(20):
                     with websocket.Connection(own.port, "/rooms/giant") as connection:

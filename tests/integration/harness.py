@@ -55,7 +55,7 @@ def descriptor_limit(wanted: int) -> int:
 class Server:
     """A running `ringcast serve`, with the rooms `arena` and `echo` unless told otherwise."""
 
-    def __init__(self, *arguments: str, rooms=("arena=arena", "echo=echo"), config: str = "",
+    def __init__(self, *arguments: str, rooms=("arena=arena,replicated=0", "echo=echo"), config: str = "",
                  port: int | None = None, listener: socket.socket | None = None,
                  name: str = "server"):
         self.port = listener.getsockname()[1] if listener else port or free_port()

@@ -157,7 +157,7 @@ class Restart(unittest.TestCase):
                 self.assertGreater(again.id, max(tokens))
 
     def test_members_come_back_to_their_room_as_themselves_and_only_once(self):
-        self.restarted("", "arena=arena")
+        self.restarted("", "arena=arena,replicated=0")
 
     def test_who_comes_back_only_after_two_restarts_is_itself_all_the_same(self):
         member, token = self.member_before()
@@ -167,7 +167,7 @@ class Restart(unittest.TestCase):
             self.assertEqual(self.member(server.port, token=token).id, member)
 
     def test_who_is_gone_before_its_welcome_comes_back_with_the_same_token(self):
-        room = ("arena=arena,rate_hz=1",)  # its ticks are far apart
+        room = ("arena=arena,replicated=0,rate_hz=1",)  # its ticks are far apart
         member, token = self.member_before(rooms=room)
         with self.serving("after", rooms=room) as server:
             for _ in range(3):
@@ -176,10 +176,10 @@ class Restart(unittest.TestCase):
             self.assertEqual(self.member(server.port, token=token).id, member)
 
     def test_members_of_a_spread_room_come_back_whichever_core_they_reach(self):
-        self.restarted("cores = 2\n", "arena=arena,spread=all")
+        self.restarted("cores = 2\n", "arena=arena,replicated=0,spread=all")
 
     def test_a_member_that_is_back_sees_the_same_objects_and_its_own_among_them(self):
-        room = ("arena=arena,bots=20",)
+        room = ("arena=arena,replicated=0,bots=20",)
         with self.serving("before", rooms=room) as server:
             member = self.member(server.port).settle()
             others = [self.member(server.port).settle() for _ in range(3)]
@@ -212,9 +212,9 @@ class Restart(unittest.TestCase):
 
     def test_a_room_opened_while_the_server_ran_is_there_again_until_it_is_closed(self):
         with self.serving("before") as server:
-            self.assertEqual(post(server, name="lobby", simulation="arena").status, 201)
+            self.assertEqual(post(server, name="lobby", simulation="arena", parameters={"replicated": 0}).status, 201)
             self.assertEqual(post(server, name="mirror", simulation="arena",
-                                  parameters={"bots": 3}).status, 201)
+                                  parameters={"replicated": 0, "bots": 3}).status, 201)
             self.assertEqual(post(server, name="echo2", simulation="echo").status, 201)
             member = self.member(server.port, room="lobby").settle()
             server.signal(signal.SIGTERM)
@@ -258,8 +258,9 @@ class Restart(unittest.TestCase):
             gone.connection.send(websocket.frame(websocket.CLOSE, websocket.close_payload(1000)))
             gone.connection.close()
             harness.until(lambda: server.metric("room_members", 'room="arena"') == 2, "one has left")
-            for simulation in ("arena", "echo"):
-                self.assertEqual(post(server, name=f"posted-{simulation}", simulation=simulation).status, 201)
+            for simulation, parameters in (("arena", {"replicated": 0}), ("echo", {})):
+                posted = post(server, name=f"posted-{simulation}", simulation=simulation, parameters=parameters)
+                self.assertEqual(posted.status, 201)
             taken = server.metric("room_checkpoints_total", 'room="arena"')
             harness.until(lambda: server.metric("room_checkpoints_total", 'room="arena"') > taken + 1 and
                           (self.state / "room-posted-arena.state").exists() and
@@ -280,10 +281,10 @@ class Restart(unittest.TestCase):
             self.members.enter_context(websocket.Connection(after.port, "/rooms/posted-echo"))
 
     def test_a_server_that_is_killed_loses_no_more_than_since_the_last_checkpoint(self):
-        self.killed_after_a_checkpoint("", "arena=arena")
+        self.killed_after_a_checkpoint("", "arena=arena,replicated=0")
 
     def test_likewise_of_a_spread_room(self):
-        self.killed_after_a_checkpoint("cores = 2\n", "arena=arena,spread=all")
+        self.killed_after_a_checkpoint("cores = 2\n", "arena=arena,replicated=0,spread=all")
 
     def test_without_checkpoints_nothing_is_written_while_it_runs(self):
         with self.serving("before", "state.checkpoint_s = 0\n") as server:
@@ -309,7 +310,7 @@ class Restart(unittest.TestCase):
             harness.until(lambda: "info checkpoints are written again room=arena\n" in server.log(), "a checkpoint")
 
     def test_a_room_that_leaves_the_configuration_is_kept_for_when_it_is_back(self):
-        lobby = '[[room]]\nname = "lobby"\nsimulation = "arena"\nparameters = {bots = 3}\n'
+        lobby = '[[room]]\nname = "lobby"\nsimulation = "arena"\nparameters = {replicated = 0, bots = 3}\n'
         config = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "ringcast.toml")
 
         def write(rooms: str) -> None:
@@ -354,13 +355,13 @@ class Restart(unittest.TestCase):
     def test_a_room_of_other_parameters_begins_anew_and_the_file_is_set_aside(self):
         self.member_before()
         saved = self.file.read_bytes()
-        with self.serving("after", rooms=("arena=arena,bots=7",)) as server:
+        with self.serving("after", rooms=("arena=arena,replicated=0,bots=7",)) as server:
             self.assertEqual(self.member(server.port).id, 1)
             self.assertIn("with other parameters, and room arena cannot take it", server.log())
             self.assertEqual(self.file.with_name("room-arena.state.bad").read_bytes(), saved)
 
     def test_a_server_that_is_killed_while_it_saves_leaves_the_old_state_or_the_new_one(self):
-        room = ("arena=arena,bots=1000",)
+        room = ("arena=arena,replicated=0,bots=1000",)
         self.member_before(rooms=room)
         beside = self.file.with_name("room-arena.state.new")
         killed = harness.Server(config=f'state_directory = "{self.state}"\n', rooms=room, name="killed")
@@ -424,7 +425,7 @@ class Restart(unittest.TestCase):
         if small is None:
             self.skipTest("no mount namespace of our own here")
         self.state, self.file = small, small / "room-arena.state"
-        room = ("arena=arena,bots=1000",)
+        room = ("arena=arena,replicated=0,bots=1000",)
         member, token = self.member_before(rooms=room)
         before = self.file.read_bytes()
         filler = small / "filler"
@@ -511,10 +512,10 @@ class UnderLoad(unittest.TestCase):
         return report
 
     def test_every_client_is_told_to_go_and_comes_back_as_the_member_it_was(self):
-        self.restarted_under_load("", "arena=arena")
+        self.restarted_under_load("", "arena=arena,replicated=0")
 
     def test_likewise_in_a_spread_room_on_two_cores(self):
-        self.restarted_under_load("cores = 2\n", "arena=arena,spread=all")
+        self.restarted_under_load("cores = 2\n", "arena=arena,replicated=0,spread=all")
 
     def test_likewise_in_a_room_that_replicates(self):
         report = self.restarted_under_load("cores = 2\n", "arena=arena,replicated=1,spread=all")

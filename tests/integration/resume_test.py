@@ -21,7 +21,7 @@ class Resume(unittest.TestCase):
         harness.until(lambda: server.metric("room_away") == count, f"{count} are away")
 
     def test_who_loses_its_connection_is_the_same_member_again_and_misses_no_event(self):
-        with harness.serving(rooms=("arena=arena,bots=20",)) as server:
+        with harness.serving(rooms=("arena=arena,replicated=0,bots=20",)) as server:
             member = Member(server.port).settle()
             seen = member.position
             reset(member)
@@ -33,7 +33,7 @@ class Resume(unittest.TestCase):
             self.assertEqual(server.metric("room_resumed_total"), 1)
 
     def test_what_the_welcome_says(self):
-        with harness.serving(rooms=("arena=arena,bots=20",)) as server:
+        with harness.serving(rooms=("arena=arena,replicated=0,bots=20",)) as server:
             member = Member(server.port).settle()
             self.assertFalse(member.resumed)
             for _ in range(3):
@@ -84,7 +84,7 @@ class Resume(unittest.TestCase):
             back.connection.close()
 
     def test_tokens_that_are_none_are_passed_over_counted_and_never_logged(self):
-        with harness.serving(config='[log]\nlevel = "debug"\n', rooms=("arena=arena", "other=arena")) as server:
+        with harness.serving(config='[log]\nlevel = "debug"\n', rooms=("arena=arena,replicated=0", "other=arena,replicated=0")) as server:
             member = Member(server.port, room="other").settle()
             for claim in (member.token, member.token[:-1] + "!", "x", "A" * 38):
                 stranger = Member(server.port, claim)
@@ -95,7 +95,7 @@ class Resume(unittest.TestCase):
             self.assertNotIn(member.token, server.log())
 
     def test_in_a_spread_room_everybody_lives_where_it_lands_whatever_it_claims(self):
-        with harness.serving(config="cores = 2\n", rooms=("arena=arena,spread=all",)) as server:
+        with harness.serving(config="cores = 2\n", rooms=("arena=arena,replicated=0,spread=all",)) as server:
             members = [Member(server.port).settle() for _ in range(16)]
             for member in members:
                 reset(member)

@@ -30,7 +30,7 @@ server: harness.Server
 
 def setUpModule():
     global server
-    server = harness.Server("--cores", str(CORES), rooms=("arena=arena", "echo=echo"),
+    server = harness.Server("--cores", str(CORES), rooms=("arena=arena,replicated=0", "echo=echo"),
                             name="rooms")
 
 
@@ -43,7 +43,7 @@ class Rooms(unittest.TestCase):
         for spread in ("none", "all"):
             with self.subTest(spread=spread):
                 opened = post(server, name="lobby", simulation="arena", rate_hz=20, spread=spread,
-                              parameters={"bots": 3})
+                              parameters={"replicated": 0, "bots": 3})
                 self.assertEqual((opened.status, opened.headers["location"]),
                                  (201, "/rooms/lobby"), opened.text)
                 room = json.loads(opened.text)
@@ -68,7 +68,7 @@ class Rooms(unittest.TestCase):
                 self.assertEqual((refused.status, refused.text), (404, "There is no such room.\n"))
 
     def test_the_last_event_of_a_closed_arena_says_that_the_session_ended(self):
-        post(server, name="short", simulation="arena", rate_hz=20, parameters={"bots": 0})
+        post(server, name="short", simulation="arena", rate_hz=20, parameters={"replicated": 0, "bots": 0})
         with websocket.Connection(server.port, "/rooms/short") as connection:
             connection.receive_opcode(websocket.BINARY)
             harness.until(lambda: json.loads(server.admin("/rooms/short").text)["members"] == 1,
@@ -83,7 +83,7 @@ class Rooms(unittest.TestCase):
             self.assertIn(SESSION_ENDED, arena_event)
 
     def test_a_configured_room_can_be_closed_too(self):
-        with harness.serving(rooms=("arena=arena", "other=arena"), name="rooms-one") as own:
+        with harness.serving(rooms=("arena=arena,replicated=0", "other=arena,replicated=0"), name="rooms-one") as own:
             self.assertEqual(request(own, "DELETE", "/rooms/other").status, 204)
             self.assertEqual([room["name"] for room in own.rooms()["rooms"]], ["arena"])
             self.assertEqual(post(own, name="other", simulation="arena").status, 201)
@@ -146,7 +146,7 @@ class Rooms(unittest.TestCase):
         self.assertEqual(server.admin("/rooms/arena").status, 200)
 
     def test_all_rooms_inboxes_together_have_a_bound(self):
-        with harness.serving(config="rooms_inbox_bytes_max = 4000000\n", rooms=("arena=arena",),
+        with harness.serving(config="rooms_inbox_bytes_max = 4000000\n", rooms=("arena=arena,replicated=0",),
                              name="rooms-inboxes") as own:
             self.assertEqual(post(own, name="a", simulation="arena").status, 201)
             refused = post(own, name="b", simulation="arena", inbox_bytes_max=1 << 30)
@@ -163,7 +163,7 @@ class Rooms(unittest.TestCase):
         self.assertEqual(server.admin("/rooms/arena").status, 200)
 
     def test_no_more_rooms_than_rooms_max(self):
-        with harness.serving(config="rooms_max = 2\n", rooms=("arena=arena",),
+        with harness.serving(config="rooms_max = 2\n", rooms=("arena=arena,replicated=0",),
                              name="rooms-max") as own:
             self.assertEqual(post(own, name="b", simulation="arena").status, 201)
             refused = post(own, name="c", simulation="arena")

@@ -23,7 +23,7 @@ export class Minimap {
     this.#canvas.style.aspectRatio = String(arena.width / arena.height);
     const { context } = this.#surface;
     const size = this.#surface.clear();
-    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
     context.drawImage(this.#shade(map), 0, 0, size.width, size.height);
     const frame = frameOn(size, arena, camera.centre, camera.shown);
     context.strokeStyle = palette().text;

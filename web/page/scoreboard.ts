@@ -33,12 +33,16 @@ export class Scoreboard {
   readonly #list = find("score-list");
   readonly #score = find("score");
   readonly #scoreText = find("score-text");
+  readonly #scoreUnit = find("score-unit");
   #written = "";
 
   /** A few times a second. */
   render({ discs, own }: Scene): void {
     this.#score.hidden = own?.score === undefined;
-    if (own?.score !== undefined) this.#scoreText.textContent = String(own.score);
+    if (own?.score !== undefined) {
+      this.#scoreText.textContent = String(own.score);
+      this.#scoreUnit.textContent = own.score === 1 ? "fragment" : "fragments";
+    }
     const lines = bestOf(discs);
     this.#section.hidden = lines.length === 0;
     const text = JSON.stringify(lines);
