@@ -85,7 +85,7 @@ export interface ArenaWish extends Direction {
 
 export function encodeInput({ dx, dy, name, view }: ArenaWish): Uint8Array {
   const input = create(ArenaInputSchema, { dx, dy });
-  if (name !== undefined) input.name = name;
+  if (name !== undefined) input.name = new TextEncoder().encode(name);
   if (view !== undefined) {
     input.viewWidth = view.width;
     input.viewHeight = view.height;
