@@ -17,7 +17,7 @@ def setUpModule():
     cores = "2" if len(CPUS) > 1 else "1"
     server = harness.Server("--cores", cores, name="replicated",
                             rooms=(f"arena=arena,replicated=1,bots=400,{SPACE}",
-                                   f"plain=arena,bots=400,{SPACE}",
+                                   f"plain=arena,replicated=0,bots=400,{SPACE}",
                                    f"giant=arena,replicated=1,bots=400,spread=all,{SPACE}"))
 
 
