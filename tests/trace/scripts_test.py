@@ -100,7 +100,7 @@ def main() -> int:
         print(f"0 passed, 0 failed, {len(scripts)} skipped")
         return 0
     listed = harness.run("trace", "list").stdout
-    rooms = ("arena=arena", "replicated=arena,replicated=1")
+    rooms = ("arena=arena,replicated=0", "replicated=arena")
     slow = ("--slow", "2", "--slow-rcvbuf", "4096")
     with (harness.serving(name="trace", rooms=rooms) as server, load(server, "arena", 50, *slow),
           load(server, "replicated", 10)):
