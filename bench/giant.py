@@ -131,7 +131,7 @@ def figures(room: Room, arena: Arena, run: dict, step_s: float) -> dict:
             "payload_bytes": payload, "objects_in_view": replicated["objects_in_view"],
             "oldest_ticks": replicated["oldest_ticks"],
             "plain_to_payload": replicated["objects_in_view"] * PLAIN_OBJECT_BYTES / payload["mean"],
-            "bits_per_object": per("replicated_objects_kept_bits_total", "replicated_objects_kept_total"),
+            "bits_per_object": 8 * per("replicated_objects_kept_bytes_total", "replicated_objects_kept_total"),
             "encodings_per_cell": per("replicated_blocks_encoded_total", "replicated_cells_encoded_total"),
             "frame_bytes": round(stream),
             "server_busy": run["cpu_seconds"] / report["seconds"], "own_step_us": 1e6 * step_s,

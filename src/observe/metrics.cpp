@@ -86,7 +86,7 @@ constexpr auto count_rows = std::to_array<MetricRow>({
      "Cells of which at least one block was encoded, counted in each tick.", ""},
     {"replicated_objects_kept_total",
      "Objects in the blocks put into frames that the receiver had in the cell already.", ""},
-    {"replicated_objects_kept_bits_total", "Bits of the blocks for these.", ""},
+    {"replicated_objects_kept_bytes_total", "Bytes of the blocks for these.", ""},
     {"resyncs_total", "Replicated frames after which a client asked for everything anew.",
      R"(reason="unread")"},
     {"resyncs_total", "", R"(reason="digest")"},

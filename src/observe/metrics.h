@@ -133,7 +133,7 @@ enum class Count : std::uint8_t {
   replicated_blocks_encoded,
   replicated_cells_encoded,
   replicated_objects_kept,
-  replicated_objects_kept_bits,
+  replicated_objects_kept_bytes,
   resyncs_unread,
   resyncs_digest,
   mirrors_begun,

@@ -82,8 +82,10 @@ class MemberView {
   /// Memory for a usual view; a larger one takes more when it is first needed, at most what
   /// Limits::view_cells allows.
   MemberView() {
-    held_.cells.reserve(usual_cells);
-    pending_.cells.reserve(usual_cells);
+    for (State* state : {&held_, &pending_}) {
+      state->cells.reserve(usual_cells);
+      state->own.reserve(usual_own);
+    }
   }
 
   /// Whether it is this member's turn in this tick (members that missed ticks wait for each other),
@@ -194,6 +196,7 @@ class MemberView {
  private:
   friend class Composer;
   static constexpr std::size_t usual_cells = 32;
+  static constexpr std::size_t usual_own = 4;
   static constexpr std::size_t cache_line = 64;
 
   /// `on_pending`: in a frame that follows the one that is pending.

@@ -47,7 +47,8 @@ void Replica::ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& m
   count(Count::replicated_blocks_encoded, &Counts::encodings);
   count(Count::replicated_cells_encoded, &Counts::cells_encoded);
   count(Count::replicated_objects_kept, &Counts::objects_sent);
-  count(Count::replicated_objects_kept_bits, &Counts::object_bits);
+  metrics[Count::replicated_objects_kept_bytes].add(counts.object_bits / 8 -
+                                                    counted_.object_bits / 8);
   counted_ = counts;
 }
 
