@@ -21,8 +21,8 @@ struct EventHistoryLimits {
   /// second. As many changes of groups are kept.
   std::uint32_t events_max = 4'096;
   /// So many events of 64 bytes. Whoever has missed more than half of what may wait for a member
-  /// (session.reliable_bytes_max) is given the full state instead, so more is of no use. What an
-  /// event at a place is for takes 4 bytes a member more.
+  /// (session.reliable_bytes_max) is given the full state instead, so more is of no use. Whom an
+  /// event at a place is for takes 4 bytes a member.
   std::size_t bytes_max = std::size_t{256} << 10;
 
   friend bool operator==(const EventHistoryLimits&, const EventHistoryLimits&) = default;
