@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/ring_options.h"
+#include "base/thrown.h"
 #include "config/room_reader.h"
 #include "core/core.h"
 #include "uring/ring.h"
@@ -118,8 +119,14 @@ Result<void> CoreThread::add_rooms(Made& made) {
       if (saved && !(*simulation)->restore(saved->room.state)) {
         return fail(fmt::format("room {} cannot be restored", room.name));
       }
-      added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index],
-                                  saved ? &*saved : nullptr);
+      try {
+        added = made.core->add_room(id, room, std::move(*simulation), *setup_.room_metrics[index],
+                                    saved ? &*saved : nullptr);
+      } catch (...) {
+        return fail(
+            fmt::format("room {}: its simulation threw an exception as its room was made: {}",
+                        room.name, what_was_thrown()));
+      }
     } else {
       added = made.core->add_elsewhere(
           {.name = room.name,

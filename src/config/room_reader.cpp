@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <exception>
 #include <ranges>
 #include <string>
 #include <utility>
 
 #include "base/room_name.h"
+#include "base/thrown.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
 #include "replication/quantized_world.h"
@@ -23,17 +23,6 @@ constexpr std::uint64_t gibi = kibi * kibi * kibi;
 SimulationOptions simulation_options(const server::RoomOptions& room) {
   return {
       .room = room.name, .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
-}
-
-/// What the exception in flight says of itself.
-std::string what_was_thrown() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "something that is no std::exception";
-  }
 }
 
 /// What is wrong with what the simulation replicates; empty when nothing is.
@@ -73,9 +62,13 @@ std::optional<RoomProblem> check_room(server::RoomOptions& room,
                                    "the envelope can be spread; leave spread out",
                                    room.simulation)};
   }
-  if (const auto problem = replication_problem(**made); !problem.empty()) {
-    return RoomProblem{"simulation", fmt::format("what simulation {} replicates can't be: {}",
-                                                 room.simulation, problem)};
+  try {
+    if (const auto problem = replication_problem(**made); !problem.empty()) {
+      return RoomProblem{"simulation", fmt::format("what simulation {} replicates can't be: {}",
+                                                   room.simulation, problem)};
+    }
+  } catch (...) {
+    return RoomProblem{"simulation", "its replication() threw an exception: " + what_was_thrown()};
   }
   return std::nullopt;
 }

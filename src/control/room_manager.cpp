@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thrown.h"
+
 namespace ringcast::server {
 namespace {
 
@@ -115,19 +117,26 @@ void RoomManager::open(MadeRoom made, Answered answered) {
   opened->second->options = std::move(options);
   const RoomOptions& its_options = opened->second->options;
   const std::uint32_t home = home_for(its_options);
-  auto room = std::make_unique<HomeRoom>(
-      id, its_options.name, std::move(made.simulation), its_options.rate_hz, home,
-      its_options.spread,
-      room::RoomLimits{.cores = static_cast<std::uint32_t>(view_.cores.size()),
-                       .members_max = its_options.members_max,
-                       .inbox_inputs_max = its_options.inbox_inputs_max,
-                       .inbox_bytes_max = its_options.inbox_bytes_max,
-                       .groups_max = its_options.groups_max,
-                       .group_members_max = its_options.group_members_max},
-      its_options.event_history, clock_.now(), opened->second->metrics);
-  room->origin = {its_options.simulation, its_options.definition};
-  room->request_fields = its_options.request;
-  if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
+  std::unique_ptr<HomeRoom> room;
+  try {
+    room = std::make_unique<HomeRoom>(
+        id, its_options.name, std::move(made.simulation), its_options.rate_hz, home,
+        its_options.spread,
+        room::RoomLimits{.cores = static_cast<std::uint32_t>(view_.cores.size()),
+                         .members_max = its_options.members_max,
+                         .inbox_inputs_max = its_options.inbox_inputs_max,
+                         .inbox_bytes_max = its_options.inbox_bytes_max,
+                         .groups_max = its_options.groups_max,
+                         .group_members_max = its_options.group_members_max},
+        its_options.event_history, clock_.now(), opened->second->metrics);
+    room->origin = {its_options.simulation, its_options.definition};
+    room->request_fields = its_options.request;
+    if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
+  } catch (...) {
+    opened_.erase(opened);
+    return answered(plain_text_answer(
+        400, "Its simulation threw an exception as its room was made: " + what_was_thrown()));
+  }
   changes_.emplace(id,
                    Change{.step = Step::opening_home,
                           .room = {id, &its_options, home, &opened->second->metrics},

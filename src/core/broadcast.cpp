@@ -50,12 +50,15 @@ void Broadcast::begin(HomeRoom& home, UnixNanoseconds unix_now) {
   if (Replica* replica = home.replica()) replica->room().begin_step(room_->tick_number() + 1);
 }
 
+void Broadcast::end_step() {
+  if (Replica* replica = home_->replica()) replica->room().end_step();
+}
+
 void Broadcast::replicate() {
   Replica* replica = home_->replica();
   if (replica == nullptr) return;
   const Instant start = context_.clock.now();
   replication::ReplicatedRoom& replicated = replica->room();
-  replicated.end_step();
   const replication::World& world = replicated.world();
   replica->ticked(began_, due_, context_.metrics);
   observe::RoomMetrics& metrics = room_->metrics();

@@ -29,7 +29,10 @@ class Broadcast final : public room::Audience {
 
   /// What follows is said by this room, in the tick that begins now.
   void begin(HomeRoom& home, UnixNanoseconds unix_now);
-  /// The tick is over: who looks at the room's world gets what is new in it.
+  /// The step, or the room's last word, is over: what it did not replicate itself is. This asks the
+  /// simulation who may see what, and throws what that does.
+  void end_step();
+  /// Behind end_step(): who looks at the room's world gets what is new in it.
   void replicate();
   /// The tick has been broken off: what it said so far and was not released is forgotten.
   void abandon() {

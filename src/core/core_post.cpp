@@ -1,7 +1,6 @@
 #include "core/core_post.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <variant>
 
@@ -29,7 +28,7 @@ CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const Cor
   if (outlets_.empty()) outlets_.emplace_back();  // alone
   for (std::uint32_t index = 0; index < outlets_.size(); ++index) {
     if (outlets_[index]) {
-      others_.push_back(std::make_unique<OtherCore>(context, index, *outlets_[index]));
+      others_.push_back(std::make_unique<OtherCore>(index, *outlets_[index]));
       destinations_.push_back(others_.back().get());
     } else {
       destinations_.push_back(&fan_out);
@@ -119,14 +118,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventMail& mail) {
 void CorePost::act_on(std::uint32_t /*from*/, const EventToMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr) return;
-  seats_.resize(mail.seats);
-  const std::size_t seat_bytes = seats_.size() * sizeof(MemberId);
-  std::memcpy(seats_.data(), mail.seats_and_frame.data(), seat_bytes);
-  const FrameCharge charge(context_.frames, room->frame_account);
-  const FrameRef frame = context_.encoder.copy(
-      context_.frames, mail.seats_and_frame.subspan(seat_bytes), FrameUse::reliable);
-  if (!frame) context_.metrics[Count::frame_memory_exhausted].add();
-  fan_out_.event_to(*room, seats_, frame);
+  fan_out_.event_to(*room, mail.seats, copy(*room, mail.frame, FrameUse::reliable));
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MirrorMail& mail) {

@@ -84,7 +84,6 @@ class CorePost {
   std::vector<std::unique_ptr<OtherCore>> others_;
   Destinations destinations_;
   std::uint32_t others_writing_ = 0;
-  std::vector<MemberId> seats_;  ///< of the mail that is acted on
   bool ended_ = false;
 };
 

@@ -17,14 +17,23 @@ Instant holds_since(const Session& session) {
   return std::max(session.queued_at, session.unread_since);
 }
 
+/// Whom its frames are charged to: who is closing holds what its room sent it before.
+FrameAccount account_of(const Session& session) {
+  return session.room != nullptr ? session.room->frame_account : session.left.account;
+}
+
+room::RoomId room_of(const Session& session) {
+  return session.room != nullptr ? session.room->id() : session.left.room;
+}
+
 }  // namespace
 
 /// Its socket is full, and what it waits for is not one of the newest snapshots: those are shared.
 bool MemoryRelief::is_to_blame(const Session& session) const {
-  if (session.room == nullptr || session.send_state() != SendState::waiting) return false;
+  if (session.send_state() != SendState::waiting) return false;
   if (!session.outbox.begun() && !session.outbox.has_reliable()) return false;
   if (context_.now - holds_since(session) < held_min) return false;
-  return context_.frames.is_short() || context_.frames.is_short(session.room->frame_account);
+  return context_.frames.is_short() || context_.frames.is_short(account_of(session));
 }
 
 void MemoryRelief::look() {
@@ -44,7 +53,7 @@ void MemoryRelief::look() {
 
 void MemoryRelief::evict(Handle handle) {
   const Session& session = *sessions_.find(handle);
-  const room::RoomId room = session.room->id();
+  const room::RoomId room = room_of(session);
   auto notice = std::ranges::find(evicted_, room, &Notice::room);
   if (notice == evicted_.end()) {
     notice =

@@ -1,6 +1,5 @@
 #include "core/other_core.h"
 
-#include <array>
 #include <memory>
 #include <utility>
 
@@ -22,17 +21,8 @@ void OtherCore::event(LocalRoom& room, Recipients to, const FrameRef& frame) {
   reliable(room, EventMail{room.id(), to, frame.loan()}, frame);
 }
 
-// Where no one block holds both, each of them gets a mail.
 void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const FrameRef& frame) {
-  if (frame && !frame.is_fragment()) {
-    const std::array parts{std::as_bytes(seats), frame.bytes()};
-    if (FrameRef both = context_.encoder.bundle(context_.frames, parts)) {
-      return reliable(
-          room, EventToMail{room.id(), static_cast<std::uint32_t>(seats.size()), both.bytes()},
-          both);
-    }
-  }
-  for (const MemberId seat : seats) event(room, seat, frame);
+  reliable(room, EventToMail{room.id(), {seats.begin(), seats.end()}, frame.loan()}, frame);
 }
 
 // What is skipped can't be told later: the mirror then begins anew, when all before has been read.

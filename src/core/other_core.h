@@ -17,8 +17,7 @@ namespace ringcast::server {
 class OtherCore final : public Destination {
  public:
   /// Of core `core`. `outlet`: to it; outlives this.
-  OtherCore(CoreContext& context, std::uint32_t core, Outlet& outlet)
-      : context_(context), core_(core), outlet_(outlet) {}
+  OtherCore(std::uint32_t core, Outlet& outlet) : core_(core), outlet_(outlet) {}
 
   void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) override;
   void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
@@ -47,7 +46,6 @@ class OtherCore final : public Destination {
 
   void reliable(LocalRoom& room, PeerMail mail, const FrameRef& frame);
 
-  CoreContext& context_;
   std::uint32_t core_;
   Outlet& outlet_;
   std::unordered_map<room::RoomId, Mirror> mirrors_;

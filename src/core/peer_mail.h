@@ -54,11 +54,11 @@ struct EventMail {
   Recipients to;
   FrameLoan frame;
 };
-/// The same to some: so many seats, then the frame.
+/// The same to some.
 struct EventToMail {
   room::RoomId room{};
-  std::uint32_t seats = 0;
-  std::span<const std::byte> seats_and_frame;
+  std::vector<MemberId> seats;
+  FrameLoan frame;
 };
 /// The room replicates: what its mirror is made of.
 struct MirrorMail {

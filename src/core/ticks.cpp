@@ -1,9 +1,9 @@
 #include "core/ticks.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
+#include "base/thrown.h"
 #include "core/broadcast.h"
 #include "observe/probes.h"
 #include "session/sessions.h"
@@ -55,10 +55,8 @@ bool Ticks::guarded(HomeRoom& home, Call&& call) {
   running.set(std::to_underlying(home.id()) + std::uint64_t{1});
   try {
     call();
-  } catch (const std::exception& error) {
-    fail(home, error.what());
   } catch (...) {
-    fail(home, "something that is no std::exception");
+    fail(home, what_was_thrown());
   }
   running.set(0);
   return !home.room.has_failed();
@@ -80,7 +78,11 @@ void Ticks::close(HomeRoom& home) {
   remove(home);
   if (home.room.has_failed()) return;
   broadcast_.begin(home, context_.clock.unix_now());
-  if (guarded(home, [&] { home.room.close(broadcast_); })) broadcast_.replicate();
+  const bool ended = guarded(home, [&] {
+    home.room.close(broadcast_);
+    broadcast_.end_step();
+  });
+  if (ended) broadcast_.replicate();
 }
 
 std::optional<room::KeptRoom> Ticks::keep(HomeRoom& home) {
@@ -107,7 +109,10 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   broadcast_.begin(home, context_.clock.unix_now());
   const FrameCharge charge(context_.frames, home.frame_account);
   const std::uint64_t overrun = metrics.ticks_overrun.value();
-  const bool ended = guarded(home, [&] { home.room.tick(began, broadcast_); });
+  const bool ended = guarded(home, [&] {
+    home.room.tick(began, broadcast_);
+    broadcast_.end_step();
+  });
   if (ended) broadcast_.replicate();
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
   if (more != 0) note_overrun(home, due, more);

@@ -172,6 +172,7 @@ std::string_view Client::take_replicated(const wire::ReplicatedView& view, Clien
   if (read.frame.tick != 0) {
     newest_tick_ = std::max(newest_tick_.value_or(0), read.frame.tick);
     made_ = read.frame.due;
+    if (!has_state_) has_state();
     events.on_replicated(read.frame);
   }
   return read.problem;

@@ -56,7 +56,7 @@ class Pace {
   }
   void late() {
     const bool failed = std::exchange(tries_, false) && in_time_ < patience_;
-    if (failed) patience_ = std::min<std::uint8_t>(patience_most, patience_ * 2);
+    if (failed) patience_ = static_cast<std::uint8_t>(std::min(patience_most, patience_ * 2U));
     in_time_ = 0;
     if (++late_ < late_for_slower) return;
     late_ = 0;
@@ -67,7 +67,7 @@ class Pace {
   static constexpr unsigned steps[] = {1, 2, 3, 4, 6, 8, 12};
   static constexpr unsigned late_for_slower = 3;
   static constexpr unsigned in_time_for_innocent = 120;
-  static constexpr std::uint8_t patience_most = 128;
+  static constexpr unsigned patience_most = 128;
   std::uint8_t step_ = 0;
   std::uint8_t late_ = 0;
   /// Frames in time before it is tried faster: few, since whoever begins is slow for a moment, and

@@ -286,9 +286,9 @@ bool QuantizedWorld::read_member_changes(BitReader& in) {
   const std::uint32_t applied = in.exp_golomb(count_order);
   for (std::uint32_t i = 0; i < applied; ++i) {
     Member* const member = find_member(MemberId{in.get(id_bits)});
-    const std::uint32_t more = in.exp_golomb(0);
+    const std::uint32_t number = in.get(id_bits);
     if (in.failed() || member == nullptr) return false;
-    member->applied += more;
+    member->applied = number;
   }
   return !in.failed();
 }

@@ -189,18 +189,17 @@ void QuantizedWorld::write_member_changes(BitWriter& out) {
     if (!is_changed(member)) continue;
     write_member(out, member);
     member.told = true;
-    member.applied_told = member.applied;
   }
-  const auto has_applied = [](const Member& member) {
-    return member.id != MemberId{} && member.applied != member.applied_told;
+  // Whoever reads this has the tick before, whatever it was told that with.
+  const auto has_applied = [this](const Member& member) {
+    return member.id != MemberId{} && member.applied_in == tick_;
   };
   out.exp_golomb(static_cast<std::uint32_t>(std::ranges::count_if(members_, has_applied)),
                  count_order);
-  for (Member& member : members_) {
+  for (const Member& member : members_) {
     if (!has_applied(member)) continue;
     out.put(std::to_underlying(member.id), id_bits);
-    out.exp_golomb(member.applied - member.applied_told, 0);
-    member.applied_told = member.applied;
+    out.put(member.applied, id_bits);
   }
 }
 

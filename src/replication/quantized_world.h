@@ -39,9 +39,9 @@ struct Member {
   Place half{};  ///< of the extents
   std::uint32_t layers = 1;
   std::uint32_t applied = 0;  ///< the newest input
+  TickNumber applied_in = 0;  ///< the first tick with it
   bool told = false;          ///< to the mirrors, as it is but for what is applied
-  std::uint32_t applied_told = 0;
-  Slot owned = no_slot;  ///< the first; the others follow by next_owned()
+  Slot owned = no_slot;       ///< the first; the others follow by next_owned()
   static constexpr Slot no_slot = UINT32_MAX;
 };
 

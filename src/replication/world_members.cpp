@@ -166,6 +166,7 @@ Outcome QuantizedWorld::unshow(MemberId id, ObjectId object) {
 Outcome QuantizedWorld::input_applied(MemberId id, std::uint32_t number) {
   Member* const member = find_member(id);
   if (member == nullptr) return counted(Outcome::no_such_member);
+  if (member->applied != number) member->applied_in = work();
   member->applied = number;
   return counted(Outcome::ok);
 }

@@ -71,7 +71,7 @@ class AckWindow {
   void take_back() {
     if (alone_ == sent_.tick) alone_ = 0;
     if (filled_by_ == sent_.tick) filled_by_ = 0;
-    credit_ = spent_credit_ || !acknowledges_;
+    credit_ = credit_ || spent_credit_ || !acknowledges_;
     sent_ = before_;
   }
 

@@ -15,40 +15,38 @@ void EventHistory::forget_older() {
   newer_.clear();
 }
 
-/// False when it is more than can be kept.
-bool EventHistory::append(const Entry& entry, std::span<const std::byte> wire_bytes) {
+void EventHistory::append(const Entry& entry, std::span<const MemberId> members,
+                          std::span<const std::byte> wire_bytes) {
   assert(entry.position <= newest_);
-  if (wire_bytes.size() > limits_.bytes_max / 2 || limits_.events_max < 2) {
+  const std::size_t size = wire_bytes.size() + members.size_bytes();
+  if (size > limits_.bytes_max / 2 || limits_.events_max < 2) {
     leave_out(entry.position);
-    return false;
+    return;
   }
   if (newer_.entries.size() >= limits_.events_max / 2 ||
-      newer_.bytes.size() + wire_bytes.size() > limits_.bytes_max / 2) {
+      newer_.size() + size > limits_.bytes_max / 2) {
     forget_older();
   }
   const auto offset = static_cast<std::uint32_t>(newer_.bytes.size());
   Entry& added = newer_.entries.emplace_back(entry);
   added.offset = offset;
   added.size = static_cast<std::uint32_t>(wire_bytes.size());
+  added.some_first = static_cast<std::uint32_t>(newer_.some.size());
+  added.some_count = static_cast<std::uint32_t>(members.size());
   newer_.bytes.insert(newer_.bytes.end(), wire_bytes.begin(), wire_bytes.end());
-  return true;
+  newer_.some.insert(newer_.some.end(), members.begin(), members.end());
 }
 
 void EventHistory::keep(std::uint64_t position, std::uint64_t sequence, Recipients to,
                         std::span<const std::byte> wire_bytes) {
-  static_cast<void>(append(
-      {.position = position, .sequence = sequence, .to = to, .offset = 0, .size = 0}, wire_bytes));
+  append({.position = position, .sequence = sequence, .to = to, .offset = 0, .size = 0}, {},
+         wire_bytes);
 }
 
 void EventHistory::keep_for(std::uint64_t position, std::span<const MemberId> members,
                             std::span<const std::byte> wire_bytes) {
-  if (!append({.position = position, .sequence = 0, .to = {}, .offset = 0, .size = 0},
-              wire_bytes)) {
-    return;
-  }
-  newer_.entries.back().some_first = static_cast<std::uint32_t>(newer_.some.size());
-  newer_.entries.back().some_count = static_cast<std::uint32_t>(members.size());
-  newer_.some.insert(newer_.some.end(), members.begin(), members.end());
+  append({.position = position, .sequence = 0, .to = {}, .offset = 0, .size = 0}, members,
+         wire_bytes);
 }
 
 // Changes that came behind it still decide whom the next events are for.

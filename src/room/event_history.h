@@ -21,7 +21,8 @@ struct EventHistoryLimits {
   /// second. As many changes of groups are kept.
   std::uint32_t events_max = 4'096;
   /// So many events of 64 bytes. Whoever has missed more than half of what may wait for a member
-  /// (session.reliable_bytes_max) is given the full state instead, so more is of no use.
+  /// (session.reliable_bytes_max) is given the full state instead, so more is of no use. Whom an
+  /// event at a place is for takes 4 bytes a member.
   std::size_t bytes_max = std::size_t{256} << 10;
 
   friend bool operator==(const EventHistoryLimits&, const EventHistoryLimits&) = default;
@@ -118,6 +119,7 @@ class EventHistory {
     std::vector<Change> changes;
     std::vector<std::byte> bytes;
     std::vector<MemberId> some;
+    [[nodiscard]] std::size_t size() const { return bytes.size() + some.size() * sizeof(MemberId); }
     void clear() {
       entries.clear();
       changes.clear();
@@ -171,7 +173,9 @@ class EventHistory {
     return change == nullptr ? is : !change->added;
   }
   void forget_older();
-  [[nodiscard]] bool append(const Entry& entry, std::span<const std::byte> wire_bytes);
+  /// What is more than can be kept is left out.
+  void append(const Entry& entry, std::span<const MemberId> members,
+              std::span<const std::byte> wire_bytes);
 
   EventHistoryLimits limits_;
   Half older_;

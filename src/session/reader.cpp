@@ -113,8 +113,8 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
 void Reader::begin_anew(const wire::Resync& resync) {
   if (session_->view == nullptr) return;
   context_.metrics[resync.digest_differs ? Count::resyncs_digest : Count::resyncs_unread].add();
-  session_->view->begin_anew();
-  session_->acknowledgement.one_more();
+  session_->view->asks_anew = true;
+  queue_.begin_anew_if_due(*session_);
   if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
 }
 

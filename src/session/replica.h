@@ -4,10 +4,12 @@
 // one goes on from.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,15 +27,27 @@ class Session;
 
 /// What one session's client holds.
 struct ReplicaView {
+  /// Who asks for everything anew more often waits for so long behind the time before: it is much
+  /// more to compose, and to send, than a tick.
+  static constexpr Nanoseconds anew_interval = std::chrono::milliseconds(500);
+
   replication::MemberStream stream{MemberId{}};
   /// The Replica's that the client has been told last; 0: none.
   std::uint32_t told_clock = 0;
   std::uint32_t frame_bytes = 0;  ///< of the newest
 
-  /// What its client holds is of no use, nor what it could not read of when ticks were due.
-  void begin_anew() {
+  bool asks_anew = false;
+  std::optional<Instant> asked_anew = std::nullopt;  ///< when that was done last
+
+  /// What its client holds is of no use, nor what it could not read of when ticks were due, if it
+  /// has said so and it is time. Whether it was.
+  bool begin_anew_if_due(Instant now) {
+    if (!asks_anew || (asked_anew && now - *asked_anew < anew_interval)) return false;
+    asks_anew = false;
+    asked_anew = now;
     stream.begin_anew();
     told_clock = 0;
+    return true;
   }
 };
 

@@ -45,12 +45,18 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
       break;
   }
   if (context_.options.link_bits_per_s != 0) note_due(session, frame);
+  begin_anew_if_due(session);
   if (may_send_latest(session)) {
     enqueue(handle, session);
   } else {
     context_.metrics[Count::frames_held_for_acknowledgement].add();
     if (!session.acknowledgement.acknowledges()) await_first_acknowledgement(handle.slot);
   }
+}
+
+void SendQueue::begin_anew_if_due(Session& session) {
+  if (session.view == nullptr || !session.view->begin_anew_if_due(context_.now)) return;
+  session.acknowledgement.one_more();
 }
 
 void SendQueue::await_first_acknowledgement(std::uint32_t slot) {

@@ -24,6 +24,9 @@ class SendQueue {
   }
   /// A snapshot: leaves when nothing newer has come by then, and the client keeps up.
   void put_latest(Handle handle, Session& session, const FrameRef& frame);
+  /// What its client has asked for, everything anew, is done now or, where it has been of late,
+  /// with one of the next marks.
+  void begin_anew_if_due(Session& session);
   /// False when there is no frame, or no place for it: the session is to be closed then, with
   /// Sessions::overflowed.
   [[nodiscard]] bool put_reliable(Handle handle, Session& session, const FrameRef& frame);

@@ -210,7 +210,11 @@ class Session {
   room::AckWindow acknowledgement;
 
   // Acceptor, which lets it join; Sessions, which lets it leave.
-  LocalRoom* room = nullptr;    ///< while open
+  LocalRoom* room = nullptr;  ///< while open
+  struct {
+    room::RoomId room{};
+    FrameAccount account = 0;
+  } left;                       ///< once it is not any more: the room that it was in
   ReplicaView* view = nullptr;  ///< of a replicated room: what its client holds
   MemberId seat{};              ///< by which the room knows it (room::Member)
   MemberId member{};            ///< to be told to people; from the welcome on the right one
@@ -218,8 +222,9 @@ class Session {
   std::unique_ptr<Handshake> handshake;
 
   // Sessions.
-  Instant deadline{};  ///< what it is for follows from the phase
-  Instant pinged{};    ///< when the last heartbeat was sent
+  Instant deadline{};    ///< what it is for follows from the phase
+  Instant goodbye_by{};  ///< closing: when the goodbye must have left, however it is read
+  Instant pinged{};      ///< when the last heartbeat was sent
   std::uint32_t discarded_bytes = 0;
 
   // Reader and Answers.
@@ -235,7 +240,8 @@ class Session {
   ws::DecoderState decoder;
 };
 
-/// Who reads less of large frames is not believed to read, where that matters: short of memory.
+/// Who reads less of large frames is not believed to read, where that matters: short of memory, and
+/// behind the end.
 inline constexpr std::uint32_t reads_bytes_per_s = 65'536;
 
 /// The sessions of a core, each in its slot.

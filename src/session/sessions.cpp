@@ -16,6 +16,12 @@ namespace {
 /// goodbye reaches it, and too little to keep a core busy.
 constexpr std::uint32_t discarded_bytes_max = 256U << 10;
 
+/// How long who is believed to read takes for so many bytes.
+Nanoseconds time_to_read(std::size_t bytes) {
+  return Nanoseconds(std::chrono::seconds(1)) * static_cast<std::int64_t>(bytes) /
+         reads_bytes_per_s;
+}
+
 /// Whoever runs the server may want to know why.
 bool means_trouble(ws::CloseCode code) {
   return code != ws::CloseCode::normal && code != ws::CloseCode::going_away &&
@@ -82,6 +88,7 @@ void Sessions::receive(Handle handle, Session& session, io::ReceiveMode mode) {
 void Sessions::leave_room(Session& session, LeaveReason reason) {
   if (session.room == nullptr) return;
   if (Replica* replica = session.room->replica()) replica->forget(session);
+  session.left = {session.room->id(), session.room->frame_account};
   std::exchange(session.room, nullptr)->depart(session.seat, reason);
 }
 
@@ -149,6 +156,8 @@ void Sessions::close_with(Handle handle, FrameRef goodbye, ws::CloseCode code, F
   }
   session->enter(Phase::closing);
   set_deadline(handle, *session, context_.now + context_.options.session.close_timeout);
+  session->goodbye_by = context_.now + context_.options.session.send_timeout +
+                        time_to_read(session->outbox.backlog().bytes);
   queue_.put_goodbye(handle, *session, std::move(goodbye));
 }
 
@@ -303,11 +312,13 @@ void Sessions::deadline_due(Handle handle, Session& session, Instant until,
   }
 }
 
-// What was said before the goodbye, be it long, has as much time as at any other time: until the
-// peer stops reading it.
+// What was said before the goodbye, be it long, has as much time as at any other time, until the
+// peer stops reading it; but nobody is served any more who reads a byte now and then, so in all it
+// has no more than who reads takes.
 Instant Sessions::goodbye_due(const Session& session) const {
   if (session.goodbye_is_sent() || session.stalled_since == Instant{}) return session.deadline;
-  return session.stalled_since + context_.options.session.send_timeout;
+  return std::min(session.stalled_since + context_.options.session.send_timeout,
+                  session.goodbye_by);
 }
 
 void Sessions::frame_begun(Handle handle, Session& session) {

@@ -184,16 +184,21 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
   }
 }
 
-TEST_CASE(
-    "what a simulation throws as it is made, or asked for its encoding, is a mistake's line") {
+TEST_CASE("what a simulation throws as it is made, or asked what it is, is a mistake's line") {
   class Unsure final : public Nothing {
     [[nodiscard]] Encoding encoding() const override { throw std::runtime_error("a coin fell"); }
   };
   class Odd final : public Nothing {
     [[nodiscard]] Encoding encoding() const override { throw 7; }
   };
+  class Torn final : public Nothing {
+    [[nodiscard]] const replication::Schema* replication() const override {
+      throw std::runtime_error("no world");
+    }
+  };
   using Made = std::expected<std::unique_ptr<Simulation>, std::string>;
   SimulationRegistry registry;
+  registry["torn"] = [](const SimulationOptions&) -> Made { return std::make_unique<Torn>(); };
   registry["unmade"] = [](const SimulationOptions&) -> Made {
     throw std::runtime_error("no map of that name");
   };
@@ -211,6 +216,7 @@ TEST_CASE(
         "r.toml:1: its simulation threw an exception as it was made: something that is no "
         "std::exception");
   CHECK(error_with("unsure") == "r.toml:3: its encoding() threw an exception: a coin fell");
+  CHECK(error_with("torn") == "r.toml:3: its replication() threw an exception: no world");
   CHECK(error_with("odd_later") ==
         "r.toml:3: its encoding() threw an exception: something that is no std::exception");
 }

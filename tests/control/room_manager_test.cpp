@@ -3,11 +3,15 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "catch.h"
+#include "nothing.h"
 #include "sim/scripted_simulation.h"
 #include "sim/sim_clock.h"
 #include "temporary_directory.h"
@@ -29,9 +33,31 @@ struct FakeCore final : io::Doorbell {
 /// `body` is the room's name; "bad" is refused.
 sim::Tally tally;
 
+/// Throws when it is asked for the `call` of it.
+class Torn final : public Nothing {
+ public:
+  explicit Torn(std::string_view call) : call_(call) {}
+  [[nodiscard]] Encoding encoding() const override { return throws_in("encoding", Encoding{}); }
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return throws_in("replication", nullptr);
+  }
+  [[nodiscard]] std::span<const std::string_view> counters() const override {
+    return throws_in("counters", std::span<const std::string_view>());
+  }
+
+ private:
+  template <class Value>
+  [[nodiscard]] Value throws_in(std::string_view call, Value value) const {
+    if (call == call_) throw std::runtime_error("no world");
+    return value;
+  }
+  std::string call_;
+};
+
 Result<MadeRoom> make(std::string_view body) {
   if (body == "bad") return fail("rate_hz must be 1 to 240, not 0.");
   MadeRoom made{{}, std::make_unique<sim::ScriptedSimulation>(1, tally)};
+  if (body.starts_with("torn-")) made.simulation = std::make_unique<Torn>(body.substr(5));
   made.options.name = body;
   made.options.simulation = "scripted";
   made.options.spread = body == "giant";
@@ -108,6 +134,21 @@ TEST_CASE("a room is opened at its home first, then told to the others, then ans
   REQUIRE(f.answered->location == "/rooms/lobby");
   REQUIRE(f.answered->body.starts_with(R"({"name":"lobby","simulation":"scripted",)"));
   REQUIRE(f.view.rooms.size() == 1);
+}
+
+TEST_CASE("a simulation that throws when it is asked what it is has no room, and says so") {
+  Fixture f;
+  for (const std::string_view call : {"encoding", "replication", "counters"}) {
+    INFO(call);
+    f.open("torn-" + std::string(call));
+    REQUIRE(f.answered);
+    CHECK(f.answered->status == 400);
+    CHECK(f.answered->body.find("threw an exception as its room was made: no world") !=
+          std::string::npos);
+    for (std::size_t core = 0; core < 3; ++core) CHECK_FALSE(f.has_mail(core));
+  }
+  static_cast<void>(f.opened("lobby"));
+  CHECK(f.view.rooms.size() == 1);
 }
 
 TEST_CASE("a room is closed when every core has done so, and its id is never used again") {

@@ -147,6 +147,7 @@ struct Fixture {
   void tick() {
     broadcast.begin(home, clock.unix_now());
     home.room.tick(home.room.next_tick(), broadcast);
+    broadcast.end_step();
     broadcast.replicate();
   }
   void step(std::function<void(Outbound&)> what) {

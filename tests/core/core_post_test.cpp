@@ -2,6 +2,8 @@
 // is what the other does.
 #include "core/core_post.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -220,6 +222,48 @@ TEST_CASE("one payload to a group crosses once, and only its members get it") {
   });
   CHECK(f.waiting(one) == before + 1);
   CHECK(f.waiting(two) == before);
+}
+
+TEST_CASE("an event to some crosses once, whatever its size and however short memory is") {
+  Fixture f;
+  const Handle one = f.join();
+  const Handle two = f.join();
+  const Handle three = f.join();
+  f.let_in();
+  const std::size_t size = GENERATE(std::size_t{100}, std::size_t{3} << 20);
+  std::vector<FrameRef> taken;
+  const std::array seats{f.session(one).seat, f.session(two).seat};
+  FrameRef frame;
+  {
+    std::vector<FrameBuffer> pieces;
+    for (std::size_t left = size; left != 0;) {
+      const std::size_t piece = std::min(left, FrameSlab::payload_bytes_max);
+      auto buffer = f.home.context.frames.allocate(piece, FrameUse::reliable);
+      REQUIRE(buffer);
+      pieces.push_back(std::move(*buffer));
+      left -= piece;
+    }
+    frame = pieces.size() == 1
+                ? f.home.context.encoder.seal(std::move(pieces[0]), ws::Opcode::binary)
+                : f.home.context.encoder.seal(pieces, ws::Opcode::binary);
+  }
+  // Of the home core's memory there is nothing left for a copy.
+  while (auto buffer = f.home.context.frames.allocate(1'000'000, FrameUse::control)) {
+    taken.push_back(f.home.context.encoder.seal(std::move(*buffer), ws::Opcode::binary));
+  }
+  while (auto buffer = f.home.context.frames.allocate(10, FrameUse::control)) {
+    taken.push_back(f.home.context.encoder.seal(std::move(*buffer), ws::Opcode::binary));
+  }
+  const std::size_t mails = f.home.post.outlets()[1]->put_in_all();
+  const std::uint32_t before = f.waiting(three);
+  const std::size_t used = f.away.context.frames.used_bytes();
+  f.home.post.destinations()[1]->event_to(f.its_home(), seats, frame);
+  f.carry();
+  CHECK(f.home.post.outlets()[1]->put_in_all() == mails + 1);
+  CHECK(f.waiting(one) == f.waiting(two));
+  CHECK(f.session(one).outbox.backlog().bytes > size);
+  CHECK(f.waiting(three) == before);
+  CHECK(f.away.context.frames.used_bytes() < used + size * 3 / 2 + 1'000);
 }
 
 TEST_CASE("latest to everyone and then to one in a tick: the second is what the one gets") {

@@ -99,6 +99,34 @@ TEST_CASE("who only waits for the newest snapshot is not to blame") {
   CHECK(f.w[waits].is_open());
 }
 
+TEST_CASE("short of memory, who has left its room and does not read its goodbye goes as well") {
+  Fixture f;
+  std::vector<Handle> closing;
+  for (int count = 0; count < 3; ++count) {
+    const Handle handle = f.w.join();
+    f.w.say(handle, std::string(100'000, 'x'));
+    f.w.sender.flush();
+    CHECK(f.w.settle_with(handle, 1'000).what == SendOutcome::What::begun);
+    f.w.sessions.close(handle, ws::CloseCode::normal, "done", Farewell::after_reliable);
+    REQUIRE(f.w[handle].phase() == Phase::closing);
+    closing.push_back(handle);
+  }
+  f.w.pass(2s);
+  // What is short is what all rooms share.
+  std::vector<FrameRef> others;
+  while (!f.w.context.frames.is_short()) {
+    others.push_back(f.w.frame(std::string(100'000, 'y')));
+    REQUIRE(others.back());
+  }
+  f.relief.run();
+  CHECK(f.w.count(Count::sessions_evicted) > 0);
+  CHECK(f.w[closing[0]].phase() == Phase::ending);
+  const auto told = f.w.notices.pop();
+  REQUIRE(told);
+  CHECK(told->kind == Notice::Kind::sessions_evicted);
+  CHECK(told->room == f.w.room.id());
+}
+
 TEST_CASE("without a shortage nobody goes, however long they have held frames") {
   Fixture f;
   const Handle holder = f.hold();

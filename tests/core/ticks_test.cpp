@@ -2,6 +2,7 @@
 // trouble. Cores over the simulated network; the simulations here move the clock themselves.
 #include "core/ticks.h"
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -24,20 +25,38 @@ struct Script {
   std::uint64_t throws_in = 0;
   bool saves = false;
   bool throws_in_save = false;
+  /// Replicates an object of which it is asked who may see it, and throws when it is.
+  std::uint64_t relevance_throws_in = 0;
+  bool relevance_throws_in_closing = false;
+  [[nodiscard]] bool replicates() const {
+    return relevance_throws_in != 0 || relevance_throws_in_closing;
+  }
 };
 
-class Scripted final : public Simulation {
+class Scripted final : public Simulation, private replication::Relevance {
  public:
-  Scripted(sim::SimClock& clock, Script& script) : clock_(clock), script_(script) {}
+  Scripted(sim::SimClock& clock, Script& script) : clock_(clock), script_(script) {
+    schema_.space.high = {100, 100};
+    schema_.classes.push_back({.name = "disc"});
+  }
 
+  [[nodiscard]] const replication::Schema* replication() const override {
+    return script_.replicates() ? &schema_ : nullptr;
+  }
   JoinResult join(const Joining&, Outbound&) override { return {}; }
   void leave(MemberId, LeaveReason, Outbound&) override {}
   InputResult input(MemberId, std::span<const std::byte>, MessageType, Outbound&) override {
     return InputResult::ok;
   }
-  void step(const Tick& tick, Outbound&) override {
+  void step(const Tick& tick, Outbound& out) override {
     clock_.advance(script_.step_takes);
     if (tick.number == script_.throws_in) throw std::runtime_error("a wall without a door");
+    relevance_throws_ = script_.replicates() && tick.number == script_.relevance_throws_in;
+    put(out);
+  }
+  void closing(Outbound& out) override {
+    relevance_throws_ = script_.relevance_throws_in_closing;
+    put(out);
   }
   [[nodiscard]] std::optional<std::vector<std::byte>> save() const override {
     if (script_.throws_in_save) throw 7;
@@ -45,8 +64,23 @@ class Scripted final : public Simulation {
   }
 
  private:
+  // Who looks at it is the world's to ask: replicate() is not called here.
+  void put(Outbound& out) {
+    replication::World* const world = out.world();
+    if (world == nullptr) return;
+    world->set_relevance(this);
+    static_cast<void>(
+        world->put({.id = replication::ObjectId{7}, .position = {50, 50}, .asks = true}));
+  }
+  replication::Answer relevance(MemberId, replication::ObjectId) override {
+    if (relevance_throws_) throw std::runtime_error("nobody may know");
+    return replication::Answer::always;
+  }
+
   sim::SimClock& clock_;
   Script& script_;
+  replication::Schema schema_;
+  bool relevance_throws_ = false;
 };
 
 class OneCore {
@@ -71,8 +105,12 @@ class OneCore {
     room.name = "room" + std::to_string(id);
     room.rate_hz = rate_hz;
     room.definition = std::move(definition);
+    // A member that is away, of whom it is asked what it may see.
+    SavedRoom saved;
+    saved.room = {
+        .tick = 0, .member_ids_end = 2, .members = {{.member = MemberId{1}}}, .state = {}};
     REQUIRE(core_->add_room(room::RoomId{id}, room, std::make_unique<Scripted>(clock, script),
-                            *rooms_.back()));
+                            *rooms_.back(), script.replicates() ? &saved : nullptr));
     return *rooms_.back();
   }
   void start() { core_->start(); }
@@ -139,6 +177,50 @@ TEST_CASE("an exception ends the room that threw it, named, and no other") {
   told = one.told();
   REQUIRE(told.size() == 1);
   CHECK(std::get<RoomChanged>(told[0]).room == room::RoomId{3});
+  one.shut_down();
+}
+
+TEST_CASE("what throws when it is asked who may see an object ends its room, and no other") {
+  OneCore one(small());
+  Script bad{.relevance_throws_in = 5};
+  Script good;
+  const observe::RoomMetrics& failed = one.add(3, bad);
+  const observe::RoomMetrics& other = one.add(4, good);
+  one.start();
+  one.run(1s);
+  CHECK(failed.tick.value() == 5);
+  CHECK(other.tick.value() >= 59);
+  CHECK(one.metrics[observe::Level::room_running].value() == 0);
+  const std::vector<CoreToControl> told = one.told();
+  REQUIRE(told.size() == 2);
+  const auto* failure = std::get_if<RoomFailed>(&told[1]);
+  REQUIRE(failure != nullptr);
+  CHECK(failure->failure.room == room::RoomId{3});
+  CHECK(failure->failure.call == room::SimulationCall::step);
+  CHECK(failure->failure.what == "nobody may know");
+  one.shut_down();
+}
+
+TEST_CASE("what throws so as its room closes ends that room alone as well") {
+  OneCore one(small());
+  Script bad{.relevance_throws_in_closing = true};
+  Script good;
+  one.add(3, bad);
+  const observe::RoomMetrics& other = one.add(4, good);
+  one.start();
+  one.run(100ms);
+  static_cast<void>(one.told());
+  REQUIRE(one.to_core.push(CloseRoom{room::RoomId{3}}));
+  one.run(1s);
+  CHECK(one.metrics[observe::Count::rooms_failed].value() == 1);
+  const std::vector<CoreToControl> told = one.told();
+  const auto is_failure = [](const CoreToControl& mail) {
+    return std::holds_alternative<RoomFailed>(mail);
+  };
+  const auto failure = std::ranges::find_if(told, is_failure);
+  REQUIRE(failure != told.end());
+  CHECK(std::get<RoomFailed>(*failure).failure.call == room::SimulationCall::closing);
+  CHECK(other.tick.value() >= 59);
   one.shut_down();
 }
 

@@ -555,5 +555,27 @@ TEST_CASE("an idle client has joined with the upgrade and sends nothing") {
   CHECK(world.said().messages.empty());
 }
 
+TEST_CASE(
+    "who has read a replicated frame has the state, and says what it has seen with its token") {
+  World world;
+  DiscRoom room;
+  constexpr std::array token{std::byte{0x0a}, std::byte{0xff}};
+  wire::Welcome welcome = welcome_to(room.room->schema());
+  welcome.event_sequence = 3;
+  welcome.event_position = 3;
+  welcome.resume_token = token;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome)));
+  (void)world.receive(world.server.event(4, 4));
+  const Bytes unread = cut_off(room.next());
+  (void)world.receive(world.server.replicated(unread, 1'000'000'000));
+  CHECK_FALSE(world.client.resume().seen_event);
+  room.stream.begin_anew();
+  (void)world.receive(world.server.replicated(room.next(), 1'000'000'000));
+  CHECK(world.client.resume().seen_event == 4);
+  (void)world.receive(world.server.event(5, 5));
+  CHECK(world.client.resume().seen_event == 5);
+}
+
 }  // namespace
 }  // namespace ringcast::load

@@ -109,6 +109,38 @@ TEST_CASE("a mirror has what the room has, tick by tick and after what it missed
   }
 }
 
+TEST_CASE("which inputs of a member are in the state is the same on a mirror behind a gap") {
+  const auto home = make_world(disc_schema());
+  const auto mirror = make_world(disc_schema());
+  const MemberId member{3};
+  REQUIRE(home->join(member) == Outcome::ok);
+  std::vector<std::byte> memory(home->tick_bytes_max());
+  const auto step = [&](std::uint32_t applied) {
+    REQUIRE(home->input_applied(member, applied) == Outcome::ok);
+    home->replicate();
+  };
+  const auto apply = [&](std::size_t bytes) {
+    REQUIRE(bytes > 0);
+    REQUIRE(mirror->apply(std::span(memory).first(bytes)));
+    CHECK(mirror->member(member)->applied == home->member(member)->applied);
+  };
+  step(1);
+  apply(home->write_whole(memory));
+  step(2);
+  apply(home->write_tick(memory));
+  step(5);  // nobody is told of this one
+  step(9);
+  apply(home->write_whole(memory));
+  step(10);
+  apply(home->write_tick(memory));
+  step(9);  // not even a number that falls is missed
+  apply(home->write_whole(memory));
+  step(10);
+  apply(home->write_tick(memory));
+  home->replicate();
+  apply(home->write_tick(memory));
+}
+
 TEST_CASE("a tick for mirrors is small") {
   Schema schema = disc_schema();
   const auto home = make_world(schema);

@@ -280,4 +280,21 @@ TEST_CASE(
   CHECK(client.view().every_ticks() == 1);
 }
 
+TEST_CASE(
+    "who is slower again at once is tried faster ever later, and no earlier after many tries") {
+  Pace pace;
+  const auto late = [&pace] {
+    for (int frame = 0; frame < 3; ++frame) pace.late();
+    return pace.every_ticks();
+  };
+  std::vector<unsigned> in_time;
+  for (int failures = 0; failures < 8; ++failures) {
+    REQUIRE(late() == 2);
+    unsigned frames = 0;
+    for (; pace.every_ticks() == 2; ++frames) pace.handed_over(1);
+    in_time.push_back(frames);
+  }
+  CHECK(in_time == std::vector<unsigned>{4, 8, 16, 32, 64, 128, 128, 128});
+}
+
 }  // namespace ringcast::replication::test

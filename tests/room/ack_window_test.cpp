@@ -327,5 +327,18 @@ TEST_CASE("a bound of zero is none") {
   }
 }
 
+TEST_CASE("who can't read what it has gets one more, also when what is being sent stays") {
+  AckWindow window = begun(1);
+  std::uint64_t tick = 1;
+  while (window.may_send(tick + 1, bound)) window.sent(++tick);
+  REQUIRE_FALSE(window.may_send(tick + 1, bound));
+  window.sent(tick);  // of another stream
+  window.one_more();  // meanwhile
+  window.take_back();
+  CHECK(window.may_send(tick + 1, bound));
+  window.sent(tick + 1);
+  CHECK_FALSE(window.may_send(tick + 2, bound));
+}
+
 }  // namespace
 }  // namespace ringcast::room

@@ -187,5 +187,26 @@ TEST_CASE("without a history only who has seen everything has missed nothing") {
   CHECK(history.reaches(1));
 }
 
+TEST_CASE("whom events are for counts as their bytes do") {
+  EventHistory history({.events_max = 1'000, .bytes_max = 1'000});
+  const auto keep_for = [&](std::uint32_t count) {
+    std::vector<MemberId> members;
+    for (std::uint32_t id = 1; id <= count; ++id) members.push_back(MemberId{id});
+    const std::uint64_t position = history.advance();
+    history.keep_for(position, members, std::as_bytes(std::span("near", 4)));
+  };
+  // 4 bytes and 49 times 4: two of them are half of what there may be.
+  for (int event = 0; event < 5; ++event) keep_for(49);
+  CHECK(missed(history, MemberId{1}, 2) == Texts{"near", "near", "near"});
+  CHECK_FALSE(history.reaches(0));
+  CHECK(history.reaches(2));
+  // To more than half of it can't be kept.
+  keep_for(125);
+  CHECK_FALSE(history.reaches(5));
+  CHECK(history.reaches(6));
+  keep_for(124);
+  CHECK(missed(history, MemberId{124}, 6) == Texts{"near"});
+}
+
 }  // namespace
 }  // namespace ringcast::room

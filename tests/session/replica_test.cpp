@@ -196,6 +196,41 @@ TEST_CASE("who asks for everything anew gets it, though it can't acknowledge wha
   static_cast<void>(w.sender.settle({}));
 }
 
+TEST_CASE(
+    "who asks for everything anew again and again gets it twice a second, the last time too") {
+  CoreOptions options = SessionWorld::small();
+  ReplicatedWorld w(options);
+  const auto ask = [&w] {
+    std::string bytes = message({.newest_tick_seen = 1, .body = wire::Resync{}});
+    w.SessionWorld::reader.received(w.handle, w.session(), std::as_bytes(std::span(bytes)));
+  };
+  std::vector<std::uint64_t> anew;
+  const auto tick = [&] {
+    w.step();
+    w.pass(std::chrono::milliseconds(20));
+    const std::string sent = w.flush();
+    if (sent.empty()) return;
+    const wire::ReplicatedView view = w.read(sent);
+    if ((std::to_integer<unsigned>(view.frame.front()) & 1U) == 1) anew.push_back(w.reader.tick());
+    static_cast<void>(w.sender.settle({}));
+  };
+  tick();
+  REQUIRE(anew.size() == 1);
+  anew.clear();
+  for (int count = 0; count < 51; ++count) {
+    ask();
+    tick();
+  }
+  // The first at once. None of them is acknowledged, and none of the others waits for that.
+  REQUIRE(anew.size() == 3);
+  CHECK(anew[0] == 2);
+  CHECK(anew[1] >= anew[0] + 25);
+  CHECK(anew[2] >= anew[1] + 25);
+  // What was asked for meanwhile is not forgotten, nor done twice.
+  for (int count = 0; count < 100; ++count) tick();
+  CHECK(anew.size() == 4);
+}
+
 TEST_CASE("who leaves the room gets no frame any more, and its place is used again") {
   ReplicatedWorld w;
   w.step();

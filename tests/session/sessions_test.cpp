@@ -91,27 +91,35 @@ TEST_CASE("a ping does not wait for a large message: it leaves between its fragm
   w[handle].outbox.clear(w.context.nodes);
 }
 
-TEST_CASE("who is read to its goodbye has as long for what is ahead of it as anybody has") {
-  SessionWorld w;
-  const bool reads_on = GENERATE(true, false);
+/// A member that is closed behind so many bytes, of which the socket has taken one.
+Handle close_behind(SessionWorld& w, std::size_t bytes) {
   const Handle handle = w.join();
-  w.say(handle, std::string(1'000, 'x'));
+  w.say(handle, std::string(bytes, 'x'));
   w.sender.flush();
   CHECK(w.settle_with(handle, 1).what == SendOutcome::What::begun);
   w.sessions.close(handle, ws::CloseCode::normal, "done", Farewell::after_reliable);
-  const auto until = w.options.session.close_timeout + w.options.session.send_timeout + 1s;
-  for (Nanoseconds passed{}; passed < 2 * until; passed += 1s) {
-    w.pass(1s);
+  return handle;
+}
+/// For how long it is closing while it reads so many bytes each `every`, `most` at most.
+Nanoseconds closing_for(SessionWorld& w, Handle handle, std::int32_t bytes, Nanoseconds every,
+                        Nanoseconds most) {
+  Nanoseconds passed{};
+  for (; passed < most && w[handle].phase() == Phase::closing; passed += every) {
+    w.pass(every);
     w.sessions.run_deadlines(w.context.now, no_request);
-    if (!reads_on || w[handle].phase() != Phase::closing) continue;
+    if (bytes == 0 || w[handle].phase() != Phase::closing) continue;
     static_cast<void>(w.sender.writable(handle, w[handle]));
     w.sender.flush();
-    static_cast<void>(w.settle_with(handle, 10));
+    static_cast<void>(w.settle_with(handle, bytes));
   }
-  if (!reads_on) {
-    CHECK(w[handle].phase() == Phase::ending);
-    return;
-  }
+  return passed;
+}
+
+TEST_CASE("who reads on has longer for what is ahead of its goodbye than for that") {
+  SessionWorld w;
+  const Handle handle = close_behind(w, 900'000);
+  const Nanoseconds longer = w.options.session.close_timeout + w.options.session.send_timeout;
+  REQUIRE(closing_for(w, handle, 50'000, 1s, longer) == longer);
   REQUIRE(w[handle].phase() == Phase::closing);
   static_cast<void>(w.sender.writable(handle, w[handle]));
   w.sender.flush();
@@ -122,6 +130,23 @@ TEST_CASE("who is read to its goodbye has as long for what is ahead of it as any
   w.sessions.goodbye_handed_over(handle, w[handle]);
   w.pass(w.options.session.close_timeout + 1s);  // for its answer there is no more than that
   w.sessions.run_deadlines(w.context.now, no_request);
+  CHECK(w[handle].phase() == Phase::ending);
+}
+
+TEST_CASE("who does not read what is ahead of its goodbye is waited for as anybody is") {
+  SessionWorld w;
+  const Handle handle = close_behind(w, 900'000);
+  const Nanoseconds limit = w.options.session.send_timeout + 2s;
+  CHECK(closing_for(w, handle, 0, 1s, 2 * limit) <= limit);
+}
+
+TEST_CASE("a byte now and then does not keep a session whose goodbye waits") {
+  SessionWorld w;
+  const std::size_t bytes = GENERATE(1'000U, 900'000U);
+  const Handle handle = close_behind(w, bytes);
+  const Nanoseconds limit = w.options.session.send_timeout + 2s +
+                            Nanoseconds(1s) * static_cast<std::int64_t>(bytes) / reads_bytes_per_s;
+  CHECK(closing_for(w, handle, 10, 9s, 1h) <= limit + 9s);
   CHECK(w[handle].phase() == Phase::ending);
 }
 
