@@ -86,12 +86,19 @@ def scrape(admin_port: int) -> dict[str, float]:
             (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
-def cpu_ns(pid: int) -> int:
-    """What all threads of a process have run, user and system: /proc/PID/task/TID/schedstat."""
-    total = 0
+def run_ns(pid: int) -> tuple[int, int]:
+    """How long all threads of a process have run, user and system, and how long they were ready to and others had
+    the CPU: /proc/PID/task/TID/schedstat."""
+    ran = waited = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total
+        one_ran, one_waited, _ = map(int, (task / "schedstat").read_text().split())
+        ran, waited = ran + one_ran, waited + one_waited
+    return ran, waited
+
+
+def cpu_ns(pid: int) -> int:
+    """What all threads of a process have run, user and system."""
+    return run_ns(pid)[0]
 
 
 def busy_ns(cpu: int) -> int:
@@ -231,8 +238,48 @@ def load_command(setup: Setup, subject: Subject, clients: int, seconds: int) -> 
             "--clients", str(clients), "--seconds", str(seconds)]
 
 
+def loaded(setup: Setup, subject: Subject, command: list[str]) -> dict:
+    """One load on one subject: the load's report, and what both cost in its window. `waited` is the part of the
+    window in which a process wanted its CPU and others had it, of all its threads together."""
+    load = setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = ""
+    within = {"cpu": 0, "waited": 0, "busy": 0, "load_cpu": 0, "load_waited": 0}
+
+    def count(sign: int) -> None:
+        cpu, waited = run_ns(subject.process.pid)
+        load_cpu, load_waited = run_ns(load.pid)
+        now = {"cpu": cpu, "waited": waited, "busy": busy_ns(setup.server_cpu), "load_cpu": load_cpu,
+               "load_waited": load_waited}
+        for name, value in now.items():
+            within[name] += sign * value
+
+    for line in load.stderr:
+        said = line
+        if line == "window begin\n":
+            subject.window_begins()
+            count(-1)
+        elif line == "window end\n":
+            count(1)
+            subject.window_ends()
+    report = load.stdout.read()
+    if load.wait() != 0 and not (subject.load_may_be_harmed and report):
+        subject.process.kill()
+        sys.exit(f"the load failed: {said.strip()}: {report.strip()}")
+    report = json.loads(report)
+    if report["verify_failed"] or (report["join_failed"] and not subject.load_may_be_harmed):
+        subject.process.kill()
+        sys.exit(f"the load was told nonsense: {report}")
+    of_window = 1e9 * report["seconds"]
+    return {"cpu_us_per_frame": within["cpu"] / 1_000 / max(1, report["frames"]),
+            "cpu_seconds": within["cpu"] / 1e9,
+            "foreign": max(0.0, (within["busy"] - within["cpu"]) / of_window),
+            "waited": within["waited"] / of_window,
+            "load_busy": within["load_cpu"] / of_window, "load_waited": within["load_waited"] / of_window,
+            "load": report}
+
+
 def measure(setup: Setup, subject: Subject) -> dict:
-    """One load on one subject: the load's report, and what the subject cost in its window."""
+    """One load on one subject, and what that says of itself at its end."""
     case = subject.case
     # Who never acknowledges gets everything only after a while (docs/protocol.md).
     settled_s = 0 if case.acknowledge else UNACKNOWLEDGED_S
@@ -242,27 +289,7 @@ def measure(setup: Setup, subject: Subject) -> dict:
                "--slow-rcvbuf", str(case.slow_receive_buffer)]
     if not case.acknowledge:
         command += ["--no-ack", "--settle", str(settled_s)]
-    load = setup.on_cpu(setup.load_cpu, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said, cpu, busy = "", 0, 0
-    for line in load.stderr:
-        said = line
-        if line == "window begin\n":
-            subject.window_begins()
-            cpu, busy = -cpu_ns(subject.process.pid), -busy_ns(setup.server_cpu)
-        elif line == "window end\n":
-            cpu, busy = cpu + cpu_ns(subject.process.pid), busy + busy_ns(setup.server_cpu)
-            subject.window_ends()
-    report = load.stdout.read()
-    if load.wait() != 0 and not (subject.load_may_be_harmed and report):
-        subject.process.kill()
-        sys.exit(f"the load failed: {said.strip()}: {report.strip()}")
-    report = json.loads(report)
-    result = {"cpu_us_per_frame": cpu / 1_000 / max(1, report["frames"]),
-              "foreign": max(0.0, (busy - cpu) / 1e9 / report["seconds"]),
-              "load": report, **subject.finish()}
-    if report["verify_failed"] or (report["join_failed"] and not subject.load_may_be_harmed):
-        sys.exit(f"the load was told nonsense: {report}")
-    return result
+    return {**loaded(setup, subject, command), **subject.finish()}
 
 
 def frame_bytes(result: dict) -> int:

@@ -3,7 +3,9 @@
 // Every member is composed twice from views that are alike: first with what must be encoded, then
 // from what is there already. Prints a line a case; docs/performance.md#replication explains it.
 //
-//   bench_replication [OBJECTS [MEMBERS [TICKS [CELL_OBJECTS [FRAME_BYTES]]]]]
+//   bench_replication [--json] [OBJECTS [MEMBERS [TICKS [CELL_OBJECTS [FRAME_BYTES]]]]]
+//
+// With --json a line is an object, for bench/giant.py.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -93,7 +95,7 @@ void put_all(QuantizedWorld& world, arena::World& arena) {
   }
 }
 
-void run(const Case& one, const Sizes& sizes) {
+void run(const Case& one, const Sizes& sizes, bool json) {
   // Everyone who is steered is a player; those that watch are the first of them, or all.
   const unsigned players = sizes.objects * one.steered_percent / 100;
   const float growth = std::sqrt(static_cast<float>(sizes.objects) / 50);
@@ -186,6 +188,21 @@ void run(const Case& one, const Sizes& sizes) {
   std::ranges::sort(bytes_seen);
   const double encodings = static_cast<double>(after.encodings - before.encodings);
   const double cells = static_cast<double>(after.cells_encoded - before.cells_encoded);
+  if (json) {
+    std::printf(
+        R"({"name":"%s","objects":%u,"members":%u,"put_us":%.1f,"replicate_us":%.1f,"encode_us":%.1f,)"
+        R"("compose_us":%.4f,"encodings_per_cell":%.3f,"payload_bytes":{"mean":%.1f,"p99":%zu},)"
+        R"("bits_per_object":%.3f,"wrong":%llu})"
+        "\n",
+        one.name.data(), sizes.objects, sizes.members, microseconds(putting) / ticks,
+        microseconds(replicating) / ticks, microseconds(with_encoding - composing) / ticks,
+        microseconds(composing) / ticks / static_cast<double>(viewers.size()), encodings / cells,
+        static_cast<double>(bytes) / static_cast<double>(composed),
+        bytes_seen[bytes_seen.size() * 99 / 100],
+        static_cast<double>(after.object_bits - before.object_bits) / objects,
+        static_cast<unsigned long long>(wrong));
+    return;
+  }
   std::printf(
       "%-12s put %5.0f us, replicate %5.0f us, encode %6.0f us a tick (%.0f encodings, %.2f a "
       "cell); "
@@ -216,6 +233,11 @@ void run(const Case& one, const Sizes& sizes) {
 int main(int count, char** arguments) {
   using namespace ringcast::replication;
   Sizes sizes;
+  const bool json = count > 1 && std::string_view(arguments[1]) == "--json";
+  if (json) {
+    --count;
+    ++arguments;
+  }
   unsigned* const places[] = {&sizes.objects, &sizes.members, &sizes.ticks, &sizes.cell_objects,
                               &sizes.frame_bytes};
   for (int i = 1; i < count && i <= static_cast<int>(std::size(places)); ++i) {
@@ -223,6 +245,6 @@ int main(int count, char** arguments) {
   }
   for (const Case& one : {Case{"bots", 0, 0}, Case{"quarter", 25, 0}, Case{"steered", 100, 0},
                           Case{"slow tenth", 25, 10}}) {
-    run(one, sizes);
+    run(one, sizes, json);
   }
 }

@@ -56,6 +56,10 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   add("--seconds", options.seconds, "how long to measure", "SECONDS");
   add("--joins-per-s", options.joins_per_s, "how fast clients join", "COUNT");
   add("--inputs-per-s", options.inputs_per_s, "inputs of each client", "COUNT");
+  add("--read-one-in", options.read_one_in,
+      "of a replicated room's clients one in so many reads whole frames and checks them, the "
+      "others their ticks alone",
+      "COUNT");
   add("--drops-per-s", options.drops_per_s,
       "connections lost on purpose, of all clients together: who comes back, and as whom?",
       "COUNT");

@@ -192,7 +192,7 @@ std::string_view Client::take_welcome(const wire::Welcome& welcome) {
   if (welcome.replication_schema.empty()) return {};
   auto layout = replication::Layout::read(welcome.replication_schema);
   if (!layout) return "a schema that can't be read";
-  replica_ = std::make_unique<Replica>(std::move(*layout), rate_hz_);
+  replica_ = std::make_unique<Replica>(std::move(*layout), rate_hz_, conduct_.reads_whole);
   return {};
 }
 

@@ -55,6 +55,7 @@ class Client {
   struct Conduct {
     bool acknowledge;
     bool idle;
+    bool reads_whole = true;  ///< frames of a replicated room; otherwise their ticks alone
   };
 
   /// `resume`: of the session before.

@@ -67,6 +67,7 @@ Result<void> check(const LoadOptions& options) {
   if (options.slow > 0 && options.slow_bytes_per_s == 0) {
     return fail("slow clients read at least 1 byte/s");
   }
+  if (options.read_one_in == 0) return fail("one client in at least 1 reads whole frames");
   if (options.joins_per_s == 0) return fail("joins are at least 1/s");
   if (options.seconds == 0) return fail("the window is at least 1 s long");
   if (!(options.inputs_per_s >= 0 && options.inputs_per_s <= inputs_per_s_max)) {

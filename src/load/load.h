@@ -45,6 +45,11 @@ struct LoadOptions {
   /// The report lists every tick of the window. Costs this program a digest of every snapshot.
   bool list_ticks = false;
 
+  /// Of a replicated room's clients one in so many reads its frames whole and checks them, the
+  /// first of each so many; the others read a frame's tick alone, which costs this program far
+  /// less.
+  std::uint32_t read_one_in = 1;
+
   /// Between the last join and the window.
   Nanoseconds settle = std::chrono::seconds(1);
   /// Without a join for this long, those still missing count as failed. Also how long an answer is
@@ -77,8 +82,13 @@ struct LoadReport {
   /// held.
   std::uint64_t replicated_frames = 0;
   std::uint64_t replicated_bytes = 0;
-  std::uint64_t replicated_objects = 0;
   Histogram replicated_size;  ///< bytes
+  /// Of these frames those that were read whole, the objects that their clients then held, and of
+  /// each the ticks since the oldest of these objects was told: their sum, and the most of them.
+  std::uint64_t replicated_read = 0;
+  std::uint64_t replicated_objects = 0;
+  std::uint64_t replicated_oldest_ticks = 0;
+  std::uint64_t replicated_oldest_ticks_max = 0;
   std::uint64_t desyncs = 0;  ///< since the start: what a client held was not what it should have
   std::uint64_t events = 0;
   /// From the newest tick at the window's start to that at its end; no fewer than the room's rate

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "load/load.h"
+#include "load/replica.h"
 
 namespace ringcast::load {
 
@@ -63,12 +64,17 @@ class Measurement {
     ++seen.clients;
     if (seen.digest != digest) ++seen.differing;
   }
-  void replicated(std::size_t payload_bytes, std::size_t objects) {
+  void replicated(const ReplicatedFrame& frame) {
     if (!open_) return;
     ++report_.replicated_frames;
-    report_.replicated_bytes += payload_bytes;
-    report_.replicated_objects += objects;
-    report_.replicated_size.record(Nanoseconds(payload_bytes));
+    report_.replicated_bytes += frame.payload_bytes;
+    report_.replicated_size.record(Nanoseconds(frame.payload_bytes));
+    if (!frame.held) return;
+    ++report_.replicated_read;
+    report_.replicated_objects += frame.held->objects;
+    report_.replicated_oldest_ticks += frame.held->oldest_ticks;
+    report_.replicated_oldest_ticks_max =
+        std::max(report_.replicated_oldest_ticks_max, frame.held->oldest_ticks);
   }
   void event() { report_.events += open_ ? 1 : 0; }
   void input() { report_.inputs += open_ ? 1 : 0; }

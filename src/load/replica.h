@@ -1,9 +1,11 @@
-// What one load client holds of a replicated room: every frame is decoded and its digest checked.
+// What one load client holds of a replicated room: every frame is decoded and its digest checked,
+// or its tick alone is read.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -18,13 +20,19 @@ struct ReplicatedFrame {
   std::uint64_t tick = 0;
   UnixNanoseconds due = 0;  ///< when that was, by the server's clock
   std::size_t payload_bytes = 0;
-  std::size_t objects = 0;  ///< that the client holds
+  struct Held {
+    std::size_t objects = 0;         ///< that the client holds
+    std::uint64_t oldest_ticks = 0;  ///< since the one of them that was told of first
+  };
+  std::optional<Held> held;  ///< after a frame that was read whole
 };
 
 class Replica {
  public:
-  Replica(replication::Layout layout, std::uint32_t rate_hz)
-      : reader_(std::move(layout)), rate_hz_(rate_hz) {}
+  /// `whole`: every frame is read and checked, otherwise only its tick.
+  Replica(replication::Layout layout, std::uint32_t rate_hz, bool whole) : rate_hz_(rate_hz) {
+    if (whole) reader_.emplace(std::move(layout));
+  }
 
   struct Read {
     std::string_view problem = {};  ///< empty: there is none
@@ -34,12 +42,17 @@ class Replica {
   };
   [[nodiscard]] Read read(const wire::ReplicatedView& view);
 
-  [[nodiscard]] std::uint64_t digests_checked() const { return reader_.digests_checked(); }
+  [[nodiscard]] std::uint64_t digests_checked() const {
+    return reader_ ? reader_->digests_checked() : 0;
+  }
 
  private:
+  [[nodiscard]] replication::ReadResult take(std::span<const std::byte> frame);
   [[nodiscard]] UnixNanoseconds due() const;
+  [[nodiscard]] ReplicatedFrame::Held held() const;
 
-  replication::Reader reader_;
+  std::optional<replication::Reader> reader_;  ///< of whole frames
+  replication::TickNumber tick_ = 0;
   std::uint32_t rate_hz_;
   bool lost_ = false;
   // From the newest frame that said when it was due.

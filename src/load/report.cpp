@@ -1,6 +1,7 @@
 // The report as JSON and as text. Times are microseconds, joins milliseconds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/json_string.h"
@@ -61,15 +62,22 @@ std::string age_line(std::string_view name, const Histogram& age) {
                      in_milliseconds(age.quantile(0.999)), in_milliseconds(age.max()));
 }
 
+double mean(std::uint64_t sum, std::uint64_t count) {
+  return static_cast<double>(sum) / static_cast<double>(std::max<std::uint64_t>(1, count));
+}
+
 /// null where nothing is replicated.
 std::string replicated(const LoadReport& report) {
   if (report.replicated_frames == 0) return "null";
-  const auto frames = static_cast<double>(report.replicated_frames);
+  const Histogram& size = report.replicated_size;
   return fmt::format(
-      R"({{"frames":{},"payload_bytes":{{"mean":{:.1f},"p99":{}}},"objects_in_view":{:.1f},"desyncs":{}}})",
-      report.replicated_frames, static_cast<double>(report.replicated_bytes) / frames,
-      report.replicated_size.quantile(0.99),
-      static_cast<double>(report.replicated_objects) / frames, report.desyncs);
+      R"({{"frames":{},"payload_bytes":{{"mean":{:.1f},"p99":{},"max":{}}},"frames_read":{},)"
+      R"("objects_in_view":{:.1f},"oldest_ticks":{{"mean":{:.1f},"max":{}}},"desyncs":{}}})",
+      report.replicated_frames, mean(report.replicated_bytes, report.replicated_frames),
+      size.quantile(0.99), size.max(), report.replicated_read,
+      mean(report.replicated_objects, report.replicated_read),
+      mean(report.replicated_oldest_ticks, report.replicated_read),
+      report.replicated_oldest_ticks_max, report.desyncs);
 }
 
 std::string delivered(const LoadReport& report, std::string_view none) {
@@ -153,11 +161,10 @@ std::string to_text(const LoadReport& report) {
   if (report.verify_failed > 0) add("the first wrong one: {}\n", report.verify_error);
   out += age_line("snapshot age", report.age);
   if (report.replicated_frames > 0) {
-    const auto frames = static_cast<double>(report.replicated_frames);
     add("replicated: {:.0f} bytes a frame, p99 {}, {:.0f} objects in view, {} desyncs\n",
-        static_cast<double>(report.replicated_bytes) / frames,
+        mean(report.replicated_bytes, report.replicated_frames),
         report.replicated_size.quantile(0.99),
-        static_cast<double>(report.replicated_objects) / frames, report.desyncs);
+        mean(report.replicated_objects, report.replicated_read), report.desyncs);
   }
   if (report.slow > 0) {
     out += age_line(fmt::format("of the {} slow ones", report.slow), report.slow_age);

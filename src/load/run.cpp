@@ -78,7 +78,7 @@ class Run::Events final : public ClientEvents {
   }
   void on_replicated(const ReplicatedFrame& frame) override {
     came_in(frame.tick, frame.due);
-    run_.measurement_.replicated(frame.payload_bytes, frame.objects);
+    run_.measurement_.replicated(frame);
   }
   void on_desync() override { ++run_.report_.desyncs; }
   void on_event() override { run_.measurement_.event(); }
@@ -403,9 +403,11 @@ void Run::on_sent(std::uint32_t index, std::int32_t result) {
 
 void Run::connect(std::uint32_t index) {
   Connection& connection = connections_[index];
-  connection.client.emplace(
-      url_, Client::Conduct{.acknowledge = options_.acknowledge, .idle = options_.idle}, prng_,
-      connection.resume);
+  connection.client.emplace(url_,
+                            Client::Conduct{.acknowledge = options_.acknowledge,
+                                            .idle = options_.idle,
+                                            .reads_whole = index % options_.read_one_in == 0},
+                            prng_, connection.resume);
   connection.connect_started = clock_.now();
   std::optional<Address> source;
   if (sources_) {

@@ -5,6 +5,25 @@
 #include <utility>
 
 namespace ringcast::replication {
+namespace {
+
+TickNumber read_tick(BitReader& in, bool begins_anew, TickNumber last) {
+  if (!begins_anew) return last + in.exp_golomb(order::count) + 1;
+  const TickNumber low = in.get(32);
+  return low | TickNumber{in.get(16)} << 32;
+}
+
+}  // namespace
+
+std::optional<TickNumber> tick_of(std::span<const std::byte> frame, TickNumber last) {
+  BitReader in(frame);
+  const bool begins_anew = in.flag();
+  if (!begins_anew && last == 0) return std::nullopt;
+  const TickNumber tick = read_tick(in, begins_anew, last);
+  if (in.failed() || tick == 0) return std::nullopt;
+  return tick;
+}
+
 Reader::Reader(Layout layout, ReaderLimits limits)
     : layout_(std::move(layout)),
       limits_(limits),
@@ -56,15 +75,12 @@ void Reader::forget_cells() {
 ReadResult Reader::decode(BitReader& in, TickNumber& tick) {
   begins_anew_ = in.flag();
   if (in.failed()) return ReadResult::malformed;
+  if (!begins_anew_ && !begun_) return ReadResult::no_beginning;
+  tick = read_tick(in, begins_anew_, tick_);
   if (begins_anew_) {
-    tick = in.get(32);
-    tick |= TickNumber{in.get(16)} << 32;
     forget_cells();
     frame_ = {tick > 1 ? tick - 1 : 0, tick > 2 ? tick - 2 : 0, tick > 3 ? tick - 3 : 0};
     if (tick == 0) return ReadResult::malformed;
-  } else {
-    if (!begun_) return ReadResult::no_beginning;
-    tick = tick_ + in.exp_golomb(order::count) + 1;
   }
   next_applied_ = (begins_anew_ ? 0 : applied_) + in.exp_golomb(order::count);
   bool changes_view = false;

@@ -29,6 +29,10 @@ struct ReaderLimits {
   std::size_t cells = 4'096;
 };
 
+/// The tick of a frame of which nothing else is read; `last`: of the frame before, 0 without one.
+/// Nothing where the frame goes on from one that was not read, or has no tick.
+[[nodiscard]] std::optional<TickNumber> tick_of(std::span<const std::byte> frame, TickNumber last);
+
 class Reader {
  public:
   struct Object {

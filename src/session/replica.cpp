@@ -45,6 +45,9 @@ void Replica::ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& m
   count(Count::replicated_frames_anew, &Counts::resets);
   count(Count::replicated_blocks, &Counts::blocks);
   count(Count::replicated_blocks_encoded, &Counts::encodings);
+  count(Count::replicated_cells_encoded, &Counts::cells_encoded);
+  count(Count::replicated_objects_kept, &Counts::objects_sent);
+  count(Count::replicated_objects_kept_bits, &Counts::object_bits);
   counted_ = counts;
 }
 

@@ -68,6 +68,8 @@ TEST_CASE("load takes each of its flags") {
                                                     "--no-ack",
                                                     "--inputs-per-s",
                                                     "2.5",
+                                                    "--read-one-in",
+                                                    "20",
                                                     "--drops-per-s",
                                                     "3",
                                                     "--joins-per-s",
@@ -87,6 +89,7 @@ TEST_CASE("load takes each of its flags") {
   CHECK(command.options.slow_receive_buffer_bytes == 4'096);
   CHECK_FALSE(command.options.acknowledge);
   CHECK(command.options.inputs_per_s == 2.5);
+  CHECK(command.options.read_one_in == 20);
   CHECK(command.options.drops_per_s == 3);
   CHECK(command.options.joins_per_s == 50);
   CHECK(command.options.from == "127.0.0.2-127.0.0.9");

@@ -197,7 +197,7 @@ TEST_CASE("a replicated frame that is damaged is asked anew for once, counted, a
   REQUIRE(world.seen.frames.size() == 3);
   CHECK(world.seen.frames[2].tick == 3);
   CHECK(world.seen.frames[2].due == due + 2 * 1'000'000'000LL / 60);
-  CHECK(world.seen.frames[2].objects == 1);
+  CHECK(world.seen.frames[2].held->objects == 1);
   CHECK(world.seen.desyncs == 0);
   (void)world.said();
 
@@ -224,10 +224,37 @@ TEST_CASE("a replicated frame that is damaged is asked anew for once, counted, a
   REQUIRE(world.seen.frames.size() == 5);
   CHECK(world.seen.frames[4].tick == 9);
   CHECK(world.seen.frames[4].due == 2 * due + 1'000'000'000LL / 60);
-  CHECK(world.seen.frames[4].objects == 1);
+  CHECK(world.seen.frames[4].held->objects == 1);
   // And so again.
   (void)world.receive(world.server.replicated(cut_off(room.next())));
   CHECK(world.seen.desyncs == 2);
+}
+
+TEST_CASE("who reads the ticks of replicated frames alone knows the same ticks and times") {
+  World world({.acknowledge = true, .idle = false, .reads_whole = false});
+  DiscRoom room;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome_to(room.room->schema()))));
+  constexpr UnixNanoseconds due = 1'000'000'000;
+  const Bytes first = room.next();
+  (void)world.receive(world.server.replicated(first, due));
+  // A tick that was let go, so that the next frame goes on from the first.
+  (void)room.next();
+  room.stream.let_go();
+  const Bytes third = room.next();
+  (void)world.receive(world.server.replicated(third));
+  room.stream.begin_anew();
+  (void)world.receive(world.server.replicated(room.next()));
+  REQUIRE(world.seen.frames.size() == 3);
+  CHECK(world.seen.frames[0].tick == 1);
+  CHECK(world.seen.frames[1].tick == 3);
+  CHECK(world.seen.frames[2].tick == 4);
+  CHECK(world.seen.frames[2].due == due + 3 * 1'000'000'000LL / 60);
+  CHECK(world.seen.frames[1].payload_bytes == third.size());
+  for (const ReplicatedFrame& frame : world.seen.frames) CHECK_FALSE(frame.held);
+  CHECK(world.seen.broken == 0);
+  (void)world.receive(world.server.replicated({}));
+  CHECK(world.seen.broken == 1);
 }
 
 TEST_CASE("a schema or a frame in the wrong place is told") {
