@@ -157,6 +157,7 @@ class Server(Subject):
 
     HANDED_OVER = "ringcast_room_tick_handed_over_seconds_bucket"
     LATENESS = "ringcast_room_tick_lateness_seconds_bucket"
+    log_level = "warning"
 
     def __init__(self, setup: Setup, case: Case):
         super().__init__(setup, case)
@@ -166,7 +167,7 @@ class Server(Subject):
             listen = "{self.host}:{self.port}"
             admin = "127.0.0.1:{self.admin}"
             [log]
-            level = "warning"
+            level = "{self.log_level}"
             [tcp]
             notsent_lowat_bytes = {case.notsent_lowat_bytes}
             [latest]
