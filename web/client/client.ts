@@ -402,8 +402,9 @@ export class Client {
     const { reader } = replication;
     const result = reader.read(frame);
     if (result !== "ok") {
-      // Once: what is on its way is of no use, and the first frame that is begins anew.
-      if (!replication.asked) {
+      // Once: what is on its way is of no use, and the first frame that is begins anew. Unless that
+      // can't be read either: what merely goes on from what was not read has `noBeginning`.
+      if (!replication.asked || result !== "noBeginning") {
         this.#send({ kind: "resync", digestDiffers: result === "digestDiffers" });
       }
       replication.asked = true;
@@ -422,6 +423,7 @@ export class Client {
     const receivedAtMs = this.#receivedAtMs;
     this.#acknowledgement.received(serverTimeMs, receivedAtMs);
     if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
+    this.#watchForOverdue();
     const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
     this.#options.handlers.onFrame?.({
       reader,

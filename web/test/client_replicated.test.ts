@@ -18,7 +18,10 @@ interface Seen {
   readonly serverTimeMs: number;
 }
 
-function setUp(schema: Uint8Array = Buffer.from(golden.schema, "hex")) {
+function setUp(
+  schema: Uint8Array = Buffer.from(golden.schema, "hex"),
+  acknowledgeEveryTicks: number = 6,
+) {
   const environment = new FakeEnvironment();
   const seen: Seen[] = [];
   const client = new Client({
@@ -30,7 +33,7 @@ function setUp(schema: Uint8Array = Buffer.from(golden.schema, "hex")) {
     },
   });
   client.connect();
-  environment.socket.welcome({ replicationSchema: schema });
+  environment.socket.welcome({ replicationSchema: schema, acknowledgeEveryTicks });
   environment.socket.takeSent(); // the first ping
   const deliver = (frame: Uint8Array, dueMs?: number) =>
     environment.socket.replicated(frame, dueMs);
@@ -91,4 +94,45 @@ test("says so when what it holds is not what it should be", () => {
 test("leaves a room whose schema it can't read", () => {
   const { environment } = setUp(Uint8Array.of(9, 9));
   assert.equal(environment.socket.closedWith?.code, clientCloseCode.malformedMessage);
+});
+
+test("asks again when the frame that should begin anew can't be read", () => {
+  const { environment, seen, deliver } = setUp();
+  deliver(frames[0]!, 5_000);
+  environment.socket.takeSent();
+  const resyncs = () =>
+    environment.socket.takeSent().filter(({ message }) => message.case === "resync").length;
+  deliver(frames[1]!.subarray(0, 20));
+  deliver(frames[2]!);
+  assert.equal(resyncs(), 1);
+  deliver(frames[beginsAnew]!.subarray(0, 20), 9_000);
+  assert.equal(resyncs(), 1);
+  deliver(frames[beginsAnew + 1]!); // which follows what was not read
+  assert.equal(resyncs(), 0);
+  deliver(frames[beginsAnew]!, 9_000);
+  assert.equal(seen.length, 2);
+});
+
+test("says once that a frame is overdue, and acknowledges the next at once", () => {
+  // So seldom that nothing else is acknowledged meanwhile.
+  const { client, environment, deliver } = setUp(undefined, 60);
+  for (const [index, frame] of frames.slice(0, 40).entries()) {
+    environment.advance(1_000 / 60);
+    deliver(frame, index === 0 ? 5_000 : undefined);
+  }
+  const acknowledged = () =>
+    environment.socket
+      .takeSent()
+      .filter(({ message }) => message.case === undefined)
+      .map((message) => Number(message.newestTickSeen));
+  acknowledged();
+  const last = golden.frames[39]!.tick;
+  environment.advance(1_000);
+  assert.deepEqual(acknowledged(), [last]); // once more: a ping has said it before
+  environment.advance(1_000);
+  assert.deepEqual(acknowledged(), []);
+  deliver(frames[40]!);
+  assert.deepEqual(acknowledged(), [golden.frames[40]!.tick]);
+  client.close();
+  assert.equal(environment.timersPending, 0);
 });
