@@ -19,7 +19,7 @@ namespace {
 class Arena final : public Simulation {
  public:
   Arena(const WorldOptions& options, bool replicates)
-      : world_(options), codec_(world_.objects_max()) {
+      : world_(options), codec_(replicates ? 0 : world_.replicated_max()) {
     if (replicates) replicated_.emplace(world_);
   }
 

@@ -28,6 +28,7 @@ class MessagePayload final : public Payload {
 /// What the functions return is valid until the next call.
 class Codec {
  public:
+  /// Has memory for states of so many objects from the start; those of more allocate.
   explicit Codec(std::size_t objects_max);
 
   [[nodiscard]] const Payload& state(const World& world);

@@ -80,7 +80,7 @@ Replicated::Replicated(const World& world)
   schema_.classes = classes();
   schema_.reasons = {"removed", "absorbed"};
   schema_.overview = {.columns = 32, .rows = 18, .every_ticks = 15};
-  schema_.limits.objects = static_cast<unsigned>(world.objects_max());
+  schema_.limits.objects = static_cast<unsigned>(world.replicated_max());
 }
 
 void Replicated::join(MemberId member, const World& world, replication::World& out) {

@@ -20,8 +20,9 @@ class Replicated {
   /// the middle.
   void join(MemberId member, const World& world, replication::World& out);
   void leave(MemberId member) { views_.erase(member); }
-  /// The member's screen shows so much of the arena; both above 0. It is given no more than
-  /// 1,600 x 900 units, and no less than a tenth of each. Ignored for who has not joined.
+  /// The member's screen shows so much of the arena; both above 0. It is given from 160 to 1,600
+  /// units a side, of the same shape but for that, and at most 1,440,000 square units: as much as
+  /// 1,600 x 900. Ignored for who has not joined.
   void look(MemberId member, Vector shown, const World& world, replication::World& out);
   /// The world as it is after a step, and what has gone since the last one.
   void step(const World& world, replication::World& out);

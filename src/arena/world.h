@@ -83,7 +83,8 @@ class World {
   void for_each_member(Visit&& visit) const {
     for (const auto& [id, member] : members_) visit(id);
   }
-  [[nodiscard]] std::size_t objects_max() const { return objects_.capacity(); }
+  /// Of the objects that are told to anyone, there are never more than so many.
+  [[nodiscard]] std::size_t replicated_max() const { return objects_.capacity() - attractors_; }
 
  private:
   using Index = std::uint32_t;

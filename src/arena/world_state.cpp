@@ -2,6 +2,7 @@
 // of the arena, or of other parameters.
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "arena/world.h"
@@ -81,6 +82,14 @@ bool is_sane(const Object& object) {
          is_sane(object.age);
 }
 
+bool ids_differ(std::span<const Object> objects) {
+  std::vector<ObjectId> ids;
+  ids.reserve(objects.size());
+  for (const Object& object : objects) ids.push_back(object.id);
+  std::ranges::sort(ids);
+  return std::ranges::adjacent_find(ids) == ids.end();
+}
+
 }  // namespace
 
 std::vector<std::byte> World::save() const {
@@ -144,7 +153,9 @@ bool World::restore(std::span<const std::byte> saved) {
     fragments_ += object.kind == Kind::fragment ? 1 : 0;
     objects_.push_back(object);
   }
-  if (std::ranges::count(objects_, Kind::bot, &Object::kind) != bots) return false;
+  if (std::ranges::count(objects_, Kind::bot, &Object::kind) != bots || !ids_differ(objects_)) {
+    return false;
+  }
   const auto watchers = in.number<std::uint32_t>();
   if (watchers > in.left() / (sizeof(std::uint32_t) + sizeof(Name))) return false;
   for (std::uint32_t left = watchers; left > 0; --left) {

@@ -72,5 +72,46 @@ TEST_CASE("a restored arena replicates on, and whoever comes back sees its own d
   CHECK(restored.mistakes() == 0);
 }
 
+TEST_CASE("the largest arena has room for what is put, and none for what never is") {
+  const SimulationOptions largest{.seed = 1,
+                                  .rate_hz = 60,
+                                  .parameters = {{"replicated", "1"},
+                                                 {"bots", "20000"},
+                                                 {"players", "10000"},
+                                                 {"fragments", "10000"},
+                                                 {"width", "50000"},
+                                                 {"height", "50000"}}};
+  auto made = make_arena(largest);
+  REQUIRE(made);
+  CHECK((*made)->replication()->limits.objects == 40'000);
+  ReplicatedStage stage(std::move(*made));
+  stage.enters(MemberId{1});
+  stage.join(MemberId{1});
+  for (int count = 0; count < 3; ++count) stage.step();
+  CHECK(stage.room().world().outcomes(replication::Outcome::ok) >= 3 * 20'001);
+  CHECK(stage.mistakes() == 0);
+}
+
+TEST_CASE("an arena that is full of players, bots and fragments puts each of them") {
+  auto made = make_arena({.seed = 1,
+                          .rate_hz = 60,
+                          .parameters = {{"replicated", "1"},
+                                         {"bots", "60"},
+                                         {"players", "2"},
+                                         {"fragments", "8"},
+                                         {"width", "400"},
+                                         {"height", "400"}}});
+  REQUIRE(made);
+  REQUIRE((*made)->replication()->limits.objects == 70);
+  ReplicatedStage stage(std::move(*made));
+  for (const MemberId member : {MemberId{1}, MemberId{2}}) {
+    stage.enters(member);
+    stage.join(member);
+  }
+  // Crowded, so that fragments come and go, and all there may be are there at times.
+  for (int count = 0; count < 1'200; ++count) stage.step();
+  CHECK(stage.mistakes() == 0);
+}
+
 }  // namespace
 }  // namespace ringcast::arena

@@ -1,8 +1,12 @@
 // A world that is saved and restored, and bytes that are no such world.
+#include <algorithm>
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "arena/world.h"
+#include "base/little_endian.h"
 #include "base/prng.h"
 #include "catch.h"
 
@@ -112,6 +116,37 @@ TEST_CASE("a world of other parameters is refused") {
     change(options);
     CHECK_FALSE(World(options).restore(saved));
   }
+}
+
+TEST_CASE("a world two of whose objects have one id is refused") {
+  const World world = lived();
+  const std::vector<std::byte> saved = world.save();
+  const std::span<const Object> objects = world.objects();
+  const auto is_bot = [](const Object& object) { return object.kind == Kind::bot; };
+  const auto first = std::ranges::find_if(objects, is_bot);
+  const auto second = std::ranges::find_if(first + 1, objects.end(), is_bot);
+  REQUIRE(second != objects.end());
+  // An object is saved with its id and kind first.
+  const auto with_id = [&](ObjectId id) {
+    const auto head_of = [&](ObjectId head) {
+      LittleEndianWriter out;
+      out.put(std::to_underlying(head));
+      out.put(std::to_underlying(Kind::bot));
+      return out.take();
+    };
+    std::vector<std::byte> changed = saved;
+    const auto place = std::ranges::search(changed, head_of(second->id));
+    REQUIRE_FALSE(place.empty());
+    std::ranges::copy(head_of(id), place.begin());
+    return changed;
+  };
+  // That of a fragment which is gone by now will do.
+  ObjectId unused{1};
+  while (std::ranges::count(objects, unused, &Object::id) > 0) {
+    unused = ObjectId{std::to_underlying(unused) + 1};
+  }
+  CHECK(fresh().restore(with_id(unused)));
+  CHECK_FALSE(fresh().restore(with_id(first->id)));
 }
 
 TEST_CASE("whatever byte of a world has changed, it is refused or lives within its bounds") {

@@ -18,8 +18,9 @@ import {
   type ServerMessage,
   type Welcome,
 } from "./messages";
-import { ReplicationReader } from "./replication";
 import { ReconnectDelay, type ReconnectLimits } from "./reconnect_delay";
+import { ReplicatedFrames } from "./replicated_frames";
+import type { ReplicationReader } from "./replication";
 
 export const subprotocol = "ringcast.v1";
 /** An offer that begins so says what a client that comes back has to say. */
@@ -92,7 +93,10 @@ export interface ClientHandlers {
   onState?(state: ConnectionState): void;
   onSnapshot?(snapshot: Snapshot): void;
   onEvent?(event: RoomEvent): void;
-  /** Of a replicated room. What can't be read is asked for anew by the client itself. */
+  /**
+   * Of a replicated room, each frame that was read: one whose digest differs as well. What can't be
+   * read, or differs, is asked for anew by the client itself.
+   */
   onFrame?(frame: ReplicatedFrame): void;
   /** The server dropped something of ours; the session goes on. */
   onServerError?(code: ServerErrorCode, text: string): void;
@@ -180,10 +184,8 @@ export class Client {
   #connected = false;
   #clock = new ClockSync();
   #acknowledgement = new AcknowledgementPolicy(1, 0);
-  /** Of a replicated room. `dueMs`: of the newest tick that it was told of. */
-  #replication:
-    | { reader: ReplicationReader; asked: boolean; dueMs: number; dueTick: number; periodMs: number }
-    | undefined;
+  /** Of a replicated room. */
+  #replication: ReplicatedFrames | undefined;
   #newestTick = noTick;
   #newestTicks: number[] = noTicks(); // by stream
   #pingsSent = 0;
@@ -343,11 +345,9 @@ export class Client {
     this.#hasState = welcome.eventsComplete;
     this.#keptForMs = welcome.resumeToken.length === 0 ? 0 : welcome.resumeMs;
     this.#lostAtMs = undefined;
-    this.#acknowledgement = new AcknowledgementPolicy(
-      welcome.acknowledgeEveryTicks,
-      1000 / Math.max(1, welcome.rateHz),
-    );
-    if (!this.#beginReplication(welcome)) return;
+    const periodMs = 1000 / Math.max(1, welcome.rateHz);
+    this.#acknowledgement = new AcknowledgementPolicy(welcome.acknowledgeEveryTicks, periodMs);
+    if (!this.#beginReplication(welcome.replicationSchema, periodMs)) return;
     this.#setState({ phase: "open", welcome });
     if (this.#state.phase === "open") this.#beat(); // the handler may have left
   }
@@ -360,18 +360,12 @@ export class Client {
     const ticksSkipped = full || before === noTick ? 0 : Math.max(0, tick - before - 1);
     if (full) this.#newestTicks.fill(tick);
     else this.#newestTicks[stream] = tick;
-    this.#newestTick = Math.max(this.#newestTick, tick);
-    this.#hasState = true;
-    const receivedAtMs = this.#receivedAtMs;
-    this.#acknowledgement.received(serverTimeMs, receivedAtMs);
-    if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
-    this.#watchForOverdue();
-    const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
+    this.#seen(tick, serverTimeMs);
     this.#options.handlers.onSnapshot?.({
       tick,
       serverTimeMs,
-      receivedAtMs,
-      ageMs: serverNowMs === undefined ? undefined : serverNowMs - serverTimeMs,
+      receivedAtMs: this.#receivedAtMs,
+      ageMs: this.#ageMs(serverTimeMs),
       stream,
       full,
       ticksSkipped,
@@ -380,12 +374,11 @@ export class Client {
   }
 
   /** False when the schema can't be read: the session is over. */
-  #beginReplication({ replicationSchema, rateHz }: Welcome): boolean {
+  #beginReplication(schema: Uint8Array, periodMs: number): boolean {
     this.#replication = undefined;
-    if (replicationSchema.length === 0) return true;
+    if (schema.length === 0) return true;
     try {
-      const reader = new ReplicationReader(replicationSchema);
-      this.#replication = { reader, asked: false, dueMs: 0, dueTick: 0, periodMs: 1000 / rateHz };
+      this.#replication = new ReplicatedFrames(schema, periodMs);
       return true;
     } catch {
       this.#giveUp(clientCloseCode.malformedMessage, "not a schema of replication");
@@ -394,44 +387,37 @@ export class Client {
   }
 
   #replicated({ frame, dueMs }: ServerMessage & { kind: "replicated" }): void {
-    const replication = this.#replication;
-    if (replication === undefined) {
+    if (this.#replication === undefined) {
       this.#giveUp(clientCloseCode.malformedMessage, "a frame of a room that has no schema");
       return;
     }
-    const { reader } = replication;
-    const result = reader.read(frame);
-    if (result !== "ok") {
-      // Once: what is on its way is of no use, and the first frame that is begins anew. Unless that
-      // can't be read either: what merely goes on from what was not read has `noBeginning`.
-      if (!replication.asked || result !== "noBeginning") {
-        this.#send({ kind: "resync", digestDiffers: result === "digestDiffers" });
-      }
-      replication.asked = true;
-      return;
-    }
-    replication.asked = false;
-    const { tick } = reader;
-    if (dueMs !== undefined) {
-      replication.dueMs = dueMs;
-      replication.dueTick = tick;
-    }
-    const serverTimeMs =
-      replication.dueMs + (tick - replication.dueTick) * replication.periodMs;
-    this.#newestTick = Math.max(this.#newestTick, tick);
-    this.#hasState = true;
-    const receivedAtMs = this.#receivedAtMs;
-    this.#acknowledgement.received(serverTimeMs, receivedAtMs);
-    if (this.#acknowledgement.due(tick, receivedAtMs)) this.#send({ kind: "acknowledgement" });
-    this.#watchForOverdue();
-    const serverNowMs = this.#clock.serverTimeMs(receivedAtMs);
+    const { reader } = this.#replication;
+    const { serverTimeMs, resync } = this.#replication.take(frame, dueMs);
+    if (serverTimeMs !== undefined) this.#seen(reader.tick, serverTimeMs);
+    if (resync !== undefined) this.#send({ kind: "resync", ...resync });
+    if (serverTimeMs === undefined) return;
     this.#options.handlers.onFrame?.({
       reader,
-      tick,
+      tick: reader.tick,
       serverTimeMs,
-      receivedAtMs,
-      ageMs: serverNowMs === undefined ? undefined : serverNowMs - serverTimeMs,
+      receivedAtMs: this.#receivedAtMs,
+      ageMs: this.#ageMs(serverTimeMs),
     });
+  }
+
+  /** A snapshot or frame of `tick` has just come, which was due at `serverTimeMs`. */
+  #seen(tick: number, serverTimeMs: number): void {
+    this.#newestTick = Math.max(this.#newestTick, tick);
+    this.#hasState = true;
+    this.#acknowledgement.received(serverTimeMs, this.#receivedAtMs);
+    if (this.#acknowledgement.due(tick, this.#receivedAtMs)) this.#send({ kind: "acknowledgement" });
+    this.#watchForOverdue();
+  }
+
+  /** Of what has just come. */
+  #ageMs(serverTimeMs: number): number | undefined {
+    const serverNowMs = this.#clock.serverTimeMs(this.#receivedAtMs);
+    return serverNowMs === undefined ? undefined : serverNowMs - serverTimeMs;
   }
 
   #event({ sequence, tick, position, payload }: ServerMessage & { kind: "event" }): void {

@@ -14,7 +14,7 @@ import { Renderer } from "./renderer";
 import { ReplicatedFeed } from "./replicated_feed";
 import { NotAnArena, totalOf, type Feed, type Mark, type Scene, type Size } from "./scene";
 import { Scoreboard } from "./scoreboard";
-import { InputThrottle, Steering } from "./steering";
+import { InputThrottle, Steering, type Direction } from "./steering";
 
 const panelIntervalMs = 200;
 /** A change of what the screen shows that is worth a message, in units. */
@@ -58,9 +58,9 @@ const input = new InputThrottle((direction) => {
   if (sent) hint.classList.add("known"); // whoever steers needs no hint
   return sent;
 });
-const playerName = new PlayerName((name) => {
-  client.sendInput(encodeInput({ ...input.standing, name }));
-});
+/** The name that the room has for us: what is chosen while offline is told when back. */
+let nameTold = "";
+const playerName = new PlayerName((name) => tellName(name, input.standing));
 
 function onState(state: ConnectionState): void {
   notice.show(state, performance.now());
@@ -71,8 +71,8 @@ function onState(state: ConnectionState): void {
   viewTold = undefined;
   placeExpectedByTick = welcome.tick + welcome.rateHz; // within a second
   find("server").textContent = `ringcast ${welcome.serverVersion} · ${welcome.rateHz} Hz`;
-  if (playerName.value !== "") {
-    client.sendInput(encodeInput({ dx: 0, dy: 0, name: playerName.value }));
+  if (playerName.value !== "" || nameTold !== "") {
+    tellName(playerName.value, { dx: 0, dy: 0 });
   }
   // Who is back and has missed nothing knows what it knew.
   if (feed instanceof PlainFeed && welcome.eventsComplete) {
@@ -82,6 +82,10 @@ function onState(state: ConnectionState): void {
   effects.clear();
   feed = undefined;
   feed = feedOf(welcome);
+}
+
+function tellName(name: string, { dx, dy }: Direction): void {
+  if (client.sendInput(encodeInput({ dx, dy, name }))) nameTold = name;
 }
 
 function feedOf(welcome: Welcome): PlainFeed | ReplicatedFeed {

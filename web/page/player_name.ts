@@ -6,12 +6,19 @@ const bytesMax = 15;
 const partBytes = 3;
 const storageKey = "ringcast.name";
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Without what can't be seen, or turns about what follows. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, "").trim();
+}
+
 /** The longest beginning of `text` that the arena takes, without what can't be seen. */
 export function fittingName(text: string): string {
-  const encoder = new TextEncoder();
   let name = "";
   let bytes = 0;
-  for (const letter of text.replace(/[\p{Cc}\p{Cf}]/gu, "").trim()) {
+  for (const letter of visible(text)) {
     bytes += encoder.encode(letter).length;
     if (bytes > bytesMax) break;
     name += letter;
@@ -19,17 +26,17 @@ export function fittingName(text: string): string {
   return name.trimEnd();
 }
 
-/** The name of which these are the parts; what is no UTF-8 in it is shown as such. */
+/**
+ * The name of which these are the parts, without what can't be seen: others may say what they like.
+ * What is no UTF-8 in it is shown as such.
+ */
 export function nameOf(parts: readonly number[]): string {
-  const bytes: number[] = [];
-  for (const part of parts) {
-    for (let i = 0; i < partBytes; i++) {
-      const byte = (part >>> (8 * i)) & 0xff;
-      if (byte === 0) return new TextDecoder().decode(Uint8Array.from(bytes));
-      bytes.push(byte);
-    }
+  const bytes = new Uint8Array(parts.length * partBytes);
+  for (const [index, part] of parts.entries()) {
+    for (let i = 0; i < partBytes; i++) bytes[index * partBytes + i] = part >>> (8 * i);
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  const end = bytes.indexOf(0);
+  return visible(decoder.decode(end < 0 ? bytes : bytes.subarray(0, end)));
 }
 
 export class PlayerName {

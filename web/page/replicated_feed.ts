@@ -42,6 +42,8 @@ type Held = { -readonly [Key in keyof Disc]: Disc[Key] } & {
   readonly object: ReplicatedObject;
   readonly places: Places;
   readonly sinceMs: number;
+  /** Of which `name` was made. */
+  readonly nameQuanta: number[];
 };
 
 export class ReplicatedFeed implements Feed {
@@ -129,6 +131,7 @@ export class ReplicatedFeed implements Feed {
       object,
       places,
       sinceMs: nowMs,
+      nameQuanta: places.nameParts.map(() => 0),
       id: object.id,
       kind: object.class.name as DiscKind,
       own: false,
@@ -154,9 +157,7 @@ export class ReplicatedFeed implements Feed {
     else if (this.#own === disc) this.#own = undefined;
     if (places.score !== undefined) disc.score = object.number(places.score);
     if (places.away !== undefined) disc.away = object.number(places.away) !== 0;
-    if (places.nameParts.length > 0) {
-      disc.name = nameOf(places.nameParts.map((index) => object.quantum(index)));
-    }
+    if (takeQuanta(object, places.nameParts, disc.nameQuanta)) disc.name = nameOf(disc.nameQuanta);
   }
 
   #leave({ object, reasonName }: LeftObject): void {
@@ -171,6 +172,18 @@ export class ReplicatedFeed implements Feed {
     const style = into === undefined ? "burst" : "absorb";
     this.#mark({ style, at, into: into ?? at, radius: disc.radius });
   }
+}
+
+/** True when one of them differs from before. */
+function takeQuanta(object: ReplicatedObject, indexes: readonly number[], into: number[]): boolean {
+  let differs = false;
+  for (const [place, index] of indexes.entries()) {
+    const quantum = object.quantum(index);
+    if (quantum === into[place]) continue;
+    into[place] = quantum;
+    differs = true;
+  }
+  return differs;
 }
 
 function placesOf(schema: ReplicationSchema): Map<string, Places> {

@@ -28,6 +28,12 @@ test("what can't be seen is no part of a name", () => {
   assert.equal(fittingName("12345678901234 5"), "12345678901234");
 });
 
+test("what can't be seen in another's name is not shown", () => {
+  assert.equal(nameOf(partsOf("A\u202eda\u200b")), "Ada");
+  assert.equal(nameOf(partsOf("\ufeffZoë ")), "Zoë");
+  assert.equal(nameOf(partsOf("\u2066\u200d")), "");
+});
+
 test("bytes that are no text are shown as such", () => {
   assert.equal(nameOf([0xff, 0, 0, 0, 0]), "\ufffd");
 });

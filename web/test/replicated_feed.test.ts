@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ReplicationReader } from "../client";
+import { Client, ReplicationReader } from "../client";
 import { ReplicatedFeed } from "../page/replicated_feed";
 import { NotAnArena, totalOf, type Mark } from "../page/scene";
+import { FakeEnvironment } from "./fake_environment";
 import { FrameWriter, writeSchema, type WrittenField, type WrittenSchema } from "./frame_writer";
 
 const real = (name: string, high: number, resolution: number, flags = 0): WrittenField => ({
@@ -141,6 +142,43 @@ test("a fragment that was absorbed leaves a mark towards who did it, one out of 
   assert.equal(feed.scene(420)!.own, undefined);
   assert.equal(feed.watches, true);
   assert.equal(feed.members, undefined);
+});
+
+test("a frame whose digest differs is drawn: what left with it stays gone after one anew", () => {
+  const environment = new FakeEnvironment();
+  const feed = new ReplicatedFeed(50, () => {});
+  let reader: ReplicationReader | undefined;
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onFrame(frame) {
+        ({ reader } = frame);
+        feed.takeFrame(frame);
+      },
+    },
+  });
+  client.connect();
+  environment.socket.welcome({ replicationSchema: writeSchema(schema) });
+  environment.socket.replicated(frame(10, both, 2), 5_000);
+  environment.socket.takeSent();
+  const differs = new FrameWriter().goesOn([false, false, true]);
+  differs.count(1).expGolomb(1, 2).flag(true).bits(1, 8); // the second has ended, absorbed
+  differs.count(0).unary(0).residual(0).residual(0).count(0).flag(true).bits(12_345, 32);
+  environment.socket.replicated(differs.bytes());
+  const asked = environment.socket.takeSent().map(({ message }) => message);
+  assert.deepEqual(
+    asked.map(({ case: kind, value }) => kind === "resync" && value.digestDiffers),
+    [true],
+  );
+  environment.socket.replicated(frame(12, (writer) => player(writer, 5, true), 1), 5_040);
+  const ids = [...reader!.objects()].map(({ id }) => id);
+  assert.deepEqual(ids, [5]);
+  assert.deepEqual(
+    feed.scene(environment.now())!.discs.map(({ id }) => id),
+    ids,
+  );
+  client.close();
 });
 
 test("a room of other objects, or of three dimensions, is no arena", () => {
