@@ -217,7 +217,7 @@ TEST_CASE(
   tick();
   REQUIRE(anew.size() == 1);
   anew.clear();
-  for (int count = 0; count < 51; ++count) {
+  for (int count = 0; count < 52; ++count) {
     ask();
     tick();
   }
