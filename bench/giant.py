@@ -55,7 +55,8 @@ class Arena(Server):
     def parameters(self) -> str:
         room = self.case
         width, height = room.size()
-        return (f"bots = {room.bots}, players = {room.clients + room.players_beside if room.replicated else 0}, fragments = 0, "
+        players = room.clients + room.players_beside if room.replicated else 0
+        return (f"bots = {room.bots}, players = {players}, fragments = 0, "
                 f"width = {width}, height = {height}, replicated = {int(room.replicated)}")
 
     def total(self, name: str) -> float:
@@ -87,7 +88,8 @@ def crowd(setup: Setup, subject: Subject, clients: int, seconds: int, *arguments
 
 def own_step_s(setup: Setup, room: Room) -> float:
     """The mean of the simulation's own step: the same discs in a plain arena that nobody is in."""
-    arena = Arena(setup, dataclasses.replace(room, clients=0, bots=room.objects, replicated=False, cores="", cpus=""))
+    alone_there = dataclasses.replace(room, clients=0, bots=room.objects, replicated=False, cores="", cpus="")
+    arena = Arena(setup, alone_there)
     try:
         time.sleep(0.5)
         arena.window_begins()
@@ -167,7 +169,8 @@ def beside(setup: Setup, room: Room, result: dict) -> dict:
     floor.finish()
     plain_age = plain_run["load"]["age_us"]
     plain_bytes = plain_run["load"]["bytes_per_s"] / plain_run["load"]["frames_per_s"]
-    why = [f"{name}: {limited_by(run)}" for name, run in (("plain", plain_run), ("floor", floor_run)) if limited_by(run)]
+    why = [f"{name}: {limited_by(run)}" for name, run in (("plain", plain_run), ("floor", floor_run))
+           if limited_by(run)]
     return {"plain_age_us": {name: plain_age[name] for name in ("p50", "p99")},
             "plain_delivered": plain_run["load"]["delivered_ratio"], "plain_frame_bytes": round(plain_bytes),
             "plain_cpu_us": plain_run["cpu_us_per_frame"], "floor_cpu_us": floor_run["cpu_us_per_frame"],
@@ -322,7 +325,8 @@ AIMS = [
     Aim("bots", "server CPU a frame / the raw ring's", 1.30, lambda it: it.get("cpu_to_floor"), timed=True),
     Aim("bots", "wire bytes, mean", 195, lambda it: it["wire_bytes"]["mean"], timed=True),
     Aim("bots", "wire bytes, p99", 260, lambda it: it["wire_bytes"]["p99"], timed=True),
-    Aim("bots", "plain snapshot of what is in view / payload", 16, lambda it: it["plain_to_payload"], at_least=True, timed=True),
+    Aim("bots", "plain snapshot of what is in view / payload", 16, lambda it: it["plain_to_payload"], at_least=True,
+        timed=True),
     Aim("bots", "bits an object", 4.0, lambda it: it["bits_per_object"], timed=True),
     Aim("bots", "encodings of a cell in a tick", 1.2, lambda it: it["encodings_per_cell"], timed=True),
     Aim("bots", "desyncs", 0, lambda it: it["desyncs"]),
@@ -362,7 +366,8 @@ def print_rooms(cases: dict) -> None:
             continue
         floor = f"{one['floor_cpu_us']:.2f}" if one["floor_cpu_us"] else "-"
         rows.append([name, f"{one['members']:,}", f"{one['objects']:,}", str(one["rate_hz"]),
-                     f"{one['delivered']:.4f}", f"{one['age_us']['p50'] / 1e3:.1f}", f"{one['age_us']['p99'] / 1e3:.1f}",
+                     f"{one['delivered']:.4f}",
+                     f"{one['age_us']['p50'] / 1e3:.1f}", f"{one['age_us']['p99'] / 1e3:.1f}",
                      f"{one['wire_bytes']['mean']:.0f}", f"{one['wire_bytes']['p99']:.0f}",
                      f"{one['payload_bytes']['mean']:.0f}", f"{one['payload_bytes']['p99']:.0f}",
                      f"{one['objects_in_view']:.0f}", f"{one['bits_per_object']:.2f}",
