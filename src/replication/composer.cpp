@@ -68,6 +68,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   static_cast<MemberView::Progress&>(view.pending_) =
       static_cast<const MemberView::Progress&>(next_);
   view.has_pending_ = true;
+  view.pace_.composed();
   view.pending_is_anew_ = begins_anew || (follows && view.pending_is_anew_);
   return bytes;
 }

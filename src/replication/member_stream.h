@@ -32,6 +32,9 @@ class MemberStream {
   /// The frame that was composed last has not left, not a byte of it, and is let go. (One that has
   /// begun to leave has left: the rest follows, or the session ends.)
   void let_go() { view_.not_handed_over(); }
+  /// A newer tick has come while its client kept it from being sent the one before: its socket was
+  /// full, or it had not acknowledged enough.
+  void missed() { view_.missed(); }
   /// The client says that it has lost its state, or that what it holds is not what it should be.
   void begin_anew() { view_.reset(); }
   /// The newest tick that was composed and not let go; 0 before the first.

@@ -44,9 +44,15 @@ class Pace {
     return now - last >= TickNumber{2} * every || (now / every) != (last / every);
   }
   [[nodiscard]] unsigned every_ticks() const { return steps[step_]; }
-  /// A frame was handed over, that many ticks after the one before.
+  /// The member could not be sent the tick that is over: its client reads too slowly. A core or a
+  /// link that is late makes nobody slower: all would then wait for the same ticks, where there is
+  /// even less time for them.
+  void missed() { missed_ = true; }
+  /// A frame was composed, for all that was missed before it.
+  void composed() { missed_of_newest_ = std::exchange(missed_, false); }
+  /// The newest frame was handed over, that many ticks after the one before.
   void handed_over(TickNumber gap) {
-    if (gap > steps[step_]) return late();
+    if (missed_of_newest_ && gap > steps[step_]) return late();
     if (++in_time_ % in_time_for_innocent == 0) late_ = 0;
     if (step_ == 0 || in_time_ < patience_) return;
     in_time_ = 0;
@@ -73,7 +79,9 @@ class Pace {
   /// Frames in time before it is tried faster: few, since whoever begins is slow for a moment, and
   /// twice as many after a try that failed at once.
   std::uint8_t patience_ = 4;
-  bool tries_ = false;  ///< it was made faster, and has not been late since
+  bool tries_ = false;             ///< it was made faster, and has not been late since
+  bool missed_ = false;            ///< a tick, since the newest frame was composed
+  bool missed_of_newest_ = false;  ///< likewise, between that frame and the one before
   std::uint16_t in_time_ = 0;
 };
 
@@ -113,6 +121,8 @@ class MemberView {
     has_pending_ = false;
     pace_.late();
   }
+  /// The member could not be sent a tick, since its client reads too slowly.
+  void missed() { pace_.missed(); }
   /// The client has lost its state, or says that it is not what it should be: everything anew, also
   /// after a frame that is on its way.
   void reset() {

@@ -32,7 +32,9 @@ void SendQueue::note_due(const Session& session, const FrameRef& frame) {
 }
 
 void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& frame) {
-  switch (session.outbox.put_latest(frame, context_.options.session.outbox.latest_policy)) {
+  const Outbox::Put put =
+      session.outbox.put_latest(frame, context_.options.session.outbox.latest_policy);
+  switch (put) {
     case Outbox::Put::queued:
       break;
     case Outbox::Put::replaced:
@@ -46,7 +48,12 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
   }
   if (context_.options.link_bits_per_s != 0) note_due(session, frame);
   begin_anew_if_due(session);
-  if (may_send_latest(session)) {
+  const bool may_send = may_send_latest(session);
+  if (session.view != nullptr && put != Outbox::Put::queued &&
+      (!may_send || session.is_sending())) {
+    session.view->stream.missed();
+  }
+  if (may_send) {
     enqueue(handle, session);
   } else {
     context_.metrics[Count::frames_held_for_acknowledgement].add();

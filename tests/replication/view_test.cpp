@@ -270,12 +270,31 @@ TEST_CASE(
   Client client(*world, MemberId{1});
   for (unsigned tick = 0; tick < 100; ++tick) {
     wanderers.step();
-    if (tick % 2 == 0 && client.view().wants(world->tick())) client.take(composer);
+    if (tick % 2 != 0) {
+      client.view().missed();
+    } else if (client.view().wants(world->tick())) {
+      client.take(composer);
+    }
   }
   CHECK(client.view().every_ticks() == 2);
   for (unsigned tick = 0; tick < 400; ++tick) {
     wanderers.step();
     if (client.view().wants(world->tick())) client.take(composer);
+  }
+  CHECK(client.view().every_ticks() == 1);
+}
+
+TEST_CASE("who is sent fewer ticks since the core is late stays as fast as it was") {
+  const auto world = make_world(disc_schema());
+  Wanderers wanderers(*world, 12);
+  for (int i = 0; i < 50; ++i) wanderers.add();
+  world->join(MemberId{1});
+  world->look(MemberId{1}, {1'500, 1'500, 0}, {1'000, 600});
+  Composer composer(*world);
+  Client client(*world, MemberId{1});
+  for (unsigned tick = 0; tick < 100; ++tick) {
+    wanderers.step();
+    if (tick % 3 == 2) client.take(composer);
   }
   CHECK(client.view().every_ticks() == 1);
 }
