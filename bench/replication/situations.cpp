@@ -143,6 +143,7 @@ void measure_teleport() {
     double x, y, vx, vy;
   };
   std::vector<Body> bodies;
+  bodies.reserve(objects);
   for (unsigned i = 0; i < objects; ++i) {
     bodies.push_back({high.x * prng.unit(), high.y * prng.unit(), 4 * (prng.unit() - 0.5),
                       4 * (prng.unit() - 0.5)});

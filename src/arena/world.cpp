@@ -352,8 +352,9 @@ World::Index World::goal_near(Vector place) {
   };
   const Span columns = around(place.x, width_, attractor_columns_);
   const Span rows = around(place.y, height_, attractor_rows_);
-  const auto drawn =
-      static_cast<int>(prng_.below(static_cast<std::uint64_t>(columns.count * rows.count)));
+  const auto cells =
+      static_cast<std::uint64_t>(columns.count) * static_cast<std::uint64_t>(rows.count);
+  const auto drawn = static_cast<int>(prng_.below(cells));
   const int column = columns.first + drawn % columns.count;
   const int row = rows.first + drawn / columns.count;
   return static_cast<Index>(row) * attractor_columns_ + static_cast<Index>(column);

@@ -57,7 +57,7 @@ struct Roamer {
   std::uint32_t generation = 0;
 
   [[nodiscard]] static Roamer at(std::uint32_t slot, std::uint64_t tick) {
-    return {slot, static_cast<std::uint32_t>((tick + slot * 7) / lives_for(slot))};
+    return {slot, static_cast<std::uint32_t>((tick + std::uint64_t{slot} * 7) / lives_for(slot))};
   }
   [[nodiscard]] static std::uint64_t lives_for(std::uint32_t slot) { return 90 + slot * 13 % 300; }
   [[nodiscard]] std::uint32_t id() const { return 1 + slot + roamers * generation; }
