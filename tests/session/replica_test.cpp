@@ -183,7 +183,8 @@ TEST_CASE("who asks for everything anew gets it, though it can't acknowledge wha
   static_cast<void>(w.sender.settle({}));
   hear({.newest_tick_seen = 1, .body = wire::Resync{.digest_differs = true}});
   CHECK(w.count(observe::Count::resyncs_digest) == 1);
-  const wire::ReplicatedView anew = w.read(w.flush());
+  const std::string sent = w.flush();
+  const wire::ReplicatedView anew = w.read(sent);
   CHECK(anew.due == w.due);
   CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
   CHECK(w.reader.tick() == w.replica->room().tick());
