@@ -87,7 +87,8 @@ def crowd(setup: Setup, subject: Subject, clients: int, seconds: int, *arguments
 
 
 def own_step_s(setup: Setup, room: Room) -> float:
-    """The mean of the simulation's own step: the same discs in a plain arena that nobody is in."""
+    """The mean of the simulation's own step: the same discs in a plain arena that nobody is in, and which is
+    therefore not put into a message either."""
     alone_there = dataclasses.replace(room, clients=0, bots=room.objects, replicated=False, cores="", cpus="")
     arena = Arena(setup, alone_there)
     try:
@@ -143,6 +144,12 @@ def figures(room: Room, arena: Arena, run: dict, step_s: float) -> dict:
             "desyncs": replicated["desyncs"], "resyncs": arena.total("resyncs_total"),
             "waited": run["waited"], "load_busy": run["load_busy"], "load_waited": run["load_waited"],
             "limited_by": limited_by(run)}
+
+
+def cpu_us_of_all(arena: Arena, run: dict, step_s: float) -> float:
+    """Of a frame, where not only those who are measured are sent some."""
+    cpu_s = run["cpu_seconds"] - step_s * arena.total("room_ticks_total")
+    return 1e6 * cpu_s / max(1.0, arena.total("replicated_frames_total"))
 
 
 def played(setup: Setup, room: Room, kind: type[Arena] = Arena) -> tuple[Arena, dict]:
@@ -222,10 +229,7 @@ def slow(asked: argparse.Namespace, setup: Setup) -> dict:
         one.terminate()
     reports = [json.loads(one.communicate(timeout=60)[0]) for one in slow_ones]
     arena.finish()
-    result = figures(room, arena, run, step_s)
-    # The server sent to the slow ones as well.
-    frames = arena.total("replicated_frames_total")
-    result["server_cpu_us"] = 1e6 * (run["cpu_seconds"] - step_s * result["ticks"]) / max(1.0, frames)
+    result = {**figures(room, arena, run, step_s), "server_cpu_us": cpu_us_of_all(arena, run, step_s)}
     result["members"] += sum(report["joined"] for report in reports)
     result["desyncs"] += sum(report["replicated"]["desyncs"] for report in reports if report["replicated"])
     result["slow"] = [{"bytes_per_s": rate, "members": report["joined"],
@@ -263,7 +267,8 @@ def join(asked: argparse.Namespace, setup: Setup) -> dict:
     arena.finish()
     age = {"before": before["load"]["age_us"]["p99"], "during": run["load"]["age_us"]["p99"]}
     why = limited_by(before) or limited_by(run)
-    return {**figures(room, arena, run, step_s), "joined": joined, "age_p99_us": age,
+    return {**figures(room, arena, run, step_s), "server_cpu_us": cpu_us_of_all(arena, run, step_s),
+            "joined": joined, "age_p99_us": age,
             "age_p99_during_to_before": age["during"] / age["before"], "limited_by": why}
 
 

@@ -84,7 +84,8 @@ class Arena final : public Simulation {
       out.send(Delivery::reliable, everyone, codec_.event(event));
     }
     world_.forget_events();
-    out.send(Delivery::latest, everyone, codec_.state(world_));
+    // A large world that nobody looks at is not even filled in.
+    if (world_.members() > 0) out.send(Delivery::latest, everyone, codec_.state(world_));
   }
 
  private:

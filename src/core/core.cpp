@@ -48,7 +48,7 @@ Core::Core(const CoreWiring& wiring)
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, post_.destinations()),
-      ticks_(context_, broadcast_, sessions_),
+      ticks_(context_, broadcast_, sessions_, fan_out_),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
@@ -164,7 +164,7 @@ std::span<io::Completion> Core::wait_for_completions() {
 Instant Core::next_deadline() const {
   Instant deadline =
       std::min({sessions_.next_deadline(), acceptor_.next_deadline(), departures_.next_deadline(),
-                sender_.link_opens_at(), ticks_.next(), sample_at_});
+                sender_.link_opens_at(), ticks_.next(), post_.mirrors_go_on_at(), sample_at_});
   if (post_.is_waiting() || post_.has_ended()) {
     deadline = std::min(deadline, context_.now + mailbox_interval);
   }

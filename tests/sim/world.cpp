@@ -127,6 +127,10 @@ void World::close_room() {
   }
 }
 
+void World::set_send_cost(Nanoseconds cost) {
+  nodes_.front()->io.set_send_cost(cost);
+}
+
 void World::reconfigure(const server::CoreOptions& options) {
   for (const auto& node : nodes_) {
     mail(*node,
