@@ -53,6 +53,7 @@ class AwayRoom final : public LocalRoom {
     bool whole = false;  ///< see MirrorTickMail, likewise the next
     Instant began{};
     UnixNanoseconds due = 0;
+    bool waited = false;  ///< longer than until all the mail that was there had been read
   };
   /// Ticks that may wait for the frames of the one before; more are caught up with at once.
   static constexpr std::size_t mirror_ticks_waiting_max = 16;
@@ -71,6 +72,15 @@ class AwayRoom final : public LocalRoom {
     tick.whole = mail.whole;
     tick.began = mail.began;
     tick.due = mail.due;
+    tick.waited = false;
+  }
+  /// They are not applied yet. How many of them are told so for the first time.
+  [[nodiscard]] std::size_t keep_waiting() {
+    std::size_t count = 0;
+    for (MirrorTick& tick : std::span(ticks_).first(waiting_)) {
+      count += std::exchange(tick.waited, true) ? 0 : 1;
+    }
+    return count;
   }
   [[nodiscard]] std::span<const MirrorTick> waiting_mirror_ticks() const {
     return std::span(ticks_).first(waiting_);

@@ -175,7 +175,7 @@ Instant Core::next_deadline() const {
 // is.
 void Core::receive(std::span<io::Completion> completions) {
   arrivals_.arrive(completions, asked_at_, wiring_.io.has_left_behind());
-  const Instant tick_due = ticks_.next();
+  const Instant tick_due = ticks_.next_due();
   for (std::uint32_t count = 1; !arrivals_.empty(); ++count) {
     dispatch(arrivals_.next());
     if (count < arrivals_least || count % arrivals_between_looks != 0) continue;

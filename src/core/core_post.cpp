@@ -38,7 +38,6 @@ CorePost::CorePost(CoreContext& context, std::uint32_t core, std::span<const Cor
 
 // As much as a mailbox holds: a core that writes faster than this one reads can't keep it here.
 void CorePost::read() {
-  if (!waiting_.empty()) catch_up_those_waiting();
   for (std::uint32_t from = 0; from < peers_.size(); ++from) {
     if (peers_[from].from == nullptr) continue;
     PeerQueue& queue = *peers_[from].from;
@@ -49,6 +48,7 @@ void CorePost::read() {
       queue.drop_front();
     }
   }
+  if (!waiting_.empty()) catch_up_those_waiting();
 }
 
 void CorePost::flush() {
@@ -132,19 +132,16 @@ void CorePost::act_on(std::uint32_t /*from*/, const MirrorTickMail& mail) {
   if (room == nullptr || room->replica() == nullptr) return;
   room->mirror_piece(mail);
   if (!mail.last) return;
-  const bool waited = !room->waiting_mirror_ticks().empty();
+  if (room->waiting_mirror_ticks().empty()) waiting_.push_back(room);
   room->end_mirror_tick(mail, context_.now);
-  if (may_go_on(*room)) return catch_up(*room);
-  context_.metrics[Count::mirror_ticks_waited].add();
-  if (!waited) waiting_.push_back(room);
+  // Of several that lie in the mailbox it is the last that members are sent.
+  if (room->waiting_mirror_ticks().size() == AwayRoom::mirror_ticks_waiting_max) catch_up(*room);
 }
 
 // Members who are sent the same ticks share what is encoded for them (docs/architecture.md,
 // "Replicated rooms"): the next tick comes when all have this one. If it can.
 bool CorePost::may_go_on(const AwayRoom& room) const {
-  return !fan_out_.marks_wait(room) ||
-         room.waiting_mirror_ticks().size() == AwayRoom::mirror_ticks_waiting_max ||
-         context_.now >= room.waits_since() + FanOut::marks_patience;
+  return !fan_out_.marks_wait(room) || context_.now >= room.waits_since() + FanOut::marks_patience;
 }
 
 void CorePost::catch_up(AwayRoom& room) {
@@ -166,7 +163,11 @@ void CorePost::catch_up(AwayRoom& room) {
 void CorePost::catch_up_those_waiting() {
   for (std::size_t index = waiting_.size(); index > 0; --index) {
     AwayRoom& room = *waiting_[index - 1];
-    if (may_go_on(room)) catch_up(room);
+    if (may_go_on(room)) {
+      catch_up(room);
+    } else {
+      context_.metrics[Count::mirror_ticks_waited].add(room.keep_waiting());
+    }
   }
 }
 

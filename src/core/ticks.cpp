@@ -42,6 +42,10 @@ void Ticks::run_those_due(std::size_t rooms) {
   due_.clear();
   std::erase_if(waiting_, [this](HomeRoom* home) {
     if (waits_for_frames(*home)) return false;
+    if (home->handing_over) {
+      note_handed_over(*home);
+      std::erase(handing_over_, home);
+    }
     due_.push_back(home);
     return true;
   });
@@ -50,7 +54,6 @@ void Ticks::run_those_due(std::size_t rooms) {
     if (waits_for_frames(home)) {
       waiting_.push_back(&home);
       home.waited_for_frames = true;
-      home.room.metrics().ticks_waited.add();
     } else {
       due_.push_back(&home);
     }
@@ -134,6 +137,7 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   if (ended) broadcast_.replicate();
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
   const bool waited = std::exchange(home.waited_for_frames, false);
+  if (waited) metrics.ticks_waited.add();
   if (more != 0) note_overrun(home, due, more, waited);
   if (ended) {
     sessions_.close_answered(home);
@@ -152,12 +156,12 @@ void Ticks::tick(HomeRoom& home, bool alone) {
 
 // Ticks that were due while another room's tick held the core are that room's doing.
 void Ticks::note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks, bool waited) {
-  const bool held_up = longest_lately_.room != home.id() && longest_lately_.ended > due &&
-                       longest_lately_.took > home.room.period();
+  const bool long_tick = longest_lately_.ended > due && longest_lately_.took > home.room.period();
+  const bool held_up = long_tick && longest_lately_.room != home.id();
   if (held_up) home.room.metrics().ticks_held_up.add(ticks);
   // A room is made before its core runs: what that took is nobody's trouble.
   if (home.room.tick_number() == 1) return;
-  const bool by_itself = waited && !held_up;
+  const bool by_itself = waited && !long_tick;
   context_.notices.say(
       {.kind = by_itself ? Notice::Kind::frames_outlast_ticks : Notice::Kind::ticks_overrun,
        .room = home.id(),
@@ -181,13 +185,15 @@ void Ticks::rest(HomeRoom& home, Nanoseconds took) {
 }
 
 void Ticks::note_those_handed_over() {
-  for (HomeRoom* home : handing_over_) {
-    home->handing_over = false;
-    const Nanoseconds took = context_.clock.now() - home->tick_began;
-    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
-    home->room.metrics().tick_handed_over.record(took);
-  }
+  for (HomeRoom* home : handing_over_) note_handed_over(*home);
   handing_over_.clear();
+}
+
+void Ticks::note_handed_over(HomeRoom& home) {
+  home.handing_over = false;
+  const Nanoseconds took = context_.clock.now() - home.tick_began;
+  RINGCAST_PROBE(tick_handed_over, home.name(), home.room.tick_number(), took);
+  home.room.metrics().tick_handed_over.record(took);
 }
 
 }  // namespace ringcast::server

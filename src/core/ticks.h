@@ -66,6 +66,12 @@ class Ticks {
     }
     return next;
   }
+  /// When the next room is or was due, whether it waits or not.
+  [[nodiscard]] Instant next_due() const {
+    Instant next = schedule_.next();
+    for (const HomeRoom* home : waiting_) next = std::min(next, home->room.next_tick());
+    return next;
+  }
   /// Ticks every room whose time has come, each at most once. `rooms`: that this core has something
   /// of, at home or elsewhere: a room that is alone may take all of its core.
   void run_due(std::size_t rooms) {
@@ -105,6 +111,7 @@ class Ticks {
   }
   void run_those_due(std::size_t rooms);
   void note_those_handed_over();
+  void note_handed_over(HomeRoom& home);
   void tick(HomeRoom& home, bool alone);
   void note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks, bool waited);
   void rest(HomeRoom& home, Nanoseconds took);

@@ -95,7 +95,9 @@ constexpr auto count_rows = std::to_array<MetricRow>({
      "behind.",
      ""},
     {"mirror_ticks_waited_total",
-     "Ticks of such rooms that waited here since the last one's frames were being sent.", ""},
+     "Ticks of other cores' replicated rooms that waited here since the last one's frames were "
+     "being sent.",
+     ""},
     {"turns_total", "Turns of the core's loop.", ""},
     {"allocations_total", "Heap allocations made by the core's thread.", ""},
 });

@@ -74,7 +74,8 @@ class LocalRoom {
   /// Whom its frames on this core are charged to.
   FrameAccount frame_account = 0;
   RequestFields request_fields;  ///< what its simulation wants to know of who joins
-  /// Where the marks for its newest replicated tick end in the SendQueue.
+  /// Where in the SendQueue the marks for its newest replicated tick begin and end.
+  std::uint64_t marks_begin = 0;
   std::uint64_t marks_end = 0;
   room::Outbox::Backlog sampled;  ///< what waited for its members here when last looked at
 

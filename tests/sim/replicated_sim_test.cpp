@@ -213,6 +213,38 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   world.check_all_home();
 }
 
+TEST_CASE("and so does its mirror on another core") {
+  WorldShape shape;
+  shape.script.replicates = true;
+  shape.script.snapshots = false;
+  shape.cores = 2;
+  shape.spread = true;
+  server::CoreOptions options;
+  options.connections_max = 128;
+  options.flush_sends_max = 16;
+  SimIoOptions io_options;
+  io_options.receive_buffers = 256;
+  World world(12, SimFaults{}, options, io_options, shape);
+  for (int count = 0; count < 100; ++count) world.add_client(Temper::silent);
+  world.run(10s);
+  for (const std::uint32_t core : {0U, 1U}) world.set_send_cost(400us, core);
+  world.run(2s);
+  const std::uint64_t cells_before = world.count(Count::replicated_cells_encoded);
+  const std::uint64_t encoded_before = world.count(Count::replicated_blocks_encoded);
+  const std::uint64_t mirrors_before = world.count(Count::mirrors_begun);
+  world.run(10s);
+  CHECK(world.count(Count::mirror_ticks_waited) > 20);
+  const std::uint64_t cells = world.count(Count::replicated_cells_encoded) - cells_before;
+  CHECK(cells > 1'000);
+  CHECK(world.count(Count::replicated_blocks_encoded) - encoded_before <= cells * 5 / 4);
+  // Ticks that wait are not lost.
+  CHECK(world.count(Count::mirrors_begun) == mirrors_before);
+  world.close_room();
+  world.run(1s);
+  world.shut_down(30s);
+  world.check_all_home();
+}
+
 // All that may be on its way to a slow member is, and of what it can't read it acknowledges
 // nothing: that must not be waited for.
 TEST_CASE("a slow member that has lost what it held goes on") {
