@@ -78,7 +78,7 @@ class AwayRoom final : public LocalRoom {
   [[nodiscard]] std::size_t keep_waiting() {
     std::size_t count = 0;
     for (MirrorTick& tick : std::span(ticks_).first(waiting_)) {
-      count += std::exchange(tick.waited, true) ? 0 : 1;
+      if (!std::exchange(tick.waited, true)) ++count;
     }
     return count;
   }

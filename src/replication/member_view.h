@@ -130,10 +130,12 @@ class MemberView {
     pending_is_anew_ = false;
   }
 
-  /// Brings near what a frame needs of it.
+  /// Bring near what a frame needs of it: itself; and when that is there, what it points to.
   void prefetch() const {
     const auto* const self = reinterpret_cast<const std::byte*>(this);
     for (std::size_t at = 0; at < sizeof *this; at += cache_line) __builtin_prefetch(self + at);
+  }
+  void prefetch_lists() const {
     const auto* const cells = reinterpret_cast<const std::byte*>(held_.cells.data());
     const std::size_t bytes = std::min(usual_cells, held_.cells.size()) * sizeof(ViewCell);
     for (std::size_t at = 0; at < bytes; at += cache_line) __builtin_prefetch(cells + at);
@@ -141,6 +143,8 @@ class MemberView {
   }
 
   [[nodiscard]] bool has_pending() const { return has_pending_; }
+  /// What was composed begins anew: who reads it needs nothing of what came before.
+  [[nodiscard]] bool pending_is_anew() const { return has_pending_ && pending_is_anew_; }
   /// The newest tick that the client holds; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }
   /// The same, if what was composed leaves.

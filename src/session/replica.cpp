@@ -96,7 +96,10 @@ FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session)
     return {};
   }
   std::ranges::copy(std::span(composed_).first(size), buffer->bytes().begin());
-  wire::prefix_replicated(*buffer, view.told_clock == clock_ ? std::nullopt : std::optional(due_));
+  // A client that has lost what it held goes on with any frame that begins anew, also with one that
+  // it has not asked for.
+  const bool tells_due = view.told_clock != clock_ || view.stream.begins_anew();
+  wire::prefix_replicated(*buffer, tells_due ? std::optional(due_) : std::nullopt);
   view.told_clock = clock_;
   buffer->set_tick(tick, began_, room::composed_stream);
   FrameRef frame = context.encoder.seal(std::move(*buffer), ws::Opcode::binary);

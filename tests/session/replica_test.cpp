@@ -150,6 +150,20 @@ TEST_CASE("when a tick was due is told first, and again after ticks that were le
   CHECK(next(0) == 0);
 }
 
+// Its client may have lost what it held, and goes on with this frame whoever asked for it.
+TEST_CASE("a frame that begins anew says when its tick was due, whyever it does") {
+  ReplicatedWorld w;
+  w.step();
+  CHECK(w.read(w.flush()).due == w.due);
+  static_cast<void>(w.sender.settle({}));
+  w.session().acknowledgement.acknowledge(1, 1, w.options.latest.bound());
+  for (int tick = 0; tick < 100; ++tick) w.step();  // more than are remembered
+  const wire::ReplicatedView anew = w.read(w.flush());
+  static_cast<void>(w.sender.settle({}));
+  CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
+  CHECK(anew.due == w.due);
+}
+
 std::string message(const wire::ClientMessage& what) {
   std::vector<std::byte> body(100);
   body.resize(wire::encode_client(what, body));
