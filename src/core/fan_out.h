@@ -35,7 +35,7 @@ class FanOut final : public Destination {
   /// How long a replicated room's next tick waits at most for that, at home and on other cores. A
   /// room whose frames take even longer is more than a core can serve at any rate worth having, and
   /// goes on as it may.
-  static constexpr Nanoseconds marks_patience = std::chrono::milliseconds(250);
+  static constexpr Nanoseconds marks_patience = std::chrono::seconds(2);
   void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
   void full_state(LocalRoom& room, const FrameRef& frame) override;
   void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,
