@@ -184,7 +184,7 @@ void Core::receive(std::span<io::Completion> completions) {
     dispatch(arrivals_.next());
     if (count < arrivals_least || count % arrivals_between_looks != 0) continue;
     const Instant now = context_.clock.now();
-    if (now - context_.now < others_took_ / arrivals_share) continue;
+    if (sender_.busy() && now - context_.now < others_took_ / arrivals_share) continue;
     if (now >= tick_due || (sender_.busy() && now - context_.now >= arrivals_portion)) break;
   }
   if (!arrivals_.empty()) context_.metrics[Count::arrivals_held_over].add(arrivals_.size());
