@@ -77,7 +77,7 @@ void FanOut::mark_newest(LocalRoom& room) {
   if (mark) snapshot(room, everyone, mark);
   // Marks that stand there already are replaced where they stand.
   if (queue_.has_passed(room.marks_end)) room.marks_begin = end;
-  room.marks_end = queue_.end();
+  if (queue_.end() != end) room.marks_end = queue_.end();
 }
 
 // Who speaks before the tick that welcomes it is heard, but the welcome comes first.

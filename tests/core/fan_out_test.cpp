@@ -122,10 +122,10 @@ TEST_CASE("marks wait from the first that has its turn to the last") {
   f.fan_out.mark_newest(f.room);
   REQUIRE(f.queue.size() == 4);
   CHECK_FALSE(f.fan_out.marks_wait(f.room));
-  // The next tick's stand where these did, and the neighbour comes again behind them.
+  // The next tick's stand where these did, before another neighbour.
+  f.queue.enqueue_slot(neighbour - 1);
   f.fan_out.mark_newest(f.room);
   turns(1);
-  f.queue.enqueue_slot(neighbour);
   REQUIRE(f.queue.size() == 4);
   turns(1);
   CHECK(f.fan_out.marks_wait(f.room));
