@@ -158,7 +158,8 @@ TEST_CASE("a frame that begins anew says when its tick was due, whyever it does"
   static_cast<void>(w.sender.settle({}));
   w.session().acknowledgement.acknowledge(1, 1, w.options.latest.bound());
   for (int tick = 0; tick < 100; ++tick) w.step();  // more than are remembered
-  const wire::ReplicatedView anew = w.read(w.flush());
+  const std::string sent = w.flush();
+  const wire::ReplicatedView anew = w.read(sent);
   static_cast<void>(w.sender.settle({}));
   CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
   CHECK(anew.due == w.due);
