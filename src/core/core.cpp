@@ -51,7 +51,7 @@ Core::Core(const CoreWiring& wiring)
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, post_.destinations()),
-      ticks_(context_, broadcast_, sessions_, fan_out_),
+      ticks_(context_, broadcast_, sessions_),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),

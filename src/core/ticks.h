@@ -51,8 +51,8 @@ class TickSchedule {
 
 class Ticks {
  public:
-  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions, const FanOut& fan_out)
-      : context_(context), broadcast_(broadcast), sessions_(sessions), fan_out_(fan_out) {}
+  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions)
+      : context_(context), broadcast_(broadcast), sessions_(sessions) {}
 
   void add(HomeRoom& room) { schedule_.push(room); }
   /// The room ends.
@@ -107,7 +107,7 @@ class Ticks {
   }
   /// Its newest tick's frames have not all had their turn, and it is worth waiting for them.
   [[nodiscard]] bool waits_for_frames(const HomeRoom& home) const {
-    return fan_out_.marks_wait(home) && context_.now < waits_until(home);
+    return FanOut::marks_wait(home) && context_.now < waits_until(home);
   }
   void run_those_due(std::size_t rooms);
   void note_those_handed_over();
@@ -122,7 +122,6 @@ class Ticks {
   CoreContext& context_;
   Broadcast& broadcast_;
   Sessions& sessions_;
-  const FanOut& fan_out_;
   TickSchedule schedule_;
   std::vector<HomeRoom*> due_;
   std::vector<HomeRoom*> waiting_;  ///< due, until their frames have had their turn

@@ -77,6 +77,7 @@ ReplicaView& Replica::view_of(Session& session) {
 void Replica::forget(Session& session) {
   ReplicaView* const view = std::exchange(session.view, nullptr);
   if (view == nullptr) return;
+  if (view->awaits_turn) --awaiting_;
   *view = ReplicaView();
   free_views_.push_back(view);
 }
