@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -33,6 +34,7 @@ class TickSchedule {
   /// Does nothing when it is not there.
   void remove(const HomeRoom& room);
   [[nodiscard]] Instant next() const { return heap_.empty() ? never : heap_.front().due; }
+  [[nodiscard]] std::size_t size() const { return heap_.size(); }
   /// The room that is due first; there must be one.
   [[nodiscard]] HomeRoom& pop();
 
@@ -54,7 +56,11 @@ class Ticks {
   Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions)
       : context_(context), broadcast_(broadcast), sessions_(sessions) {}
 
-  void add(HomeRoom& room) { schedule_.push(room); }
+  void add(HomeRoom& room) {
+    schedule_.push(room);
+    // A tick that has to wait allocates nothing.
+    waiting_.reserve(schedule_.size() + waiting_.size());
+  }
   /// The room ends.
   void remove(const HomeRoom& room);
 
