@@ -79,7 +79,7 @@ class Replica {
 
   /// Everyone here is about to be told of the newest tick.
   void begin_round() { round_has_begun_ = false; }
-  /// Whoever it belongs to gets its turn later, and had it now.
+  /// The member's turn to be sent is yet to come; it has come.
   void awaits_turn(ReplicaView& view) {
     if (!std::exchange(view.awaits_turn, true)) ++awaiting_;
   }

@@ -63,11 +63,6 @@ class SendQueue {
   }
   [[nodiscard]] bool empty() const { return slots_.empty(); }
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
-  /// Who gets its turn after so many others.
-  [[nodiscard]] std::optional<std::uint32_t> ahead(std::size_t count) const {
-    const std::uint32_t* const slot = slots_.ahead(count);
-    return slot != nullptr ? std::optional(*slot) : std::nullopt;
-  }
   /// Whoever has waited longest. Not when empty.
   [[nodiscard]] std::uint32_t pop() {
     const std::uint32_t slot = *slots_.pop();

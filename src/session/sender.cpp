@@ -101,7 +101,6 @@ void Sender::flush() {
     flush_slot(paced_.next(), true);
   }
   for (; round > 0 && has_room_for_sends(); --round) {
-    bring_near();
     const std::uint32_t slot = queue_.pop();
     if (is_in_this_flush(slot)) {
       queue_.enqueue_slot(slot);
@@ -109,20 +108,6 @@ void Sender::flush() {
       flush_slot(slot, paced_.empty());
     }
   }
-}
-
-// What a frame is made of lies in some twenty cache lines that nobody has touched since the tick
-// before: the session, what its client holds, the cells of that. Each is asked for once the one
-// that leads to it is there.
-void Sender::bring_near() {
-  if (const auto slot = queue_.ahead(6)) sessions_.prefetch(*slot);
-  const auto view_of = [this](std::size_t count) -> const ReplicaView* {
-    const auto slot = queue_.ahead(count);
-    const Session* const session = slot ? sessions_.find(sessions_.handle_at(*slot)) : nullptr;
-    return session != nullptr ? session->view : nullptr;
-  };
-  if (const ReplicaView* const view = view_of(4)) view->stream.prefetch();
-  if (const ReplicaView* const view = view_of(2)) view->stream.prefetch_lists();
 }
 
 // `its_turn`: no snapshot waits for the link longer.
