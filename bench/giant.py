@@ -91,8 +91,7 @@ def crowd(setup: Setup, subject: Subject, clients: int, seconds: int, *arguments
 
 
 def own_step_s(setup: Setup, room: Room) -> float:
-    """The mean of the simulation's own step: the same discs in a plain arena that nobody is in, and which is
-    therefore not put into a message either."""
+    """The mean of the simulation's own step: the same discs in a plain arena that nobody is in."""
     alone_there = dataclasses.replace(room, clients=0, bots=room.objects, replicated=False, cores="", cpus="")
     arena = Arena(setup, alone_there)
     try:

@@ -84,8 +84,7 @@ class Arena final : public Simulation {
       out.send(Delivery::reliable, everyone, codec_.event(event));
     }
     world_.forget_events();
-    // A large world that nobody looks at is not even filled in.
-    if (world_.members() > 0) out.send(Delivery::latest, everyone, codec_.state(world_));
+    out.send(Delivery::latest, everyone, codec_.state(world_));
   }
 
  private:

@@ -35,10 +35,6 @@ class FixedQueue {
   [[nodiscard]] const T* front() const {
     return empty() ? nullptr : &cells_[head_ & (cells_.size() - 1)];
   }
-  /// The one behind so many others, or nullptr.
-  [[nodiscard]] const T* ahead(std::size_t count) const {
-    return count < size() ? &cells_[(head_ + count) & (cells_.size() - 1)] : nullptr;
-  }
   [[nodiscard]] std::optional<T> pop() {
     if (empty()) return std::nullopt;
     return std::move(cells_[head_++ & (cells_.size() - 1)]);

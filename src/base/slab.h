@@ -68,11 +68,6 @@ class Slab {
     assert(found != nullptr);
     return *found;
   }
-  /// Brings a slot's memory near; for who will look at it soon, though not next.
-  void prefetch(std::uint32_t slot) const {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(&cells_[slot]);
-    for (std::size_t at = 0; at < sizeof(Cell); at += 64) __builtin_prefetch(bytes + at);
-  }
   /// The live handle of a slot, or an empty one.
   [[nodiscard]] Handle handle_at(std::uint32_t slot) const {
     if (slot >= touched_ || !cells_[slot].used) return {};

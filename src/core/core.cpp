@@ -51,7 +51,7 @@ Core::Core(const CoreWiring& wiring)
           [this](ConnectionMoved& mail) { acceptor_.moved_here(mail); },
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, post_.destinations()),
-      ticks_(context_, broadcast_, sessions_, fan_out_),
+      ticks_(context_, broadcast_, sessions_),
       reader_(context_, sessions_, send_queue_, answers_),
       acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
@@ -185,7 +185,7 @@ void Core::receive(std::span<io::Completion> completions) {
     dispatch(arrivals_.next());
     if (count < arrivals_least || count % arrivals_between_looks != 0) continue;
     const Instant now = context_.clock.now();
-    if (now - context_.now < others_took_ / arrivals_share) continue;
+    if (sender_.busy() && now - context_.now < others_took_ / arrivals_share) continue;
     if (now >= tick_due || (sender_.busy() && now - context_.now >= arrivals_portion)) break;
   }
   if (!arrivals_.empty()) context_.metrics[Count::arrivals_held_over].add(arrivals_.size());

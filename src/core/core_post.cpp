@@ -141,7 +141,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const MirrorTickMail& mail) {
 // Members who are sent the same ticks share what is encoded for them (docs/architecture.md,
 // "Replicated rooms"): the next tick comes when all have this one. If it can.
 bool CorePost::may_go_on(const AwayRoom& room) const {
-  return !fan_out_.marks_wait(room) || context_.now >= room.waits_since() + FanOut::marks_patience;
+  return !FanOut::marks_wait(room) || context_.now >= room.waits_since() + FanOut::marks_patience;
 }
 
 void CorePost::catch_up(AwayRoom& room) {

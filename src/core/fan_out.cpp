@@ -66,18 +66,11 @@ void FanOut::replicated(HomeRoom& room, MirrorTick& /*tick*/) {
   mark_newest(room);
 }
 
-bool FanOut::marks_wait(const LocalRoom& room) const {
-  return queue_.has_passed(room.marks_begin) && !queue_.has_passed(room.marks_end);
-}
-
 void FanOut::mark_newest(LocalRoom& room) {
   const FrameCharge charge(context_.frames, room.frame_account);
   const FrameRef mark = room.replica()->mark(context_);
-  const std::uint64_t end = queue_.end();
+  room.replica()->begin_round();
   if (mark) snapshot(room, everyone, mark);
-  // Marks that stand there already are replaced where they stand.
-  if (queue_.has_passed(room.marks_end)) room.marks_begin = end;
-  room.marks_end = queue_.end();
 }
 
 // Who speaks before the tick that welcomes it is heard, but the welcome comes first.

@@ -31,7 +31,9 @@ class FanOut final : public Destination {
   /// The same here or of a mirror: everyone's outbox gets a mark.
   void mark_newest(LocalRoom& room);
   /// Some members have been sent the room's newest tick, and the turn of others has yet to come.
-  [[nodiscard]] bool marks_wait(const LocalRoom& room) const;
+  [[nodiscard]] static bool marks_wait(const LocalRoom& room) {
+    return room.replica() != nullptr && room.replica()->is_split();
+  }
   /// How long a replicated room's next tick waits at most for that, at home and on other cores. A
   /// room whose frames take even longer is more than a core can serve at any rate worth having, and
   /// goes on as it may.

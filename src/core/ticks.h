@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -33,6 +34,7 @@ class TickSchedule {
   /// Does nothing when it is not there.
   void remove(const HomeRoom& room);
   [[nodiscard]] Instant next() const { return heap_.empty() ? never : heap_.front().due; }
+  [[nodiscard]] std::size_t size() const { return heap_.size(); }
   /// The room that is due first; there must be one.
   [[nodiscard]] HomeRoom& pop();
 
@@ -51,10 +53,14 @@ class TickSchedule {
 
 class Ticks {
  public:
-  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions, const FanOut& fan_out)
-      : context_(context), broadcast_(broadcast), sessions_(sessions), fan_out_(fan_out) {}
+  Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions)
+      : context_(context), broadcast_(broadcast), sessions_(sessions) {}
 
-  void add(HomeRoom& room) { schedule_.push(room); }
+  void add(HomeRoom& room) {
+    schedule_.push(room);
+    // A tick that has to wait allocates nothing.
+    waiting_.reserve(schedule_.size() + waiting_.size());
+  }
   /// The room ends.
   void remove(const HomeRoom& room);
 
@@ -107,7 +113,7 @@ class Ticks {
   }
   /// Its newest tick's frames have not all had their turn, and it is worth waiting for them.
   [[nodiscard]] bool waits_for_frames(const HomeRoom& home) const {
-    return fan_out_.marks_wait(home) && context_.now < waits_until(home);
+    return FanOut::marks_wait(home) && context_.now < waits_until(home);
   }
   void run_those_due(std::size_t rooms);
   void note_those_handed_over();
@@ -122,7 +128,6 @@ class Ticks {
   CoreContext& context_;
   Broadcast& broadcast_;
   Sessions& sessions_;
-  const FanOut& fan_out_;
   TickSchedule schedule_;
   std::vector<HomeRoom*> due_;
   std::vector<HomeRoom*> waiting_;  ///< due, until their frames have had their turn

@@ -50,9 +50,8 @@ class MemberStream {
   [[nodiscard]] bool begins_anew() const { return view_.pending_is_anew(); }
   /// It is sent every so many ticks.
   [[nodiscard]] unsigned every_ticks() const { return view_.every_ticks(); }
-  /// Bring near what compose() needs of it: first itself, and when that is there its lists.
+  /// Brings what compose() needs of it near; for the session after next.
   void prefetch() const { view_.prefetch(); }
-  void prefetch_lists() const { view_.prefetch_lists(); }
 
  private:
   MemberId member_;

@@ -137,12 +137,10 @@ class MemberView {
     pending_is_anew_ = false;
   }
 
-  /// Bring near what a frame needs of it: itself; and when that is there, what it points to.
+  /// Brings near what a frame needs of it.
   void prefetch() const {
     const auto* const self = reinterpret_cast<const std::byte*>(this);
     for (std::size_t at = 0; at < sizeof *this; at += cache_line) __builtin_prefetch(self + at);
-  }
-  void prefetch_lists() const {
     const auto* const cells = reinterpret_cast<const std::byte*>(held_.cells.data());
     const std::size_t bytes = std::min(usual_cells, held_.cells.size()) * sizeof(ViewCell);
     for (std::size_t at = 0; at < bytes; at += cache_line) __builtin_prefetch(cells + at);

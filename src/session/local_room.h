@@ -33,6 +33,7 @@ class LocalRoom {
   [[nodiscard]] room::Branch& branch() { return branch_; }
   /// Where it is replicated, and this core has what there is; else nullptr.
   [[nodiscard]] Replica* replica() { return replica_.get(); }
+  [[nodiscard]] const Replica* replica() const { return replica_.get(); }
   void set_replica(std::unique_ptr<Replica> replica) { replica_ = std::move(replica); }
   /// The newest tick that this core has heard of.
   [[nodiscard]] virtual std::uint64_t tick_number() const = 0;
@@ -73,10 +74,7 @@ class LocalRoom {
 
   /// Whom its frames on this core are charged to.
   FrameAccount frame_account = 0;
-  RequestFields request_fields;  ///< what its simulation wants to know of who joins
-  /// Where in the SendQueue the marks for its newest replicated tick begin and end.
-  std::uint64_t marks_begin = 0;
-  std::uint64_t marks_end = 0;
+  RequestFields request_fields;   ///< what its simulation wants to know of who joins
   room::Outbox::Backlog sampled;  ///< what waited for its members here when last looked at
 
  protected:

@@ -81,6 +81,7 @@ ReplicaView& Replica::view_of(Session& session) {
 void Replica::forget(Session& session) {
   ReplicaView* const view = std::exchange(session.view, nullptr);
   if (view == nullptr) return;
+  if (view->awaits_turn) --awaiting_;
   *view = ReplicaView{.every_ticks = view->every_ticks, .phase = view->phase};
   free_views_.push_back(view);
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -53,6 +54,8 @@ struct ReplicaView {
   // Which ticks a message is of: sessions take turns, so that each tick has as many to send.
   std::uint32_t every_ticks = 1;
   std::uint32_t phase = 0;
+
+  bool awaits_turn = false;  ///< a mark stands in its outbox, and its slot in the SendQueue
 
   bool asks_anew = false;
   std::optional<Instant> asked_anew = std::nullopt;  ///< when that was done last
@@ -107,6 +110,20 @@ class Replica {
   /// The session leaves the room.
   void forget(Session& session);
 
+  /// Everyone here is about to be told of the newest tick.
+  void begin_round() { round_has_begun_ = false; }
+  /// The member's turn to be sent is yet to come; it has come.
+  void awaits_turn(ReplicaView& view) {
+    if (!std::exchange(view.awaits_turn, true)) ++awaiting_;
+  }
+  void had_turn(ReplicaView& view) {
+    round_has_begun_ = true;
+    if (std::exchange(view.awaits_turn, false)) --awaiting_;
+  }
+  /// Some members have had their turn since the newest tick, and that of others has yet to come: a
+  /// newer one would have the two hold different ticks.
+  [[nodiscard]] bool is_split() const { return round_has_begun_ && awaiting_ > 0; }
+
  private:
   [[nodiscard]] ReplicaView& view_of(Session& session);
   [[nodiscard]] bool add(CoreContext& context, const Session& session, ReplicaView& view,
@@ -118,6 +135,8 @@ class Replica {
   std::deque<ReplicaView> views_;  ///< where they stay
   std::vector<ReplicaView*> free_views_;
   replication::ComposerCounts counted_;
+  std::size_t awaiting_ = 0;  ///< members
+  bool round_has_begun_ = false;
   std::uint32_t rate_hz_;
   std::uint32_t send_every_ticks_ = 1;
   Instant began_{};

@@ -59,22 +59,10 @@ class SendQueue {
   void enqueue_slot(std::uint32_t slot) {
     if (queued_[slot] != 0) return;
     queued_[slot] = 1;
-    ++enqueued_;
     static_cast<void>(slots_.push(std::uint32_t{slot}));
   }
   [[nodiscard]] bool empty() const { return slots_.empty(); }
-  /// A place in the queue: behind all that stands in it now. has_passed() tells when everything
-  /// before it has had its turn, which is when the sends of a tick have been queued.
-  [[nodiscard]] std::uint64_t end() const { return enqueued_; }
-  [[nodiscard]] bool has_passed(std::uint64_t place) const {
-    return enqueued_ - slots_.size() >= place;
-  }
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
-  /// Who gets its turn after so many others.
-  [[nodiscard]] std::optional<std::uint32_t> ahead(std::size_t count) const {
-    const std::uint32_t* const slot = slots_.ahead(count);
-    return slot != nullptr ? std::optional(*slot) : std::nullopt;
-  }
   /// Whoever has waited longest. Not when empty.
   [[nodiscard]] std::uint32_t pop() {
     const std::uint32_t slot = *slots_.pop();
@@ -95,7 +83,6 @@ class SendQueue {
   // A slot stands in the queue at most once, whoever lives in it: the queue cannot overflow.
   FixedQueue<std::uint32_t> slots_;
   std::vector<std::uint8_t> queued_;  ///< by slot: stands in the queue
-  std::uint64_t enqueued_ = 0;        ///< ever
   // Likewise. All wait equally long, so the first is due first.
   FixedQueue<Unheard> unheard_;
   std::vector<std::uint8_t> is_unheard_;

@@ -101,7 +101,6 @@ void Sender::flush() {
     flush_slot(paced_.next(), true);
   }
   for (; round > 0 && has_room_for_sends(); --round) {
-    bring_near();
     const std::uint32_t slot = queue_.pop();
     if (is_in_this_flush(slot)) {
       queue_.enqueue_slot(slot);
@@ -111,25 +110,13 @@ void Sender::flush() {
   }
 }
 
-// What a frame is made of lies in some twenty cache lines that nobody has touched since the tick
-// before: the session, what its client holds, the cells of that. Each is asked for once the one
-// that leads to it is there.
-void Sender::bring_near() {
-  if (const auto slot = queue_.ahead(6)) sessions_.prefetch(*slot);
-  const auto view_of = [this](std::size_t count) -> const ReplicaView* {
-    const auto slot = queue_.ahead(count);
-    const Session* const session = slot ? sessions_.find(sessions_.handle_at(*slot)) : nullptr;
-    return session != nullptr ? session->view : nullptr;
-  };
-  if (const ReplicaView* const view = view_of(4)) view->stream.prefetch();
-  if (const ReplicaView* const view = view_of(2)) view->stream.prefetch_lists();
-}
-
 // `its_turn`: no snapshot waits for the link longer.
 void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
   const Handle handle = sessions_.handle_at(slot);
   Session* session = sessions_.find(handle);
-  if (session == nullptr || session->is_sending() || !session->may_send()) return;
+  if (session == nullptr) return;
+  if (session->view != nullptr) session->room->replica()->had_turn(*session->view);
+  if (session->is_sending() || !session->may_send()) return;
   if (session->queued_at == Instant{}) session->queued_at = context_.now;  // its turn has come
   const bool link_open = its_turn && budget_.is_open();
   if (link_open || session->outbox.has_work(false)) {

@@ -102,7 +102,6 @@ class Sender {
 
   /// The session's snapshot waits for the link, which is none of the write's time.
   void pace(std::uint32_t slot, Session& session);
-  void bring_near();
   void flush_slot(std::uint32_t slot, bool its_turn);
   [[nodiscard]] bool is_in_this_flush(std::uint32_t slot) const;
   void spend(bool on_snapshot, std::size_t bytes);

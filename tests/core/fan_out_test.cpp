@@ -102,38 +102,6 @@ TEST_CASE("everyone, one, a group, and all but one") {
   CHECK(f.waiting() == Waiting{3, 4, 5});
 }
 
-// What a neighbour has standing before them is no reason to wait: nobody has been sent the tick.
-TEST_CASE("marks wait from the first that has its turn to the last") {
-  Fixture f;
-  replication::Schema schema;
-  schema.space.high = {100, 100};
-  schema.classes.push_back({.name = "disc"});
-  auto replicated = replication::ReplicatedRoom::make(schema, 20);
-  REQUIRE(replicated);
-  f.room.set_replica(std::make_unique<Replica>(std::move(*replicated), 60));
-  const auto turns = [&](int count) {
-    for (; count > 0; --count) static_cast<void>(f.queue.pop());
-  };
-  constexpr std::uint32_t neighbour = 7;
-  turns(3);  // their welcomes
-  REQUIRE(f.queue.empty());
-  CHECK_FALSE(f.fan_out.marks_wait(f.room));
-  f.queue.enqueue_slot(neighbour);
-  f.fan_out.mark_newest(f.room);
-  REQUIRE(f.queue.size() == 4);
-  CHECK_FALSE(f.fan_out.marks_wait(f.room));
-  // The next tick's stand where these did, and the neighbour comes again behind them.
-  f.fan_out.mark_newest(f.room);
-  turns(1);
-  f.queue.enqueue_slot(neighbour);
-  REQUIRE(f.queue.size() == 4);
-  turns(1);
-  CHECK(f.fan_out.marks_wait(f.room));
-  turns(2);
-  CHECK_FALSE(f.fan_out.marks_wait(f.room));
-  REQUIRE(f.queue.size() == 1);
-}
-
 TEST_CASE("who has left is in no group, and one who was never there gets into none") {
   Fixture f;
   f.fan_out.group_changed(f.room, {GroupChange::What::add, group, MemberId{3}});

@@ -266,6 +266,7 @@ void SimClient::on_replicated(const wire::ReplicatedView& view) {
   for (const wire::ReplicatedFrameView& frame : view.frames()) on_replicated_frame(frame);
   if (frames_ > frames_before) frames_behind_ += frames_ - frames_before - 1;
   if (prng_.chance(0.001)) {  // with no need
+    ++asked_anew_;
     send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = true}});
   }
 }
@@ -298,6 +299,7 @@ void SimClient::lose_replica() {
   ++replicas_lost_;
   replica_->lose();
   if (std::exchange(replica_lost_, true)) return;
+  ++asked_anew_;
   send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = false}});
 }
 

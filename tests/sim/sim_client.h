@@ -95,6 +95,8 @@ class SimClient final : private ws::DecoderEvents {
   [[nodiscard]] std::size_t cells() const { return replica_ ? replica_->cells() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
   [[nodiscard]] std::uint64_t replicas_lost() const { return replicas_lost_; }
+  /// How often it has asked for everything anew, with or without need.
+  [[nodiscard]] std::uint64_t asked_anew() const { return asked_anew_; }
   /// The room's simulation closed the room.
   [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
@@ -182,6 +184,7 @@ class SimClient final : private ws::DecoderEvents {
   std::optional<RoamersCheck> replica_;
   bool replica_lost_ = false;  ///< it has said so, and has got nothing that begins anew
   std::uint64_t replicas_lost_ = 0;
+  std::uint64_t asked_anew_ = 0;
   std::uint64_t frames_ = 0;
   std::uint64_t frames_behind_ = 0;
   std::uint64_t digests_ = 0;
