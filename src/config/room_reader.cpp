@@ -7,11 +7,13 @@
 #include <string>
 #include <utility>
 
+#include "base/frame.h"
 #include "base/room_name.h"
 #include "base/thrown.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
 #include "replication/quantized_world.h"
+#include "wire/envelope.h"
 #include "ws/http_text.h"
 
 namespace ringcast::config {
@@ -45,6 +47,16 @@ std::optional<RoomProblem> replication_problem(const server::RoomOptions& room,
   }
   const auto layout = replication::QuantizedWorld::check(*schema);
   if (!layout) return problem(layout.error().message);
+  const std::size_t message_bytes =
+      room.send_every_ticks * wire::replicated_bytes(schema->limits.frame_bytes);
+  if (message_bytes > FrameSlab::payload_bytes_max) {
+    return RoomProblem{
+        "send_every_ticks",
+        fmt::format("{} frames of up to {} bytes are more than the {} that a message may have; let "
+                    "fewer ticks go together, or have simulation {} lower its frame_bytes",
+                    room.send_every_ticks, schema->limits.frame_bytes, FrameSlab::payload_bytes_max,
+                    room.simulation)};
+  }
   return std::nullopt;
 }
 

@@ -93,8 +93,9 @@ FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session)
   // Its turn is late by a whole message: what is newer than that matters.
   if (view.message && tick >= view.message->leaves_at + send_every_ticks_) view.drop_message();
   if (view.stream.has_work(*room_)) {
+    const replication::TickNumber held = view.stream.newest();
     const std::size_t size = view.stream.compose(*room_, composed_, view.message.has_value());
-    if (size > 0 && !add(context, session, view, std::span(composed_).first(size))) return {};
+    if (size > 0 && !add(context, session, view, held, std::span(composed_).first(size))) return {};
     if (size > 0) {
       RINGCAST_PROBE(frame_composed, session.room->name(), handle.slot, tick, size,
                      context.clock.now() - start);
@@ -114,10 +115,10 @@ FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session)
   return frame;
 }
 
-/// The newest tick's frame goes behind those that wait. False when frame memory has run out: all of
-/// them are let go then.
+/// The newest tick's frame goes behind those that wait. `held`: the newest tick before it that the
+/// client holds or waits here. False when frame memory has run out: all of them are let go then.
 bool Replica::add(CoreContext& context, const Session& session, ReplicaView& view,
-                  std::span<const std::byte> newest) const {
+                  replication::TickNumber held, std::span<const std::byte> newest) const {
   std::optional<ReplicaMessage>& message = view.message;
   const std::size_t before = message ? message->frames.bytes().size() : 0;
   const FrameCharge charge(context.frames, session.room->frame_account);
@@ -137,7 +138,9 @@ bool Replica::add(CoreContext& context, const Session& session, ReplicaView& vie
     message->frames = std::move(*buffer);
   } else {
     replication::TickNumber leaves_at = tick;
-    while (!view.is_last_of_message(leaves_at)) ++leaves_at;
+    // Whose turns are rarer than messages, as the link or a mirror that catches up has it, is
+    // behind by one already: it waits for nothing.
+    while (!view.is_last_of_message(leaves_at) && leaves_at < held + send_every_ticks_) ++leaves_at;
     message = ReplicaMessage{.frames = std::move(*buffer), .leaves_at = leaves_at};
   }
   // At its last tick, or later, it leaves.

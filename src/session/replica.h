@@ -127,7 +127,7 @@ class Replica {
  private:
   [[nodiscard]] ReplicaView& view_of(Session& session);
   [[nodiscard]] bool add(CoreContext& context, const Session& session, ReplicaView& view,
-                         std::span<const std::byte> newest) const;
+                         replication::TickNumber held, std::span<const std::byte> newest) const;
   [[nodiscard]] bool waits_for_more(const ReplicaView& view) const;
 
   std::unique_ptr<replication::ReplicatedRoom> room_;

@@ -229,7 +229,8 @@ TEST_CASE("what a simulation throws as it is made, or asked what it is, is a mis
 TEST_CASE("ticks go together where the simulation replicates, by file and by flag") {
   class Replicating final : public Nothing {
    public:
-    Replicating() {
+    explicit Replicating(unsigned frame_bytes = 1'200) {
+      schema_.limits.frame_bytes = frame_bytes;
       schema_.space = {.low = {0, 0}, .high = {1'000, 1'000}};
       schema_.classes.push_back({.name = "disc"});
     }
@@ -243,6 +244,9 @@ TEST_CASE("ticks go together where the simulation replicates, by file and by fla
   registry["discs"] = [](const SimulationOptions&) -> Made {
     return std::make_unique<Replicating>();
   };
+  registry["large"] = [](const SimulationOptions&) -> Made {
+    return std::make_unique<Replicating>(300'000);
+  };
   const auto by_file = parse_config(
       "[[room]]\nname = 'a'\nsimulation = 'discs'\nsend_every_ticks = 3\n", in_file(), registry);
   REQUIRE(by_file);
@@ -254,6 +258,14 @@ TEST_CASE("ticks go together where the simulation replicates, by file and by fla
   CHECK(by_flag->rooms[0].send_every_ticks == 2);
   CHECK(by_flag->rooms[0].parameters.empty());
   CHECK(by_flag->rooms[1].send_every_ticks == 1);
+  flags.rooms = {"a=large,send_every_ticks=3"};
+  CHECK(parse_config("", flags, registry));
+  flags.rooms = {"a=large,send_every_ticks=4"};
+  const auto too_large = parse_config("", flags, registry);
+  REQUIRE_FALSE(too_large);
+  INFO(too_large.error().message);
+  CHECK(too_large.error().message.find("4 frames of up to 300000 bytes are more than the 1048") !=
+        std::string::npos);
 }
 
 TEST_CASE("a file that is no TOML is told with its line, in one line") {

@@ -1,5 +1,6 @@
 // Ticks of a replicated room that leave in one message, where its room has several go together.
 #include <cerrno>
+#include <utility>
 
 #include "catch.h"
 #include "session/replica.h"
@@ -130,15 +131,28 @@ TEST_CASE(
 }
 
 TEST_CASE("a tick that waited for longer than that is let go, and the newest goes alone") {
+  // The one after it is the last of its message, or the first.
+  const auto ticks_between = GENERATE(3U, 4U);
   PairedWorld w;
   w.step();
   w.waits();
-  w.step();
-  w.step();
-  w.step();
+  for (unsigned tick = 0; tick < ticks_between; ++tick) w.step();
   w.read_all(1);
-  CHECK(w.reader.tick() == 6);
+  CHECK(w.reader.tick() == 3 + ticks_between);
   CHECK(w.context.frames.blocks_outstanding() == 0);
+  CHECK(w.session().view->stream.every_ticks() == 1);
+}
+
+TEST_CASE("whose turns are rarer than messages is sent the newest tick in each of them") {
+  const auto [together, turn_ticks] =
+      GENERATE(std::pair(2U, 2U), std::pair(2U, 3U), std::pair(2U, 4U), std::pair(3U, 5U),
+               std::pair(4U, 7U), std::pair(4U, 8U));
+  PairedWorld w(SessionWorld::small(), together);
+  for (int turn = 0; turn < 12; ++turn) {
+    for (unsigned tick = 0; tick < turn_ticks; ++tick) w.step();
+    w.read_all(1);
+    CHECK(w.reader.tick() == w.replica->room().tick());
+  }
   CHECK(w.session().view->stream.every_ticks() == 1);
 }
 

@@ -397,6 +397,7 @@ export class Client {
     }
     const { reader } = replication;
     let newestMs: number | undefined;
+    const thrown: unknown[] = [];
     for (const { bytes, dueMs } of frames) {
       const { serverTimeMs, resync } = replication.take(bytes, dueMs);
       if (resync !== undefined) this.#send({ kind: "resync", ...resync });
@@ -404,17 +405,22 @@ export class Client {
       newestMs = serverTimeMs;
       // What is sent by the handler acknowledges it.
       this.#newestTick = Math.max(this.#newestTick, reader.tick);
-      this.#options.handlers.onFrame?.({
-        reader,
-        tick: reader.tick,
-        serverTimeMs,
-        receivedAtMs: this.#receivedAtMs,
-        ageMs: this.#ageMs(serverTimeMs),
-      });
-      if (this.#state.phase !== "open") return; // the handler may have left
+      try {
+        this.#options.handlers.onFrame?.({
+          reader,
+          tick: reader.tick,
+          serverTimeMs,
+          receivedAtMs: this.#receivedAtMs,
+          ageMs: this.#ageMs(serverTimeMs),
+        });
+      } catch (error) {
+        thrown.push(error); // the frames behind it are read all the same
+      }
+      if (this.#state.phase !== "open") break; // the handler may have left
     }
     // They came at once: the newest stands for all.
-    if (newestMs !== undefined) this.#seen(reader.tick, newestMs);
+    if (newestMs !== undefined && this.#state.phase === "open") this.#seen(reader.tick, newestMs);
+    if (thrown.length > 0) throw thrown[0];
   }
 
   /** A snapshot or frame of `tick` has just come, which was due at `serverTimeMs`. */

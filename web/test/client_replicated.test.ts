@@ -100,6 +100,27 @@ test("of frames that come together what is behind one that can't be read is drop
   assert.equal(Number(sent[0]!.newestTickSeen), seen[2]!.tick);
 });
 
+test("a handler that throws at one of the frames that came together misses none of the others", () => {
+  const environment = new FakeEnvironment();
+  const told: number[] = [];
+  const client: Client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onFrame({ tick }) {
+        told.push(tick);
+        if (told.length === 1) throw new Error("of the game");
+      },
+    },
+  });
+  client.connect();
+  environment.socket.welcome({ replicationSchema: Buffer.from(golden.schema, "hex") });
+  assert.throws(() => environment.socket.replicatedTogether(frames.slice(0, 2), [5_000, 5_017]), /of the game/);
+  environment.socket.replicated(frames[2]!);
+  assert.equal(told.length, 3);
+  assert.deepEqual(environment.socket.takeSent().filter(({ message }) => message.case === "resync"), []);
+});
+
 test("who leaves at one of the frames that came together is told no other", () => {
   const environment = new FakeEnvironment();
   let told = 0;
