@@ -181,6 +181,7 @@ class Server(Subject):
             simulation = "arena"
             rate_hz = {case.rate_hz}
             spread = "{"all" if case.cores else "none"}"
+            {self.room_keys()}
             parameters = {{ {self.parameters()} }}
             {self.tables()}
             """)
@@ -188,6 +189,10 @@ class Server(Subject):
         cores = ["--cores", case.cores] if case.cores else []
         self.launch([str(setup.build / "ringcast"), "serve", "--config", self.config.name, *cores],
                     stdout=subprocess.DEVNULL)
+
+    def room_keys(self) -> str:
+        """What else the room is configured with."""
+        return ""
 
     def parameters(self) -> str:
         """Of the arena."""

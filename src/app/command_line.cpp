@@ -31,8 +31,8 @@ void add_serve(CLI::App& verb, ServeCommand& command) {
                   "where rooms are kept over a restart (default: $STATE_DIRECTORY, else nowhere)")
       ->type_name("DIRECTORY");
   verb.add_option("--room", command.flags.rooms,
-                  "a room; may be repeated (default: arena=arena). rate_hz, seed, core, spread "
-                  "and members_max are the room's, other keys the simulation's")
+                  "a room; may be repeated (default: arena=arena). rate_hz, send_every_ticks, "
+                  "seed, core, spread and members_max are the room's, other keys the simulation's")
       ->type_name("NAME=SIMULATION[,key=value...]")
       ->allow_extra_args(false)
       ->delimiter('\0');

@@ -27,6 +27,9 @@ std::string parse_number(std::string_view key, std::string_view text, T& value, 
 
 std::string apply(server::RoomOptions& room, std::string_view key, std::string_view value) {
   if (key == "rate_hz") return parse_number(key, value, room.rate_hz, rate_hz_range);
+  if (key == "send_every_ticks") {
+    return parse_number(key, value, room.send_every_ticks, send_every_ticks_range);
+  }
   if (key == "seed") return parse_number(key, value, room.seed, seed_range);
   if (key == "members_max") return parse_number(key, value, room.members_max, members_max_range);
   if (key == "core") return parse_home(value, room.core);

@@ -1,5 +1,5 @@
-// --room NAME=SIMULATION[,key=value...]: rate_hz, seed, core, spread and members_max are the
-// room's, all other keys are the simulation's.
+// --room NAME=SIMULATION[,key=value...]: rate_hz, send_every_ticks, seed, core, spread and
+// members_max are the room's, all other keys are the simulation's.
 #pragma once
 
 #include <array>
@@ -10,10 +10,12 @@
 #include "base/result.h"
 #include "config/range.h"
 #include "session/options.h"
+#include "wire/envelope.h"
 
 namespace ringcast::config {
 
 inline constexpr Range rate_hz_range{.min = 1, .max = 240};
+inline constexpr Range send_every_ticks_range{.min = 1, .max = wire::replicated_frames_max};
 /// TOML's integers are signed.
 inline constexpr Range seed_range{.min = 0, .max = INT64_MAX};
 /// Values of a room's `spread`.

@@ -7,11 +7,13 @@
 #include <string>
 #include <utility>
 
+#include "base/frame.h"
 #include "base/room_name.h"
 #include "base/thrown.h"
 #include "config/json_table.h"
 #include "config/room_flag.h"
 #include "replication/quantized_world.h"
+#include "wire/envelope.h"
 #include "ws/http_text.h"
 
 namespace ringcast::config {
@@ -25,13 +27,37 @@ SimulationOptions simulation_options(const server::RoomOptions& room) {
       .room = room.name, .seed = room.seed, .rate_hz = room.rate_hz, .parameters = room.parameters};
 }
 
-/// What is wrong with what the simulation replicates; empty when nothing is.
-std::string replication_problem(const Simulation& simulation) {
+/// What is wrong with what the simulation replicates.
+std::optional<RoomProblem> replication_problem(const server::RoomOptions& room,
+                                               const Simulation& simulation) {
   const replication::Schema* schema = simulation.replication();
-  if (schema == nullptr) return {};
-  if (simulation.encoding() != Encoding::envelope) return "only rooms with the envelope replicate";
+  if (schema == nullptr) {
+    if (room.send_every_ticks == 1) return std::nullopt;
+    return RoomProblem{"send_every_ticks",
+                       fmt::format("simulation {} replicates nothing here, and only a replicated "
+                                   "room's ticks can go together; leave send_every_ticks out",
+                                   room.simulation)};
+  }
+  const auto problem = [&room](std::string_view what) {
+    return RoomProblem{"simulation", fmt::format("what simulation {} replicates can't be: {}",
+                                                 room.simulation, what)};
+  };
+  if (simulation.encoding() != Encoding::envelope) {
+    return problem("only rooms with the envelope replicate");
+  }
   const auto layout = replication::QuantizedWorld::check(*schema);
-  return layout ? std::string() : layout.error().message;
+  if (!layout) return problem(layout.error().message);
+  const std::size_t message_bytes =
+      room.send_every_ticks * wire::replicated_bytes(schema->limits.frame_bytes);
+  if (message_bytes > FrameSlab::payload_bytes_max) {
+    return RoomProblem{
+        "send_every_ticks",
+        fmt::format("{} frames of up to {} bytes are more than the {} that a message may have; let "
+                    "fewer ticks go together, or have simulation {} lower its frame_bytes",
+                    room.send_every_ticks, schema->limits.frame_bytes, FrameSlab::payload_bytes_max,
+                    room.simulation)};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -63,10 +89,7 @@ std::optional<RoomProblem> check_room(server::RoomOptions& room,
                                    room.simulation)};
   }
   try {
-    if (const auto problem = replication_problem(**made); !problem.empty()) {
-      return RoomProblem{"simulation", fmt::format("what simulation {} replicates can't be: {}",
-                                                   room.simulation, problem)};
-    }
+    if (auto problem = replication_problem(room, **made)) return problem;
   } catch (...) {
     return RoomProblem{"simulation", "its replication() threw an exception: " + what_was_thrown()};
   }
@@ -89,6 +112,7 @@ server::RoomOptions read_room(TomlTable& table, const SimulationRegistry& simula
   table.read("name", room.name);
   table.read("simulation", room.simulation);
   table.read("rate_hz", room.rate_hz, rate_hz_range);
+  table.read("send_every_ticks", room.send_every_ticks, send_every_ticks_range);
   table.read("seed", room.seed, seed_range);
   std::string core = "auto";
   table.read_text_or_number("core", core);

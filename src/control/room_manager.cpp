@@ -131,6 +131,7 @@ void RoomManager::open(MadeRoom made, Answered answered) {
         its_options.event_history, clock_.now(), opened->second->metrics);
     room->origin = {its_options.simulation, its_options.definition};
     room->request_fields = its_options.request;
+    room->send_every(its_options.send_every_ticks);
     if (made.saved) room->resume(*made.saved, clock_.now() + made.resume_timeout);
   } catch (...) {
     opened_.erase(opened);

@@ -42,9 +42,10 @@ class AwayRoom final : public LocalRoom {
   void welcome_seen(MemberId seat) override { to_home_.droppable(WelcomeSeenMail{id(), seat}); }
   /// The room is replicated: what there is in it comes by mail. Nothing is mirrored where there is
   /// no memory for it.
-  void begin_mirror(const replication::Schema& schema) {
+  void begin_mirror(const replication::Schema& schema, std::uint32_t send_every_ticks) {
     if (auto mirror = replication::ReplicatedRoom::make(schema)) {
       set_replica(std::make_unique<Replica>(std::move(*mirror), rate_hz_));
+      replica()->send_every(send_every_ticks);
     }
   }
   /// A tick of the mirror, as it came by mail.

@@ -84,6 +84,7 @@ bool Core::add_room(room::RoomId id, const RoomOptions& options,
       options.event_history, context_.clock.now(), metrics);
   room->origin = {options.simulation, options.definition};
   room->request_fields = options.request;
+  room->send_every(options.send_every_ticks);
   room->room.keep_away_for(context_.options.session.resume);
   if (saved != nullptr) {
     room->resume(*saved, context_.clock.now() + context_.options.resume_timeout);

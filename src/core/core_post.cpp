@@ -124,7 +124,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const EventToMail& mail) {
 
 void CorePost::act_on(std::uint32_t /*from*/, const MirrorMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
-  if (room != nullptr) room->begin_mirror(*mail.schema);
+  if (room != nullptr) room->begin_mirror(*mail.schema, mail.send_every_ticks);
 }
 
 void CorePost::act_on(std::uint32_t /*from*/, const MirrorTickMail& mail) {

@@ -16,6 +16,7 @@ void HomeRoom::begin_replicating(std::uint64_t tick) {
   room.set_world(&(*replicated)->world());
   schema_ = std::move(schema);
   set_replica(std::make_unique<Replica>(std::move(*replicated), room.rate_hz()));
+  replica()->send_every(send_every_ticks_);
 }
 
 }  // namespace ringcast::server

@@ -90,6 +90,12 @@ class HomeRoom final : public LocalRoom {
         static_cast<void>(its->room().join(ticket.member));
     }
   }
+  /// Of a room that replicates: so many ticks go into a message. Before resume() and its first
+  /// tick.
+  void send_every(std::uint32_t ticks) {
+    send_every_ticks_ = ticks;
+    if (replica() != nullptr) replica()->send_every(ticks);
+  }
   /// What its simulation has declared, as the server takes it; nullptr when it replicates nothing.
   [[nodiscard]] const replication::Schema* schema() const { return schema_.get(); }
   /// Once all sessions are gone; see room::Room::keep.
@@ -167,6 +173,7 @@ class HomeRoom final : public LocalRoom {
   std::unordered_map<MemberId, std::uint64_t> acknowledged_;  ///< by seats, on other cores
   std::vector<std::uint8_t> asked_;                           ///< by core
   std::uint32_t members_max_;
+  std::uint32_t send_every_ticks_ = 1;
   std::unique_ptr<const replication::Schema> schema_;
   std::uint32_t core_;
   bool spread_;

@@ -29,8 +29,9 @@ void OtherCore::event_to(LocalRoom& room, std::span<const MemberId> seats, const
 void OtherCore::replicated(HomeRoom& room, MirrorTick& tick) {
   const auto [found, is_new] = mirrors_.try_emplace(room.id());
   if (is_new) {
-    outlet_.control(
-        MirrorMail{room.id(), std::make_unique<const replication::Schema>(*room.schema())});
+    outlet_.control(MirrorMail{room.id(),
+                               std::make_unique<const replication::Schema>(*room.schema()),
+                               room.replica()->send_every_ticks()});
   }
   Mirror& mirror = found->second;
   const std::size_t read = outlet_.read_in_all();

@@ -64,6 +64,7 @@ struct EventToMail {
 struct MirrorMail {
   room::RoomId room{};
   std::unique_ptr<const replication::Schema> schema;
+  std::uint32_t send_every_ticks = 1;
 };
 /// What a tick has changed, or with `whole` all that there is, for the room's mirror. In pieces.
 struct MirrorTickMail {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/base64url.h"
 #include "load/handshake.h"
@@ -163,19 +164,25 @@ std::string_view Client::take_snapshot(const wire::SnapshotView& snapshot, Clien
 }
 
 std::string_view Client::take_replicated(const wire::ReplicatedView& view, ClientEvents& events) {
-  if (!replica_) return "a replicated frame of a room that has no schema";
-  const Replica::Read read = replica_->read(view);
-  if (read.resync) {
-    owed_.resync = read.resync;
-    events.on_desync();
-  }
-  if (read.frame.tick != 0) {
+  if (!replica_) return "replicated frames of a room that has no schema";
+  if (view.count > view.first.size()) return "more replicated frames than a message may have";
+  std::string_view problem;
+  bool begins_message = true;
+  for (const wire::ReplicatedFrameView& its : view.frames()) {
+    Replica::Read read = replica_->read(its);
+    if (read.resync) {
+      owed_.resync = read.resync;
+      events.on_desync();
+    }
+    if (problem.empty()) problem = read.problem;
+    if (read.frame.tick == 0) continue;
     newest_tick_ = std::max(newest_tick_.value_or(0), read.frame.tick);
     made_ = read.frame.due;
     if (!has_state_) has_state();
+    read.frame.begins_message = std::exchange(begins_message, false);
     events.on_replicated(read.frame);
   }
-  return read.problem;
+  return problem;
 }
 
 std::string_view Client::take_welcome(const wire::Welcome& welcome) {

@@ -80,7 +80,8 @@ struct LoadReport {
   std::uint64_t bytes = 0;   ///< likewise, of everything received
   /// Of these, those of a replicated room: the bytes of each and the objects that its client then
   /// held.
-  std::uint64_t replicated_frames = 0;
+  std::uint64_t replicated_frames = 0;    ///< one a tick
+  std::uint64_t replicated_messages = 0;  ///< that had these: several where ticks go together
   std::uint64_t replicated_bytes = 0;
   Histogram replicated_size;  ///< bytes
   /// Of these frames those that were read whole, the objects that their clients then held, and of

@@ -67,6 +67,7 @@ class Measurement {
   void replicated(const ReplicatedFrame& frame) {
     if (!open_) return;
     ++report_.replicated_frames;
+    report_.replicated_messages += frame.begins_message ? 1 : 0;
     report_.replicated_bytes += frame.payload_bytes;
     report_.replicated_size.record(Nanoseconds(frame.payload_bytes));
     if (!frame.held) return;

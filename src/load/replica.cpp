@@ -33,8 +33,8 @@ ReplicatedFrame::Held Replica::held() const {
   return held;
 }
 
-Replica::Read Replica::read(const wire::ReplicatedView& view) {
-  const ReadResult result = take(view.frame);
+Replica::Read Replica::read(const wire::ReplicatedFrameView& view) {
+  const ReadResult result = take(view.bytes);
   // What was on its way when everything was asked for anew is of no use.
   if (result == ReadResult::no_beginning && lost_) return {};
   if (result != ReadResult::ok) {
@@ -50,7 +50,7 @@ Replica::Read Replica::read(const wire::ReplicatedView& view) {
   }
   return {.frame = {.tick = tick_,
                     .due = due(),
-                    .payload_bytes = view.frame.size(),
+                    .payload_bytes = view.bytes.size(),
                     .held = reader_ ? std::optional(held()) : std::nullopt}};
 }
 

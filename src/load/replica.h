@@ -15,10 +15,11 @@
 
 namespace ringcast::load {
 
-/// A frame that was read.
+/// A frame that was read: of one tick.
 struct ReplicatedFrame {
   std::uint64_t tick = 0;
-  UnixNanoseconds due = 0;  ///< when that was, by the server's clock
+  bool begins_message = false;  ///< of those that came with it, it is the first that was read
+  UnixNanoseconds due = 0;      ///< when that was, by the server's clock
   std::size_t payload_bytes = 0;
   struct Held {
     std::size_t objects = 0;         ///< that the client holds
@@ -40,7 +41,7 @@ class Replica {
     /// The client has to ask for everything anew: of frames that it can't read, the first.
     std::optional<wire::Resync> resync = std::nullopt;
   };
-  [[nodiscard]] Read read(const wire::ReplicatedView& view);
+  [[nodiscard]] Read read(const wire::ReplicatedFrameView& view);
 
   [[nodiscard]] std::uint64_t digests_checked() const {
     return reader_ ? reader_->digests_checked() : 0;

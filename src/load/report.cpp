@@ -71,11 +71,12 @@ std::string replicated(const LoadReport& report) {
   if (report.replicated_frames == 0) return "null";
   const Histogram& size = report.replicated_size;
   return fmt::format(
-      R"({{"frames":{},"payload_bytes":{{"mean":{:.1f},"p99":{},"max":{}}},"frames_read":{},)"
-      R"("objects_in_view":{:.1f},"oldest_ticks":{{"mean":{:.1f},"max":{}}},"desyncs":{}}})",
-      report.replicated_frames, mean(report.replicated_bytes, report.replicated_frames),
-      size.quantile(0.99), size.max(), report.replicated_read,
-      mean(report.replicated_objects, report.replicated_read),
+      R"({{"frames":{},"messages":{},"payload_bytes":{{"mean":{:.1f},"p99":{},"max":{}}},)"
+      R"("frames_read":{},"objects_in_view":{:.1f},"oldest_ticks":{{"mean":{:.1f},"max":{}}},)"
+      R"("desyncs":{}}})",
+      report.replicated_frames, report.replicated_messages,
+      mean(report.replicated_bytes, report.replicated_frames), size.quantile(0.99), size.max(),
+      report.replicated_read, mean(report.replicated_objects, report.replicated_read),
       mean(report.replicated_oldest_ticks, report.replicated_read),
       report.replicated_oldest_ticks_max, report.desyncs);
 }

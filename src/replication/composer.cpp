@@ -58,6 +58,7 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
     bytes = compose_from(nothing_, *member, true, out);
   }
   if (bytes == 0) return 0;
+  view.pace_.composed(last.begun ? tick_ - last.newest : 1, follows);
   const std::vector<ViewCell>& cells = steady_ ? last.cells : next_.cells;
   view.pending_has_lists_ =
       follows || (!steady_ && cells != view.held_.cells) || next_.own != view.held_.own;
@@ -68,7 +69,6 @@ std::size_t Composer::compose(MemberView& view, MemberId id, std::span<std::byte
   static_cast<MemberView::Progress&>(view.pending_) =
       static_cast<const MemberView::Progress&>(next_);
   view.has_pending_ = true;
-  view.pace_.composed();
   view.pending_is_anew_ = begins_anew || (follows && view.pending_is_anew_);
   return bytes;
 }

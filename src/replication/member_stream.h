@@ -22,16 +22,23 @@ class MemberStream {
   [[nodiscard]] bool has_work(const ReplicatedRoom& room) const {
     return room.tick() > 0 && view_.wants(room.tick());
   }
+  /// The same of a tick to come, if what was composed leaves.
+  [[nodiscard]] bool will_have_work(TickNumber tick) const { return view_.wants(tick); }
   /// Writes the newest tick's frame into `out`, of which ReplicatedRoom::frame_bytes_max() are
   /// enough: the number of bytes; 0 where there is none, or the core has not heard of the member
-  /// yet. Not while a frame of it is with the kernel and may still come back.
-  [[nodiscard]] std::size_t compose(ReplicatedRoom& room, std::span<std::byte> out) {
-    view_.handed_over();
-    return room.composer_.compose(view_, member_, out);
+  /// yet. Not while a frame of it is with the kernel and may still come back. `together`: it leaves
+  /// with what was composed last, of which nothing has left yet.
+  [[nodiscard]] std::size_t compose(ReplicatedRoom& room, std::span<std::byte> out,
+                                    bool together = false) {
+    if (!together) view_.handed_over();
+    return room.composer_.compose(view_, member_, out, together);
   }
-  /// The frame that was composed last has not left, not a byte of it, and is let go. (One that has
-  /// begun to leave has left: the rest follows, or the session ends.)
+  /// The frame that was composed last, with those that leave together with it, has not left, not a
+  /// byte of it, and is let go. (One that has begun to leave has left: the rest follows, or the
+  /// session ends.)
   void let_go() { view_.not_handed_over(); }
+  /// The same before anybody tried to send it, which says nothing of the client.
+  void drop() { view_.dropped(); }
   /// A newer tick has come while its client kept it from being sent the one before: its socket was
   /// full, or it had not acknowledged enough.
   void missed() { view_.missed(); }
@@ -39,7 +46,7 @@ class MemberStream {
   void begin_anew() { view_.reset(); }
   /// The newest tick that was composed and not let go; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return view_.newest_composed(); }
-  /// The frame that was composed last begins anew.
+  /// The frame that was composed last begins anew, or one that leaves together with it.
   [[nodiscard]] bool begins_anew() const { return view_.pending_is_anew(); }
   /// It is sent every so many ticks.
   [[nodiscard]] unsigned every_ticks() const { return view_.every_ticks(); }

@@ -48,11 +48,15 @@ class Pace {
   /// link that is late makes nobody slower: all would then wait for the same ticks, where there is
   /// even less time for them.
   void missed() { missed_ = true; }
-  /// A frame was composed, for all that was missed before it.
-  void composed() { missed_of_newest_ = std::exchange(missed_, false); }
-  /// The newest frame was handed over, that many ticks after the one before.
-  void handed_over(TickNumber gap) {
-    if (missed_of_newest_ && gap > steps[step_]) return late();
+  /// A frame was composed, for all that was missed before it, that many ticks after the one before.
+  /// `together`: it goes with that one.
+  void composed(TickNumber gap, bool together) {
+    gap_ = together ? std::max(gap_, gap) : gap;
+    missed_of_newest_ = std::exchange(missed_, false) || (together && missed_of_newest_);
+  }
+  /// What was composed, one frame or several together, was handed over.
+  void handed_over() {
+    if (missed_of_newest_ && gap_ > steps[step_]) return late();
     if (++in_time_ % in_time_for_innocent == 0) late_ = 0;
     if (step_ == 0 || in_time_ < patience_) return;
     in_time_ = 0;
@@ -83,6 +87,7 @@ class Pace {
   bool missed_ = false;            ///< a tick, since the newest frame was composed
   bool missed_of_newest_ = false;  ///< likewise, between that frame and the one before
   std::uint16_t in_time_ = 0;
+  TickNumber gap_ = 1;  ///< ticks between these two; of several that go together the most
 };
 
 class MemberView {
@@ -97,16 +102,16 @@ class MemberView {
   }
 
   /// Whether it is this member's turn in this tick (members that missed ticks wait for each other),
-  /// if what was composed leaves.
+  /// if what was composed leaves. Of ticks to come as well.
   [[nodiscard]] bool wants(TickNumber now) const {
     const State& last = has_pending_ ? pending_ : held_;
     if (!last.begun || must_begin_anew(has_pending_)) return true;
     return now > last.newest && pace_.allows(now, last.newest);
   }
-  /// The frame that was composed has left, or will for certain.
+  /// The frame that was composed, or all that go together, has left, or will for certain.
   void handed_over() {
     if (!has_pending_) return;
-    pace_.handed_over(held_.begun ? pending_.newest - held_.newest : 1);
+    pace_.handed_over();
     if (pending_has_lists_) {
       std::swap(held_, pending_);
     } else {
@@ -121,6 +126,8 @@ class MemberView {
     has_pending_ = false;
     pace_.late();
   }
+  /// The same of what has not even been tried to send, which says nothing of the client.
+  void dropped() { has_pending_ = false; }
   /// The member could not be sent a tick, since its client reads too slowly.
   void missed() { pace_.missed(); }
   /// The client has lost its state, or says that it is not what it should be: everything anew, also
@@ -141,7 +148,7 @@ class MemberView {
   }
 
   [[nodiscard]] bool has_pending() const { return has_pending_; }
-  /// What was composed begins anew: who reads it needs nothing of what came before.
+  /// A frame of what was composed begins anew: who reads it needs nothing of what came before.
   [[nodiscard]] bool pending_is_anew() const { return has_pending_ && pending_is_anew_; }
   /// The newest tick that the client holds; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }

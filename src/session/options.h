@@ -31,7 +31,8 @@ struct RequestFields {
 struct RoomOptions {
   std::string name;
   std::string simulation;
-  std::uint32_t rate_hz = 60;  ///< 1 to 240
+  std::uint32_t rate_hz = 60;          ///< 1 to 240
+  std::uint32_t send_every_ticks = 1;  ///< 1 to 4; more only where it replicates
   std::uint64_t seed = 0;
   std::optional<std::uint32_t> core;  ///< its home; nothing: placed by load
   bool spread = false;                ///< its members' sockets live on every core

@@ -1,9 +1,11 @@
 // A replicated room on one core: what there is in it (the room's own world at home, a mirror of it
 // elsewhere), and what each member's client here holds of it. In outboxes stands a mark for the
 // newest tick; the frame is composed when the mark can leave, and what has left is what the next
-// one goes on from.
+// one goes on from. Where frames of several ticks go together, one that is composed before the last
+// of them is kept, in frame memory, until that one's turn: then all leave in one message, or none.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -20,11 +22,21 @@
 #include "observe/metrics.h"
 #include "replication/member_stream.h"
 #include "replication/replicated_room.h"
+#include "wire/envelope.h"
 
 namespace ringcast::server {
 
 struct CoreContext;
 class Session;
+
+/// Frames that leave in one message.
+struct ReplicaMessage {
+  FrameBuffer frames;                     ///< as they stand in the envelope
+  replication::TickNumber leaves_at = 0;  ///< the last tick that is waited for
+  std::array<UnixNanoseconds, wire::replicated_frames_max> due{};  ///< of their ticks
+  std::uint32_t count = 0;
+  std::uint32_t clock = 0;  ///< the Replica's in the newest of these
+};
 
 /// What one session's client holds.
 struct ReplicaView {
@@ -33,24 +45,41 @@ struct ReplicaView {
   static constexpr Nanoseconds anew_interval = std::chrono::milliseconds(500);
 
   replication::MemberStream stream{MemberId{}};
+  /// Composed, and with no send yet.
+  std::optional<ReplicaMessage> message = std::nullopt;
   /// The Replica's that the client has been told last; 0: none.
   std::uint32_t told_clock = 0;
-  std::uint32_t frame_bytes = 0;  ///< of the newest
+  std::uint32_t frame_bytes = 0;  ///< of the newest message
+
+  // Which ticks a message is of: sessions take turns, so that each tick has as many to send.
+  std::uint32_t every_ticks = 1;
+  std::uint32_t phase = 0;
 
   bool awaits_turn = false;  ///< a mark stands in its outbox, and its slot in the SendQueue
 
   bool asks_anew = false;
   std::optional<Instant> asked_anew = std::nullopt;  ///< when that was done last
 
+  /// A message that waits for others leaves at the end of this tick, or of the first like it.
+  [[nodiscard]] bool is_last_of_message(replication::TickNumber tick) const {
+    return (tick + phase) % every_ticks == 0;
+  }
   /// What its client holds is of no use, nor what it could not read of when ticks were due, if it
   /// has said so and it is time. Whether it was.
   bool begin_anew_if_due(Instant now) {
     if (!asks_anew || (asked_anew && now - *asked_anew < anew_interval)) return false;
     asks_anew = false;
     asked_anew = now;
+    drop_message();
     stream.begin_anew();
     told_clock = 0;
     return true;
+  }
+  /// Of what waits for others nothing will be sent.
+  void drop_message() {
+    if (!message) return;
+    message.reset();
+    stream.drop();
   }
 };
 
@@ -61,6 +90,9 @@ class Replica {
   Replica& operator=(const Replica&) = delete;
 
   [[nodiscard]] replication::ReplicatedRoom& room() { return *room_; }
+  /// So many ticks go into a message: 1 to wire::replicated_frames_max. Before its first session.
+  void send_every(std::uint32_t ticks) { send_every_ticks_ = ticks; }
+  [[nodiscard]] std::uint32_t send_every_ticks() const { return send_every_ticks_; }
 
   /// The world has a new tick, which began at `began` and was due at `due`.
   void ticked(Instant began, UnixNanoseconds due, observe::CoreMetrics& metrics);
@@ -69,10 +101,11 @@ class Replica {
   /// What stands for the newest tick in outboxes; empty when frame memory has run out.
   [[nodiscard]] FrameRef mark(CoreContext& context) const;
 
-  /// The newest tick as the session's member sees it, in memory charged to the room; empty when it
-  /// has nothing to be sent. It is taken to leave, in part at least, unless stayed() follows.
+  /// The newest tick as the session's member sees it, with those composed before it that wait for
+  /// it, in memory charged to the room; empty when it has nothing to be sent, or that is to wait
+  /// for ticks to come. It is taken to leave, in part at least, unless stayed() follows.
   [[nodiscard]] FrameRef compose(CoreContext& context, Handle handle, Session& session);
-  /// Nothing has left of what was composed last for it.
+  /// Nothing has left of the message that was composed last for it.
   static void stayed(Session& session);
   /// The session leaves the room.
   void forget(Session& session);
@@ -93,6 +126,9 @@ class Replica {
 
  private:
   [[nodiscard]] ReplicaView& view_of(Session& session);
+  [[nodiscard]] bool add(CoreContext& context, const Session& session, ReplicaView& view,
+                         replication::TickNumber held, std::span<const std::byte> newest) const;
+  [[nodiscard]] bool waits_for_more(const ReplicaView& view) const;
 
   std::unique_ptr<replication::ReplicatedRoom> room_;
   std::vector<std::byte> composed_;
@@ -102,6 +138,7 @@ class Replica {
   std::size_t awaiting_ = 0;  ///< members
   bool round_has_begun_ = false;
   std::uint32_t rate_hz_;
+  std::uint32_t send_every_ticks_ = 1;
   Instant began_{};
   UnixNanoseconds due_ = 0;
   // A client reckons when a tick was due from the last that it was told of: ticks that are left

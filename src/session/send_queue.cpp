@@ -25,9 +25,11 @@ SendQueue::SendQueue(CoreContext& context)
       unheard_(context.options.slots()),
       is_unheard_(context.options.slots()) {}
 
-// What a mark will be is not known yet: as much as the one before.
+// What a mark will be is not known yet: as much as the one before, and nothing in a tick that goes
+// with a later one.
 void SendQueue::note_due(const Session& session, const FrameRef& frame) {
   const bool is_mark = frame.stream() == room::composed_stream && session.view != nullptr;
+  if (is_mark && !session.view->is_last_of_message(frame.tick())) return;
   const std::size_t bytes = is_mark ? session.view->frame_bytes : frame.message_bytes();
   context_.metrics[Count::link_bytes_due].add(wire_bytes(bytes));
 }

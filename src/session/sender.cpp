@@ -129,7 +129,7 @@ void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
 }
 
 // Marks become frames. A session that has left its room, or has nothing to be sent after all, has
-// none.
+// none, nor one whose newest tick goes with a later one.
 std::size_t Sender::compose(Handle handle, Session& session, std::span<room::Piece> batch) {
   std::size_t count = batch.size();
   for (std::size_t index = 0; index < count; ++index) {

@@ -305,8 +305,38 @@ bool read_field(Reader& in, std::uint32_t tag, ClientMessage& message) {
 /// With what stands beside the oneof.
 struct ServerEnvelope {
   ServerView message;
-  UnixNanoseconds replicated_due = 0;
+  ReplicatedView replicated;
+  std::size_t times = 0;  ///< of `replicated`
 };
+
+bool read_frame(Reader& in, ReplicatedView& replicated) {
+  ByteView bytes;
+  if (!in.bytes(bytes)) return false;
+  if (replicated.count < replicated_frames_max) {
+    replicated.first[replicated.count].bytes = bytes;
+  }
+  ++replicated.count;
+  return true;
+}
+
+bool read_time(Reader& in, ServerEnvelope& envelope) {
+  UnixNanoseconds due = 0;
+  if (!in.fixed64(due)) return false;
+  if (envelope.times < replicated_frames_max) envelope.replicated.first[envelope.times].due = due;
+  ++envelope.times;
+  return true;
+}
+
+/// As any parser must: of a repeated number it is the writer's choice.
+bool read_packed_times(Reader& in, ServerEnvelope& envelope) {
+  ByteView bytes;
+  if (!in.bytes(bytes)) return false;
+  Reader packed(bytes, 0);
+  while (!packed.at_end()) {
+    if (!read_time(packed, envelope)) return false;
+  }
+  return true;
+}
 
 bool read_field(Reader& in, std::uint32_t tag, ServerEnvelope& envelope) {
   ServerView& message = envelope.message;
@@ -326,9 +356,11 @@ bool read_field(Reader& in, std::uint32_t tag, ServerEnvelope& envelope) {
     case bytes_tag(v1::ServerEnvelope::kGoingAwayFieldNumber):
       return read_alternative<GoingAway>(in, message);
     case bytes_tag(v1::ServerEnvelope::kReplicatedFieldNumber):
-      return in.bytes(message.emplace<ReplicatedView>().frame);
+      return read_frame(in, envelope.replicated);
     case fixed64_tag(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber):
-      return in.fixed64(envelope.replicated_due);
+      return read_time(in, envelope);
+    case bytes_tag(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber):
+      return read_packed_times(in, envelope);
     default:
       return in.skip(tag);
   }
@@ -348,8 +380,8 @@ std::optional<ClientMessage> decode_client(std::span<const std::byte> bytes) {
 std::optional<ServerView> decode_server(std::span<const std::byte> bytes) {
   ServerEnvelope envelope;
   if (!read_all(Reader(bytes, nesting_max), envelope)) return std::nullopt;
-  if (auto* replicated = std::get_if<ReplicatedView>(&envelope.message)) {
-    replicated->due = envelope.replicated_due;
+  if (std::holds_alternative<std::monostate>(envelope.message) && envelope.replicated.count > 0) {
+    envelope.message = envelope.replicated;
   }
   return envelope.message;
 }

@@ -176,13 +176,27 @@ void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t by
          bytes_behind);
 }
 
-void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due) {
-  prefix_length(buffer, v1::ServerEnvelope::kReplicatedFieldNumber);
-  if (!due) return;
+std::size_t replicated_bytes(std::size_t frame_bytes) {
+  return WireFormatLite::TagSize(v1::ServerEnvelope::kReplicatedFieldNumber,
+                                 WireFormatLite::TYPE_BYTES) +
+         CodedOutputStream::VarintSize32(static_cast<std::uint32_t>(frame_bytes)) + frame_bytes;
+}
+
+void write_replicated(ByteView frame, std::span<std::byte> out) {
+  Writer writer(out);
+  writer.open(v1::ServerEnvelope::kReplicatedFieldNumber, frame.size());
+  writer.raw(frame);
+  assert(writer.written().size() == out.size());
+}
+
+void prefix_replicated_times(FrameBuffer& buffer, std::span<const UnixNanoseconds> due) {
+  static_assert(replicated_frames_max * (1 + sizeof(UnixNanoseconds)) <= prefix_bytes_max);
   Scratch scratch;
   Writer out(scratch);
-  out.fixed64(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber,
-              static_cast<std::uint64_t>(*due));
+  for (const UnixNanoseconds time : due) {
+    out.fixed64(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber,
+                static_cast<std::uint64_t>(time));
+  }
   prepend(buffer, out.written());
 }
 

@@ -4,6 +4,8 @@
 // allocated.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,8 +43,15 @@ static_assert(prefix_bytes_max + 14 <= frame_headroom_bytes);
 void prefix_snapshot(FrameBuffer& buffer, const SnapshotHeader& header,
                      std::size_t bytes_behind = 0);
 void prefix_event(FrameBuffer& buffer, const EventHeader& header, std::size_t bytes_behind = 0);
-/// The same of ServerEnvelope{replicated}. `due`: of its tick, where that has to be told.
-void prefix_replicated(FrameBuffer& buffer, std::optional<UnixNanoseconds> due);
+
+/// The most frames of a replicated room in one message.
+inline constexpr std::size_t replicated_frames_max = 4;
+/// What a frame takes in ServerEnvelope{replicated}.
+[[nodiscard]] std::size_t replicated_bytes(std::size_t frame_bytes);
+/// Writes it so into `out`, which is as large. Several go into a message one behind the other.
+void write_replicated(std::span<const std::byte> frame, std::span<std::byte> out);
+/// Before the frames that `buffer` holds: when their ticks were due, one for each of them.
+void prefix_replicated_times(FrameBuffer& buffer, std::span<const UnixNanoseconds> due);
 
 struct Welcome {
   std::string_view room;
@@ -111,9 +120,17 @@ struct EventView {
   EventHeader header;
   std::span<const std::byte> payload;
 };
-struct ReplicatedView {
-  std::span<const std::byte> frame;
+struct ReplicatedFrameView {
+  std::span<const std::byte> bytes;
   UnixNanoseconds due = 0;  ///< of its tick; 0: not told
+};
+struct ReplicatedView {
+  std::array<ReplicatedFrameView, replicated_frames_max> first;
+  std::size_t count = 0;  ///< how many there are: more than are allowed are not in `first`
+
+  [[nodiscard]] std::span<const ReplicatedFrameView> frames() const {
+    return std::span(first).first(std::min(count, first.size()));
+  }
 };
 using ServerView = std::variant<std::monostate, SnapshotView, EventView, Welcome, Ping, Pong,
                                 ErrorMessage, GoingAway, ReplicatedView>;

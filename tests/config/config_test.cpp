@@ -165,6 +165,11 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
        "r.toml:3: there is no simulation \"chess\", only arena, echo"},
       {"[[room]]\nname = 'a'\nsimulation = 'arena'\nrate_hz = 241\n",
        "r.toml:4: room.rate_hz must be 1 to 240, not 241"},
+      {"[[room]]\nname = 'a'\nsimulation = 'arena'\nsend_every_ticks = 5\n",
+       "r.toml:4: room.send_every_ticks must be 1 to 4, not 5"},
+      {"[[room]]\nname = 'a'\nsimulation = 'arena'\nsend_every_ticks = 2\n",
+       "r.toml:4: simulation arena replicates nothing here, and only a replicated room's ticks can "
+       "go together; leave send_every_ticks out"},
       {"[[room]]\nname = 'a'\nsimulation = 'arena'\nrate = 30\n",
        "r.toml:4: unknown key \"room.rate\""},
       {"[[room]]\nname = 'a'\nsimulation = 'arena'\nparameters = { bots = 50000 }\n",
@@ -219,6 +224,48 @@ TEST_CASE("what a simulation throws as it is made, or asked what it is, is a mis
   CHECK(error_with("torn") == "r.toml:3: its replication() threw an exception: no world");
   CHECK(error_with("odd_later") ==
         "r.toml:3: its encoding() threw an exception: something that is no std::exception");
+}
+
+TEST_CASE("ticks go together where the simulation replicates, by file and by flag") {
+  class Replicating final : public Nothing {
+   public:
+    explicit Replicating(unsigned frame_bytes = 1'200) {
+      schema_.limits.frame_bytes = frame_bytes;
+      schema_.space = {.low = {0, 0}, .high = {1'000, 1'000}};
+      schema_.classes.push_back({.name = "disc"});
+    }
+    [[nodiscard]] const replication::Schema* replication() const override { return &schema_; }
+
+   private:
+    replication::Schema schema_;
+  };
+  using Made = std::expected<std::unique_ptr<Simulation>, std::string>;
+  SimulationRegistry registry;
+  registry["discs"] = [](const SimulationOptions&) -> Made {
+    return std::make_unique<Replicating>();
+  };
+  registry["large"] = [](const SimulationOptions&) -> Made {
+    return std::make_unique<Replicating>(300'000);
+  };
+  const auto by_file = parse_config(
+      "[[room]]\nname = 'a'\nsimulation = 'discs'\nsend_every_ticks = 3\n", in_file(), registry);
+  REQUIRE(by_file);
+  CHECK(by_file->rooms[0].send_every_ticks == 3);
+  ConfigFlags flags;
+  flags.rooms = {"a=discs,send_every_ticks=2", "b=discs"};
+  const auto by_flag = parse_config("", flags, registry);
+  REQUIRE(by_flag);
+  CHECK(by_flag->rooms[0].send_every_ticks == 2);
+  CHECK(by_flag->rooms[0].parameters.empty());
+  CHECK(by_flag->rooms[1].send_every_ticks == 1);
+  flags.rooms = {"a=large,send_every_ticks=3"};
+  CHECK(parse_config("", flags, registry));
+  flags.rooms = {"a=large,send_every_ticks=4"};
+  const auto too_large = parse_config("", flags, registry);
+  REQUIRE_FALSE(too_large);
+  INFO(too_large.error().message);
+  CHECK(too_large.error().message.find("4 frames of up to 300000 bytes are more than the 1048") !=
+        std::string::npos);
 }
 
 TEST_CASE("a file that is no TOML is told with its line, in one line") {

@@ -84,7 +84,7 @@ v1::ServerEnvelope::MessageCase kind(const ServerView& message) {
       v1::ServerEnvelope::kEvent,          v1::ServerEnvelope::kWelcome,
       v1::ServerEnvelope::kPing,           v1::ServerEnvelope::kPong,
       v1::ServerEnvelope::kError,          v1::ServerEnvelope::kGoingAway,
-      v1::ServerEnvelope::kReplicated};
+      v1::ServerEnvelope::MESSAGE_NOT_SET};  // replicated frames stand beside the oneof
   static_assert(std::size(kinds) == std::variant_size_v<ServerView>);
   return kinds[message.index()];
 }
@@ -97,6 +97,23 @@ void run_server(ByteView bytes) {
   if (!message) return;
   require(kind(*message) == expected.message_case(),
           "a server's message is of the kind that protobuf reads");
+  if (expected.message_case() != v1::ServerEnvelope::MESSAGE_NOT_SET) return;
+  const auto* replicated = std::get_if<ReplicatedView>(&*message);
+  require((replicated != nullptr ? replicated->count : 0) ==
+              static_cast<std::size_t>(expected.replicated_size()),
+          "a server's message has as many replicated frames as protobuf reads");
+  if (replicated == nullptr) return;
+  int index = 0;
+  for (const ReplicatedFrameView& frame : replicated->frames()) {
+    require(within(frame.bytes, bytes), "a replicated frame is a view into what came in");
+    require(frame.bytes.size() == expected.replicated(index).size() &&
+                frame.due ==
+                    (index < expected.replicated_time_unix_ns_size()
+                         ? static_cast<UnixNanoseconds>(expected.replicated_time_unix_ns(index))
+                         : 0),
+            "a replicated frame and its time read as protobuf reads them");
+    ++index;
+  }
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ struct Watcher {
   MemberId id{};
   MemberView view{};
   std::unique_ptr<Reader> reader{};
+  std::vector<std::vector<std::byte>> together{};  ///< frames that leave with the next
 };
 
 class Room {
@@ -160,16 +161,24 @@ class Room {
 
   void serve(Watcher& watcher, const QuantizedWorld& world, Composer& composer, std::size_t fate) {
     if (fate >= 12) return;  // not this tick
-    const std::size_t bytes = composer.compose(watcher.view, watcher.id, frame_);
+    std::vector<std::vector<std::byte>>& together = watcher.together;
+    const std::size_t bytes = composer.compose(watcher.view, watcher.id, frame_, !together.empty());
     require(bytes > 0, "there is always something to say");
     require(bytes <= schema_.limits.frame_bytes, "a frame is within the cap");
+    const auto frame = std::span(frame_).first(bytes);
+    together.emplace_back(frame.begin(), frame.end());
+    if (fate == 9 && together.size() < 4) return;
     if (fate >= 10) {
+      together.clear();
       watcher.view.not_handed_over();
       return;
     }
     watcher.view.handed_over();
-    require(watcher.reader->read(std::span(frame_).first(bytes)) == ReadResult::ok,
-            "a frame is read, and its digest is right");
+    for (const std::vector<std::byte>& its : together) {
+      require(watcher.reader->read(its) == ReadResult::ok,
+              "a frame is read, and its digest is right");
+    }
+    together.clear();
     const History& history = world.history();
     watcher.reader->for_each([&](const Reader::Object& object) {
       if (object.tick != world.tick()) return;

@@ -18,7 +18,8 @@ def setUpModule():
     server = harness.Server("--cores", cores, name="replicated",
                             rooms=(f"arena=arena,replicated=1,bots=400,{SPACE}",
                                    f"plain=arena,replicated=0,bots=400,{SPACE}",
-                                   f"giant=arena,replicated=1,bots=400,spread=all,{SPACE}"))
+                                   f"giant=arena,replicated=1,bots=400,spread=all,{SPACE}",
+                                   f"paired=arena,replicated=1,bots=400,spread=all,send_every_ticks=2,{SPACE}"))
 
 
 def tearDownModule():
@@ -61,6 +62,15 @@ class Replicated(unittest.TestCase):
             self.assertGreater(server.metric("mirrors_begun_total"), begun)
             for core in "01":
                 self.assertGreater(server.metric("replicated_frames_total", f'core="{core}"'), 0)
+
+    def test_two_ticks_go_together_where_the_room_says_so(self):
+        report = load("paired", clients=40)
+        self.assert_right(report)
+        self.assertGreater(report["frames"], 40 * 60)
+        self.assertLess(report["replicated"]["messages"], 0.6 * report["replicated"]["frames"])
+        returned = load("paired", "--drops-per-s", "10", "--slow", "5", "--slow-bytes-per-s", "2000", clients=40)
+        self.assert_right(returned)
+        self.assertGreater(returned["resumed"], 0)
 
     def test_who_comes_back_begins_anew_and_goes_on_right(self):
         anew = server.metric("replicated_frames_anew_total")

@@ -257,6 +257,62 @@ TEST_CASE("who reads the ticks of replicated frames alone knows the same ticks a
   CHECK(world.seen.broken == 1);
 }
 
+TEST_CASE("of ticks that come in one message each is read, and one acknowledgement is for all") {
+  const bool whole = GENERATE(true, false);
+  World world({.acknowledge = true, .idle = false, .reads_whole = whole});
+  DiscRoom room;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome_to(room.room->schema()))));
+  constexpr UnixNanoseconds due = 1'000'000'000;
+  const auto message = [&](std::optional<UnixNanoseconds> told) {
+    const std::array frames{room.next(), room.next(), room.next()};
+    const std::array<std::span<const std::byte>, 3> views{frames[0], frames[1], frames[2]};
+    (void)world.receive(world.server.replicated(views, told));
+  };
+  message(due);
+  message(std::nullopt);
+  REQUIRE(world.seen.frames.size() == 6);
+  for (std::uint64_t tick = 1; tick <= 6; ++tick) {
+    const ReplicatedFrame& frame = world.seen.frames[tick - 1];
+    CHECK(frame.tick == tick);
+    CHECK(std::abs(frame.due - due - static_cast<std::int64_t>(tick - 1) * 1'000'000'000 / 60) <=
+          1);
+    CHECK(frame.begins_message == (tick == 1 || tick == 4));
+    CHECK(frame.held.has_value() == whole);
+  }
+  CHECK(world.seen.broken == 0);
+  const auto said = world.said().messages;
+  REQUIRE(said.size() == 1);
+  const auto decoded = wire::decode_client(said[0]);
+  REQUIRE(decoded);
+  CHECK(decoded->newest_tick_seen == 6);
+}
+
+TEST_CASE("what is behind a frame that can't be read is dropped, and asked for once") {
+  World world;
+  DiscRoom room;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome_to(room.room->schema()))));
+  const std::array frames{room.next(), cut_off(room.next()), room.next()};
+  const std::array<std::span<const std::byte>, 3> views{frames[0], frames[1], frames[2]};
+  (void)world.receive(world.server.replicated(views, 1'000'000'000));
+  CHECK(world.seen.frames.size() == 1);
+  CHECK(world.seen.broken == 1);
+  CHECK(world.seen.desyncs == 1);
+}
+
+TEST_CASE("more ticks in a message than a room may send together are told") {
+  World world;
+  DiscRoom room;
+  world.upgrade();
+  REQUIRE(world.receive(world.server.welcome(welcome_to(room.room->schema()))));
+  const Bytes frame = room.next();
+  const std::vector<std::span<const std::byte>> views(5, frame);
+  (void)world.receive(world.server.replicated(views, std::nullopt));
+  CHECK(world.seen.broken == 1);
+  CHECK(world.seen.frames.empty());
+}
+
 TEST_CASE("a schema or a frame in the wrong place is told") {
   World world;
   world.join();

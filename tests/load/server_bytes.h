@@ -42,9 +42,23 @@ class ServerBytes {
     return sealed(std::move(buffer));
   }
   Bytes replicated(std::span<const std::byte> frame, std::optional<UnixNanoseconds> due = {}) {
-    auto buffer = *slab_.allocate(frame.size(), FrameUse::latest);
-    std::ranges::copy(frame, buffer.bytes().begin());
-    wire::prefix_replicated(buffer, due);
+    return replicated(std::span(&frame, 1), due);
+  }
+  /// Several in one message; `due` is the first one's, the others' a tick of 60 Hz later each.
+  Bytes replicated(std::span<const std::span<const std::byte>> frames,
+                   std::optional<UnixNanoseconds> due) {
+    Bytes fields;
+    std::vector<UnixNanoseconds> times;
+    for (const std::span<const std::byte> frame : frames) {
+      const std::size_t before = fields.size();
+      fields.resize(before + wire::replicated_bytes(frame.size()));
+      wire::write_replicated(frame, std::span(fields).subspan(before));
+      constexpr UnixNanoseconds second = 1'000'000'000;
+      if (due) times.push_back(*due + static_cast<UnixNanoseconds>(times.size()) * second / 60);
+    }
+    auto buffer = *slab_.allocate(fields.size(), FrameUse::latest);
+    std::ranges::copy(fields, buffer.bytes().begin());
+    wire::prefix_replicated_times(buffer, times);
     return sealed(std::move(buffer));
   }
   /// `position` 0: the next.

@@ -310,10 +310,30 @@ TEST_CASE(
   for (int failures = 0; failures < 8; ++failures) {
     REQUIRE(late() == 2);
     unsigned frames = 0;
-    for (; pace.every_ticks() == 2; ++frames) pace.handed_over(1);
+    for (; pace.every_ticks() == 2; ++frames) {
+      pace.composed(1, false);
+      pace.handed_over();
+    }
     in_time.push_back(frames);
   }
   CHECK(in_time == std::vector<unsigned>{4, 8, 16, 32, 64, 128, 128, 128});
+}
+
+TEST_CASE("frames that go together make nobody slow, but ticks that are missed among them do") {
+  Pace pace;
+  const auto message = [&pace](TickNumber gap, bool missed) {
+    if (missed) pace.missed();
+    pace.composed(gap, false);
+    pace.composed(1, true);
+    pace.handed_over();
+  };
+  for (int count = 0; count < 100; ++count) message(1, false);
+  CHECK(pace.every_ticks() == 1);
+  // Missed, but not for so long that a tick was left out.
+  for (int count = 0; count < 10; ++count) message(1, true);
+  CHECK(pace.every_ticks() == 1);
+  for (int count = 0; count < 3; ++count) message(2, true);
+  CHECK(pace.every_ticks() == 2);
 }
 
 }  // namespace ringcast::replication::test

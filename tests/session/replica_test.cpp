@@ -5,83 +5,10 @@
 #include <cerrno>
 
 #include "catch.h"
-#include "replication/reader.h"
-#include "session/session_world.h"
-#include "wire/envelope.h"
+#include "session/replicated_world.h"
 
 namespace ringcast::server {
 namespace {
-
-using replication::ReadResult;
-
-constexpr UnixNanoseconds period = 1'000'000'000 / 60;
-
-replication::Schema disc_schema() {
-  replication::Schema schema{.space = {.low = {0, 0}, .high = {1'000, 1'000}}};
-  schema.classes.push_back({.name = "disc"});
-  schema.digest_every_ticks = 1;
-  schema.limits.members = 8;
-  return schema;
-}
-
-struct ReplicatedWorld : SessionWorld {
-  explicit ReplicatedWorld(const CoreOptions& its_options = small()) : SessionWorld(its_options) {
-    auto made = replication::ReplicatedRoom::make(disc_schema());
-    REQUIRE(made);
-    auto replica_made = std::make_unique<Replica>(std::move(*made), 60);
-    replica = replica_made.get();
-    room.set_replica(std::move(replica_made));
-    handle = join();
-    const MemberId member = (*this)[handle].member;
-    REQUIRE(replica->room().join(member));
-    REQUIRE(replica->room().world().look(member, {500, 500}, {800, 800}) ==
-            replication::Outcome::ok);
-  }
-
-  /// A tick, and its mark. `left_out`: ticks that should have been before it and were not.
-  void step(UnixNanoseconds left_out = 0) {
-    replication::ReplicatedRoom& replicated = replica->room();
-    const std::uint64_t tick = replicated.tick() + 1;
-    replicated.begin_step(tick);
-    REQUIRE(replicated.world().put({.id = replication::ObjectId{7},
-                                    .position = {static_cast<double>(100 + tick), 500}}) ==
-            replication::Outcome::ok);
-    replicated.end_step();
-    due += (1 + left_out) * period;
-    replica->ticked(context.now, due, metrics);
-    if (session().is_open()) queue.put_latest(handle, session(), replica->mark(context));
-  }
-  /// What is sent now; empty when nothing is.
-  std::string flush() {
-    static_cast<void>(io.take());
-    sender.flush();
-    const auto asked = io.take();
-    return asked.empty() ? std::string() : asked.front().bytes;
-  }
-  /// The socket has room again.
-  void unblock() { static_cast<void>(sender.writable(handle, session())); }
-  /// A whole message of the wire, as its client reads it.
-  wire::ReplicatedView read(const std::string& bytes) {
-    constexpr std::size_t header = 2;  // of a frame of less than 126 bytes
-    REQUIRE(bytes.size() > header);
-    REQUIRE(bytes.size() < 128);
-    const auto message = wire::decode_server(std::as_bytes(std::span(bytes)).subspan(header));
-    REQUIRE(message);
-    const auto* view = std::get_if<wire::ReplicatedView>(&*message);
-    REQUIRE(view != nullptr);
-    REQUIRE(reader.read(view->frame) == ReadResult::ok);
-    const auto disc = reader.find(7);
-    REQUIRE(disc);
-    CHECK(reader.real(*disc, 0) == static_cast<double>(100 + reader.tick()));
-    return *view;
-  }
-  Session& session() { return (*this)[handle]; }
-
-  Replica* replica = nullptr;
-  Handle handle;
-  UnixNanoseconds due = 1'000'000'000;
-  replication::Reader reader{*replication::Layout::make(disc_schema())};
-};
 
 TEST_CASE("a frame is composed when it leaves: of the newest tick, however many marks there were") {
   ReplicatedWorld w;
@@ -110,7 +37,7 @@ TEST_CASE("a frame of which nothing left is not what the next one goes on from")
   static_cast<void>(w.settle_with(w.handle, -EAGAIN));
   w.step();
   w.unblock();
-  const wire::ReplicatedView second = w.read(w.flush());
+  const wire::ReplicatedFrameView second = w.read(w.flush());
   CHECK(w.reader.tick() == 2);
   CHECK(second.due == w.due);  // that was not told either
   static_cast<void>(w.sender.settle({}));
@@ -204,18 +131,10 @@ TEST_CASE("a frame that begins anew says when its tick was due, whyever it does"
   w.session().acknowledgement.acknowledge(1, 1, w.options.latest.bound());
   for (int tick = 0; tick < 100; ++tick) w.step();  // more than are remembered
   const std::string sent = w.flush();
-  const wire::ReplicatedView anew = w.read(sent);
+  const wire::ReplicatedFrameView anew = w.read(sent);
   static_cast<void>(w.sender.settle({}));
-  CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
+  CHECK((std::to_integer<unsigned>(anew.bytes.front()) & 1U) == 1);
   CHECK(anew.due == w.due);
-}
-
-std::string message(const wire::ClientMessage& what) {
-  std::vector<std::byte> body(100);
-  body.resize(wire::encode_client(what, body));
-  std::vector<std::byte> frame(body.size() + 14);
-  frame.resize(ws::encode_client_frame(ws::Opcode::binary, body, 0x12345678, frame));
-  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
 }
 
 TEST_CASE("who asks for everything anew gets it, though it can't acknowledge what it can't read") {
@@ -244,9 +163,9 @@ TEST_CASE("who asks for everything anew gets it, though it can't acknowledge wha
   hear({.newest_tick_seen = 1, .body = wire::Resync{.digest_differs = true}});
   CHECK(w.count(observe::Count::resyncs_digest) == 1);
   const std::string sent = w.flush();
-  const wire::ReplicatedView anew = w.read(sent);
+  const wire::ReplicatedFrameView anew = w.read(sent);
   CHECK(anew.due == w.due);
-  CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
+  CHECK((std::to_integer<unsigned>(anew.bytes.front()) & 1U) == 1);
   CHECK(w.reader.tick() == w.replica->room().tick());
   static_cast<void>(w.sender.settle({}));
   // Once.
@@ -271,8 +190,8 @@ TEST_CASE(
     w.pass(std::chrono::milliseconds(20));
     const std::string sent = w.flush();
     if (sent.empty()) return;
-    const wire::ReplicatedView view = w.read(sent);
-    if ((std::to_integer<unsigned>(view.frame.front()) & 1U) == 1) anew.push_back(w.reader.tick());
+    const wire::ReplicatedFrameView view = w.read(sent);
+    if ((std::to_integer<unsigned>(view.bytes.front()) & 1U) == 1) anew.push_back(w.reader.tick());
     static_cast<void>(w.sender.settle({}));
   };
   tick();

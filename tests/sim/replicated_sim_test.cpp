@@ -17,6 +17,7 @@ using observe::Count;
 
 struct Life {
   std::uint64_t frames = 0;
+  std::uint64_t frames_behind = 0;
   std::uint64_t digests = 0;
   std::uint64_t near_events = 0;
   std::uint64_t resumed = 0;
@@ -28,6 +29,7 @@ struct Life {
 
   void operator+=(const Life& other) {
     frames += other.frames;
+    frames_behind += other.frames_behind;
     digests += other.digests;
     near_events += other.near_events;
     resumed += other.resumed;
@@ -44,6 +46,7 @@ Life outcome_of(World& world) {
   Life life;
   for (const auto& client : world.clients()) {
     life.frames += client->frames();
+    life.frames_behind += client->frames_behind();
     life.digests += client->digests();
     life.near_events += client->near_events();
     life.resumed += client->resumed();
@@ -56,7 +59,7 @@ Life outcome_of(World& world) {
   return life;
 }
 
-Life live(std::uint64_t seed, std::uint32_t cores) {
+Life live(std::uint64_t seed, std::uint32_t cores, std::uint32_t send_every_ticks) {
   Prng prng(seed);
   SimIoOptions io_options;
   io_options.receive_buffers = static_cast<std::uint16_t>(prng.chance(0.3) ? 2 : 64);
@@ -66,6 +69,7 @@ Life live(std::uint64_t seed, std::uint32_t cores) {
   shape.script.replicates = true;
   shape.script.refuses = true;
   shape.script.snapshots = prng.chance(0.5);
+  shape.send_every_ticks = send_every_ticks;
   shape.cores = cores;
   shape.keep_rooms = cores == 1;
   if (cores > 1) {
@@ -94,13 +98,16 @@ Life live(std::uint64_t seed, std::uint32_t cores) {
   return outcome_of(world);
 }
 
-Life live_all(std::uint32_t cores_most, Seeds& seeds) {
+/// The ticks that go together follow from the seed, where they do.
+Life live_all(std::uint32_t cores_most, Seeds& seeds, bool ticks_go_together = false) {
   seeds = seeds_to_run();
   if (!seeds.one) seeds.last = std::max<std::uint64_t>(1, seeds.last / 5);
   Life total;
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     try {
-      total += live(seed, cores_most == 1 ? 1 : 2 + static_cast<std::uint32_t>(seed % 3));
+      const auto third = static_cast<std::uint32_t>(seed % 3);
+      const std::uint32_t cores = cores_most == 1 ? 1 : 2 + third;
+      total += live(seed, cores, ticks_go_together ? 2 + third : 1);
     } catch (const std::exception& broken) {
       FAIL("seed " << seed << ": " << broken.what() << " (replay with RINGCAST_SIM_SEED=" << seed
                    << ")");
@@ -131,6 +138,74 @@ TEST_CASE("and so on several cores, each with a mirror of the room's world") {
   CHECK(total.digests > 50 * seeds.last);
   CHECK(total.near_events > seeds.last);
   CHECK(total.mirrors > seeds.last);
+}
+
+TEST_CASE("where two, three or four ticks go together, every member holds what it should") {
+  Seeds seeds;
+  const Life total = live_all(1, seeds, true);
+  if (seeds.one) return;
+  CHECK(total.frames > 100 * seeds.last);
+  CHECK(total.frames_behind > 20 * seeds.last);
+  CHECK(total.digests > 100 * seeds.last);
+  CHECK(total.blocked > 5 * seeds.last);
+  CHECK(total.anew > total.resyncs);
+  CHECK(total.lost > seeds.last / 20);
+}
+
+TEST_CASE("and so on several cores") {
+  Seeds seeds;
+  const Life total = live_all(4, seeds, true);
+  if (seeds.one) return;
+  CHECK(total.frames > 50 * seeds.last);
+  CHECK(total.frames_behind > 10 * seeds.last);
+  CHECK(total.digests > 50 * seeds.last);
+  CHECK(total.mirrors > seeds.last);
+}
+
+TEST_CASE("where ticks go together everyone still gets each of them, and in full messages") {
+  for (std::uint32_t every = 2; every <= 4; ++every) {
+    WorldShape shape;
+    shape.script.replicates = true;
+    shape.script.snapshots = false;
+    shape.send_every_ticks = every;
+    shape.cores = 2;
+    shape.spread = true;
+    server::CoreOptions options;
+    options.connections_max = 64;
+    World world(7 + every, SimFaults{}, options, {}, shape);
+    for (int count = 0; count < 12; ++count) world.add_client(Temper::silent);
+    world.run(10s);
+    struct Before {
+      std::uint64_t anew;
+      std::uint64_t frames = 0;
+      std::uint64_t behind = 0;
+    };
+    std::vector<Before> before;
+    for (const auto& client : world.clients()) before.push_back({client->asked_anew()});
+    world.run(1s);  // what was asked for before then has come
+    for (std::size_t index = 0; index < before.size(); ++index) {
+      before[index].frames = world.clients()[index]->frames();
+      before[index].behind = world.clients()[index]->frames_behind();
+    }
+    const std::uint64_t ticks_before = world.room_metrics().tick.value();
+    world.run(2s);
+    const std::uint64_t ticks = world.room_metrics().tick.value() - ticks_before;
+    std::size_t undisturbed = 0;
+    for (std::size_t index = 0; index < before.size(); ++index) {
+      const SimClient& client = *world.clients()[index];
+      if (client.asked_anew() != before[index].anew) continue;  // that comes alone
+      ++undisturbed;
+      const std::uint64_t frames = client.frames() - before[index].frames;
+      const std::uint64_t behind = client.frames_behind() - before[index].behind;
+      // But for a message that was on its way when the time began, or when it was over.
+      CHECK(frames + every >= ticks);
+      CHECK(frames <= ticks + every);
+      CHECK(behind * every == frames * (every - 1));
+    }
+    CHECK(undisturbed > 0);
+    world.shut_down(10s);
+    world.check_all_home();
+  }
 }
 
 TEST_CASE("on a quiet network everyone gets every tick, and all that its view holds") {
@@ -173,6 +248,7 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   WorldShape shape;
   shape.script.replicates = true;
   shape.script.snapshots = false;
+  shape.send_every_ticks = GENERATE(1U, 2U);
   server::CoreOptions options;
   options.connections_max = 128;
   options.flush_sends_max = 16;
@@ -181,7 +257,7 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   World world(11, SimFaults{}, options, io_options, shape);
   for (int count = 0; count < 100; ++count) world.add_client(Temper::silent);
   world.run(10s);
-  world.set_send_cost(400us);  // 40 ms a tick of them all
+  world.set_send_cost(400us * shape.send_every_ticks);  // 40 ms a tick of them all, or of half
   world.run(2s);
   std::vector<std::uint64_t> before;
   for (const auto& client : world.clients()) before.push_back(client->frames());

@@ -259,14 +259,25 @@ void SimClient::on_snapshot(const wire::SnapshotView& view) {
 }
 
 void SimClient::on_replicated(const wire::ReplicatedView& view) {
-  if (!replica_) broken("a replicated frame without a schema");
-  if (!full_state_seen_) broken("a replicated frame before the full state");
-  if (replica_lost_ && !RoamersCheck::begins_anew(view.frame)) return;
+  if (!replica_) broken("replicated frames without a schema");
+  if (!full_state_seen_) broken("replicated frames before the full state");
+  if (view.count == 0 || view.count > view.first.size()) broken("too many frames in a message");
+  const std::uint64_t frames_before = frames_;
+  for (const wire::ReplicatedFrameView& frame : view.frames()) on_replicated_frame(frame);
+  if (frames_ > frames_before) frames_behind_ += frames_ - frames_before - 1;
+  if (prng_.chance(0.001)) {  // with no need
+    ++asked_anew_;
+    send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = true}});
+  }
+}
+
+void SimClient::on_replicated_frame(const wire::ReplicatedFrameView& view) {
+  if (replica_lost_ && !RoamersCheck::begins_anew(view.bytes)) return;
   if (prng_.chance(0.002)) return lose_replica();
   const bool begins = replica_->frames() == 0 || std::exchange(replica_lost_, false);
   if (begins && view.due == 0) broken("a first frame that does not say when");
   const std::uint64_t digests = replica_->digests();
-  if (const std::string wrong = replica_->read(view.frame); !wrong.empty()) broken(wrong);
+  if (const std::string wrong = replica_->read(view.bytes); !wrong.empty()) broken(wrong);
   digests_ += replica_->digests() - digests;
   ++frames_;
   const std::uint64_t tick = replica_->tick();
@@ -280,9 +291,6 @@ void SimClient::on_replicated(const wire::ReplicatedView& view) {
   if (age < -2ms) broken("a replicated frame of the future");
   oldest_ = std::max(oldest_, age);
   newest_tick_ = std::max(newest_tick_, tick);
-  if (prng_.chance(0.001)) {  // with no need
-    send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = true}});
-  }
 }
 
 // As when a frame can't be read: nobody knows of which tick it was, so that neither it nor what
@@ -291,6 +299,7 @@ void SimClient::lose_replica() {
   ++replicas_lost_;
   replica_->lose();
   if (std::exchange(replica_lost_, true)) return;
+  ++asked_anew_;
   send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = false}});
 }
 

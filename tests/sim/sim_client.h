@@ -85,14 +85,18 @@ class SimClient final : private ws::DecoderEvents {
   /// Of the snapshots, those that are not in stream 0.
   [[nodiscard]] std::uint64_t slow_snapshots() const { return slow_snapshots_; }
   [[nodiscard]] bool refused_by_room() const { return refused_by_room_; }
-  /// Of a replicated room: frames, digests that were right, objects and cells held, events at a
-  /// place, and how often it lost what it held.
+  /// Of a replicated room: frames, of which those that came behind others in one message, digests
+  /// that were right, objects and cells held, events at a place, and how often it lost what it
+  /// held.
   [[nodiscard]] std::uint64_t frames() const { return frames_; }
+  [[nodiscard]] std::uint64_t frames_behind() const { return frames_behind_; }
   [[nodiscard]] std::uint64_t digests() const { return digests_; }
   [[nodiscard]] std::size_t objects() const { return replica_ ? replica_->objects() : 0; }
   [[nodiscard]] std::size_t cells() const { return replica_ ? replica_->cells() : 0; }
   [[nodiscard]] std::uint64_t near_events() const { return near_events_; }
   [[nodiscard]] std::uint64_t replicas_lost() const { return replicas_lost_; }
+  /// How often it has asked for everything anew, with or without need.
+  [[nodiscard]] std::uint64_t asked_anew() const { return asked_anew_; }
   /// The room's simulation closed the room.
   [[nodiscard]] bool ended_by_room() const { return ended_by_room_; }
   /// An error message said that the room's inbox was full.
@@ -123,6 +127,7 @@ class SimClient final : private ws::DecoderEvents {
   void on_snapshot(const wire::SnapshotView& view);
   void on_event(const wire::EventView& view);
   void on_replicated(const wire::ReplicatedView& view);
+  void on_replicated_frame(const wire::ReplicatedFrameView& view);
   void lose_replica();
   void on_near_event(std::uint64_t tick);
   void check_payload(const wire::SnapshotView& view) const;
@@ -179,7 +184,9 @@ class SimClient final : private ws::DecoderEvents {
   std::optional<RoamersCheck> replica_;
   bool replica_lost_ = false;  ///< it has said so, and has got nothing that begins anew
   std::uint64_t replicas_lost_ = 0;
+  std::uint64_t asked_anew_ = 0;
   std::uint64_t frames_ = 0;
+  std::uint64_t frames_behind_ = 0;
   std::uint64_t digests_ = 0;
   std::uint64_t due_tick_ = 0;  ///< of the newest frame that said when it was due
   UnixNanoseconds due_ = 0;

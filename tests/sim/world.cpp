@@ -81,6 +81,7 @@ server::RoomOptions World::room_options() const {
   room.inbox_inputs_max = shape_.inbox_inputs_max;
   room.inbox_bytes_max = 4'096;
   room.spread = shape_.spread;
+  room.send_every_ticks = shape_.send_every_ticks;
   room.event_history = shape_.event_history;
   return room;
 }
@@ -149,18 +150,17 @@ void World::open_room(const Script& script) {
   run(ran_for_long);  // what was closed before has gone everywhere
   closed_ = ends_ = false;
   opening_ = true;
-  mail(*nodes_.front(),
-       server::OpenRoom{
-           std::make_unique<server::HomeRoom>(
-               address.room, room.name, make_simulation(script), room.rate_hz, 0, room.spread,
-               room::RoomLimits{.cores = shape_.cores,
-                                .members_max = room.members_max,
-                                .inbox_inputs_max = room.inbox_inputs_max,
-                                .inbox_bytes_max = room.inbox_bytes_max,
-                                .groups_max = room.groups_max,
-                                .group_members_max = room.group_members_max},
-               room.event_history, clock_.now(), room_metrics_),
-           address});
+  auto home = std::make_unique<server::HomeRoom>(
+      address.room, room.name, make_simulation(script), room.rate_hz, 0, room.spread,
+      room::RoomLimits{.cores = shape_.cores,
+                       .members_max = room.members_max,
+                       .inbox_inputs_max = room.inbox_inputs_max,
+                       .inbox_bytes_max = room.inbox_bytes_max,
+                       .groups_max = room.groups_max,
+                       .group_members_max = room.group_members_max},
+      room.event_history, clock_.now(), room_metrics_);
+  home->send_every(room.send_every_ticks);
+  mail(*nodes_.front(), server::OpenRoom{std::move(home), address});
   run(ran_for_long);
   for (const auto& node : nodes_) {
     if (node != nodes_.front()) mail(*node, server::LearnOfRoom{{room.name, address}});

@@ -19,7 +19,8 @@ namespace ringcast::sim {
 
 struct WorldShape {
   std::uint32_t cores = 1;
-  bool spread = false;         ///< the room has a branch on every core
+  bool spread = false;  ///< the room has a branch on every core
+  std::uint32_t send_every_ticks = 1;
   std::size_t mails_max = 64;  ///< of each mailbox
   double lagging = 0;          ///< a turn is followed by a pause
   Nanoseconds lag_max = std::chrono::milliseconds(100);

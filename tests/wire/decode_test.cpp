@@ -37,7 +37,11 @@ std::string text_of(const Resync& resync) {
   return resync.digest_differs ? "resync: a digest" : "resync";
 }
 std::string text_of(const ReplicatedView& replicated) {
-  return "replicated " + std::to_string(replicated.due) + ' ' + to_hex(replicated.frame);
+  std::string text = "replicated " + std::to_string(replicated.count);
+  for (const ReplicatedFrameView& frame : replicated.frames()) {
+    text += ' ' + std::to_string(frame.due) + ' ' + to_hex(frame.bytes);
+  }
+  return text;
 }
 std::string text_of(const SnapshotView& snapshot) {
   return "snapshot " + std::to_string(snapshot.header.tick) + ' ' +
@@ -102,6 +106,22 @@ std::string reference_client(ByteView bytes) {
   return text_of(message);
 }
 
+std::string reference_replicated(const v1::ServerEnvelope& envelope) {
+  if (envelope.replicated().empty()) return text_of(std::monostate{});
+  ReplicatedView view;
+  for (const std::string& frame : envelope.replicated()) {
+    if (view.count < replicated_frames_max) view.first[view.count].bytes = bytes_of(frame);
+    ++view.count;
+  }
+  const auto& times = envelope.replicated_time_unix_ns();
+  for (int index = 0; index < times.size(); ++index) {
+    const auto place = static_cast<std::size_t>(index);
+    if (place >= replicated_frames_max) break;
+    view.first[place].due = static_cast<UnixNanoseconds>(times[index]);
+  }
+  return text_of(view);
+}
+
 std::string reference_server(ByteView bytes) {
   v1::ServerEnvelope envelope;
   if (!envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return "malformed";
@@ -148,12 +168,8 @@ std::string reference_server(ByteView bytes) {
     }
     case v1::ServerEnvelope::kGoingAway:
       return text_of(GoingAway{envelope.going_away().delay_ms()});
-    case v1::ServerEnvelope::kReplicated:
-      return text_of(
-          ReplicatedView{bytes_of(envelope.replicated()),
-                         static_cast<UnixNanoseconds>(envelope.replicated_time_unix_ns())});
     case v1::ServerEnvelope::MESSAGE_NOT_SET:
-      break;
+      return reference_replicated(envelope);
   }
   return text_of(std::monostate{});
 }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -64,14 +66,35 @@ TEST_CASE("an event is its payload behind the envelope's tags and lengths") {
   REQUIRE(to_hex(buffer.bytes()) == digits("1a 0c  08 05  10 ac02  18 06  7a 03 aabbcc"));
 }
 
-TEST_CASE("a replicated frame has three bytes in front, and its time where that is told") {
+TEST_CASE("replicated frames have two bytes in front each, and their times where these are told") {
   Memory memory;
-  FrameBuffer told = memory.payload(from_hex("aabbcc"));
-  prefix_replicated(told, some_time);
-  REQUIRE(to_hex(told.bytes()) == digits("49 8877665544332211  42 03 aabbcc"));
-  FrameBuffer untold = memory.payload(from_hex("aabbcc"));
-  prefix_replicated(untold, std::nullopt);
-  REQUIRE(to_hex(untold.bytes()) == digits("42 03 aabbcc"));
+  const auto message = [&memory](std::initializer_list<std::string_view> frames) {
+    std::vector<std::byte> fields;
+    for (const std::string_view hex : frames) {
+      const auto frame = from_hex(hex);
+      const std::size_t before = fields.size();
+      fields.resize(before + replicated_bytes(frame.size()));
+      write_replicated(frame, std::span(fields).subspan(before));
+    }
+    return memory.payload(fields);
+  };
+  FrameBuffer told = message({"aabbcc"});
+  prefix_replicated_times(told, std::array{some_time});
+  CHECK(to_hex(told.bytes()) == digits("49 8877665544332211  42 03 aabbcc"));
+  FrameBuffer untold = message({"aabbcc"});
+  prefix_replicated_times(untold, {});
+  CHECK(to_hex(untold.bytes()) == digits("42 03 aabbcc"));
+  FrameBuffer several = message({"aa", "bbcc", "", "dd"});
+  prefix_replicated_times(several, std::array{some_time, some_time, some_time, some_time + 1});
+  const std::string time = "49 8877665544332211";
+  CHECK(to_hex(several.bytes()) == digits(time + time + time + "49 8977665544332211" +
+                                          "42 01 aa  42 02 bbcc  42 00  42 01 dd"));
+  const auto view = decode_server(several.bytes());
+  REQUIRE(view);
+  CHECK(std::get<ReplicatedView>(*view).count == 4);
+  CHECK(std::get<ReplicatedView>(*view).first[3].due == some_time + 1);
+  CHECK(replicated_bytes(127) == 129);
+  CHECK(replicated_bytes(128) == 131);
 }
 
 TEST_CASE("the server's own messages have these bytes") {

@@ -59,7 +59,10 @@ export interface RoomEvent {
   readonly payload: Uint8Array;
 }
 
-/** What this client sees of a replicated room, after one tick. */
+/**
+ * What this client sees of a replicated room, after one tick. Where the room sends several ticks together
+ * each is handed over by itself, the oldest first, with the same `receivedAtMs`.
+ */
 export interface ReplicatedFrame {
   /** It has read the frame: what entered, changed and left is there until the next. */
   readonly reader: ReplicationReader;
@@ -386,23 +389,38 @@ export class Client {
     }
   }
 
-  #replicated({ frame, dueMs }: ServerMessage & { kind: "replicated" }): void {
-    if (this.#replication === undefined) {
+  #replicated({ frames }: ServerMessage & { kind: "replicated" }): void {
+    const replication = this.#replication;
+    if (replication === undefined) {
       this.#giveUp(clientCloseCode.malformedMessage, "a frame of a room that has no schema");
       return;
     }
-    const { reader } = this.#replication;
-    const { serverTimeMs, resync } = this.#replication.take(frame, dueMs);
-    if (serverTimeMs !== undefined) this.#seen(reader.tick, serverTimeMs);
-    if (resync !== undefined) this.#send({ kind: "resync", ...resync });
-    if (serverTimeMs === undefined) return;
-    this.#options.handlers.onFrame?.({
-      reader,
-      tick: reader.tick,
-      serverTimeMs,
-      receivedAtMs: this.#receivedAtMs,
-      ageMs: this.#ageMs(serverTimeMs),
-    });
+    const { reader } = replication;
+    let newestMs: number | undefined;
+    const thrown: unknown[] = [];
+    for (const { bytes, dueMs } of frames) {
+      const { serverTimeMs, resync } = replication.take(bytes, dueMs);
+      if (resync !== undefined) this.#send({ kind: "resync", ...resync });
+      if (serverTimeMs === undefined) continue;
+      newestMs = serverTimeMs;
+      // What is sent by the handler acknowledges it.
+      this.#newestTick = Math.max(this.#newestTick, reader.tick);
+      try {
+        this.#options.handlers.onFrame?.({
+          reader,
+          tick: reader.tick,
+          serverTimeMs,
+          receivedAtMs: this.#receivedAtMs,
+          ageMs: this.#ageMs(serverTimeMs),
+        });
+      } catch (error) {
+        thrown.push(error); // the frames behind it are read all the same
+      }
+      if (this.#state.phase !== "open") break; // the handler may have left
+    }
+    // They came at once: the newest stands for all.
+    if (newestMs !== undefined && this.#state.phase === "open") this.#seen(reader.tick, newestMs);
+    if (thrown.length > 0) throw thrown[0];
   }
 
   /** A snapshot or frame of `tick` has just come, which was due at `serverTimeMs`. */

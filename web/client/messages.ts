@@ -35,6 +35,13 @@ export interface Welcome {
   readonly replicationSchema: Uint8Array;
 }
 
+/** What this client sees of a replicated room after one tick. */
+export interface ReplicatedMessageFrame {
+  readonly bytes: Uint8Array;
+  /** When the tick was due, where that is told. */
+  readonly dueMs: number | undefined;
+}
+
 /** What a message of the server says. `payload` views the received bytes: nothing is copied. */
 export type ServerMessage =
   | ({ readonly kind: "welcome" } & Welcome)
@@ -55,9 +62,8 @@ export type ServerMessage =
     }
   | {
       readonly kind: "replicated";
-      readonly frame: Uint8Array;
-      /** When its tick was due, where that is told. */
-      readonly dueMs: number | undefined;
+      /** Of a tick each, the oldest first. */
+      readonly frames: readonly ReplicatedMessageFrame[];
     }
   | { readonly kind: "ping"; readonly sentNs: bigint }
   | { readonly kind: "pong"; readonly pingSentMs: number; readonly answeredUnixMs: number }
@@ -77,7 +83,7 @@ export type ClientMessage =
 
 /** Decodes a ServerEnvelope. Throws when the bytes are not one. */
 export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
-  const { message, replicatedTimeUnixNs } = fromBinary(ServerEnvelopeSchema, bytes);
+  const { message, replicated, replicatedTimeUnixNs } = fromBinary(ServerEnvelopeSchema, bytes);
   switch (message.case) {
     case "welcome": {
       const { room, memberId, rateHz, acknowledgeEveryTicks, serverVersion } = message.value;
@@ -117,12 +123,6 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
         position: Number(message.value.position),
         payload: message.value.payload,
       };
-    case "replicated":
-      return {
-        kind: "replicated",
-        frame: message.value,
-        dueMs: replicatedTimeUnixNs === 0n ? undefined : toMilliseconds(replicatedTimeUnixNs),
-      };
     case "ping":
       return { kind: "ping", sentNs: message.value.sentNs };
     case "pong":
@@ -140,7 +140,14 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
     case "goingAway":
       return { kind: "goingAway", delayMs: message.value.delayMs };
     case undefined:
-      return { kind: "unknown" };
+      if (replicated.length === 0) return { kind: "unknown" };
+      return {
+        kind: "replicated",
+        frames: replicated.map((frame, index) => {
+          const dueNs = replicatedTimeUnixNs[index];
+          return { bytes: frame, dueMs: dueNs === undefined ? undefined : toMilliseconds(dueNs) };
+        }),
+      };
   }
 }
 

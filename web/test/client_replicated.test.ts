@@ -58,6 +58,89 @@ test("hands over each frame of a replicated room, with when its tick was due", (
   );
 });
 
+test("hands over each frame of those that come together, and acknowledges the newest once", () => {
+  const { environment, seen } = setUp(undefined, 1);
+  const count = 12;
+  environment.socket.replicatedTogether(frames.slice(0, 3), [5_000, 5_017, 5_050]);
+  for (let index = 3; index < count; index += 3) {
+    environment.advance(50);
+    environment.socket.replicatedTogether(frames.slice(index, index + 3));
+  }
+  assert.deepEqual(
+    seen.map(({ tick, objects }) => ({ tick, objects })),
+    golden.frames.slice(0, count).map(({ tick, objects }) => ({ tick, objects: objects.length })),
+  );
+  // Each time that was told holds, and the last of them goes on.
+  assert.deepEqual(
+    seen.slice(0, 3).map(({ serverTimeMs }) => serverTimeMs),
+    [5_000, 5_017, 5_050],
+  );
+  const ticksSince = seen.at(-1)!.tick - seen[2]!.tick;
+  assert.ok(Math.abs(seen.at(-1)!.serverTimeMs - 5_050 - (ticksSince * 1_000) / 60) < 0.001);
+  assert.deepEqual(
+    environment.socket
+      .takeSent()
+      .filter(({ message }) => message.case === undefined)
+      .map((message) => Number(message.newestTickSeen)),
+    [2, 5, 8, 11].map((index) => seen[index]!.tick),
+  );
+});
+
+test("of frames that come together what is behind one that can't be read is dropped with it", () => {
+  const { environment, seen } = setUp();
+  environment.socket.replicatedTogether([frames[0]!, frames[1]!], [5_000, 5_017]);
+  environment.socket.takeSent();
+  environment.socket.replicatedTogether([frames[2]!, frames[3]!.subarray(0, 20), frames[4]!]);
+  assert.equal(seen.length, 3);
+  const sent = environment.socket.takeSent();
+  assert.deepEqual(
+    sent.map(({ message }) => message.case),
+    ["resync"],
+  );
+  assert.equal(Number(sent[0]!.newestTickSeen), seen[2]!.tick);
+});
+
+test("a handler that throws at one of the frames that came together misses none of the others", () => {
+  const environment = new FakeEnvironment();
+  const told: number[] = [];
+  const client: Client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onFrame({ tick }) {
+        told.push(tick);
+        if (told.length === 1) throw new Error("of the game");
+      },
+    },
+  });
+  client.connect();
+  environment.socket.welcome({ replicationSchema: Buffer.from(golden.schema, "hex") });
+  assert.throws(() => environment.socket.replicatedTogether(frames.slice(0, 2), [5_000, 5_017]), /of the game/);
+  environment.socket.replicated(frames[2]!);
+  assert.equal(told.length, 3);
+  assert.deepEqual(environment.socket.takeSent().filter(({ message }) => message.case === "resync"), []);
+});
+
+test("who leaves at one of the frames that came together is told no other", () => {
+  const environment = new FakeEnvironment();
+  let told = 0;
+  const client: Client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onFrame() {
+        told++;
+        client.close();
+      },
+    },
+  });
+  client.connect();
+  environment.socket.welcome({ replicationSchema: Buffer.from(golden.schema, "hex") });
+  environment.socket.replicatedTogether(frames.slice(0, 2), [5_000, 5_017]);
+  assert.equal(told, 1);
+  assert.equal(environment.timersPending, 0);
+});
+
 test("asks once for everything anew when a frame can't be read, and goes on from what begins", () => {
   const { environment, seen, deliver } = setUp();
   deliver(frames[0]!, 5_000);

@@ -70,10 +70,15 @@ export class FakeSocket implements SocketLike {
   }
 
   /** `dueMs`: of its tick, where the server tells it. */
-  replicated(frame: Uint8Array, dueMs = 0): void {
+  replicated(frame: Uint8Array, dueMs?: number): void {
+    this.replicatedTogether([frame], dueMs === undefined ? [] : [dueMs]);
+  }
+
+  /** Frames of several ticks in one message; `dueMs` of none or of each. */
+  replicatedTogether(frames: Uint8Array[], dueMs: number[] = []): void {
     this.deliverEnvelope({
-      message: { case: "replicated", value: frame },
-      replicatedTimeUnixNs: BigInt(dueMs) * 1_000_000n,
+      replicated: frames,
+      replicatedTimeUnixNs: dueMs.map((ms) => BigInt(ms) * 1_000_000n),
     });
   }
 

@@ -154,3 +154,28 @@ test("clear forgets all, the delay too", () => {
   assert.equal(buffer.sample(201), undefined);
   assert.equal(buffer.shownServerTimeMs(201), undefined);
 });
+
+test("ticks that come two, three or four at a time are shown one after the other, evenly", () => {
+  const tickMs = 1000 / 60;
+  for (let together = 2; together <= 4; together++) {
+    const buffer = new InterpolationBuffer<number>();
+    let nowMs = 0;
+    let before: number | undefined;
+    for (let tick = together; tick < 60 * together; tick += together) {
+      // The last of them is on its way for 20 ms.
+      const arrivedMs = tick * tickMs + 20;
+      for (let one = tick - together + 1; one <= tick; one++) {
+        buffer.push(one * tickMs, arrivedMs, one);
+      }
+      for (nowMs = Math.max(nowMs, arrivedMs); nowMs < arrivedMs + together * tickMs; nowMs += tickMs) {
+        const at = shown(buffer, nowMs);
+        // At first the delay is being learned.
+        if (tick < 10 * together) continue;
+        assert.equal(buffer.sample(nowMs)?.starved, false);
+        if (before !== undefined) assert.ok(Math.abs(at - before - 1) < 0.001, `${before} to ${at}`);
+        before = at;
+      }
+    }
+    assert.ok(before !== undefined);
+  }
+});
