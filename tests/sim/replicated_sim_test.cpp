@@ -146,7 +146,7 @@ TEST_CASE("where two, three or four ticks go together, every member holds what i
   if (seeds.one) return;
   CHECK(total.frames > 100 * seeds.last);
   CHECK(total.frames_behind > 20 * seeds.last);
-  CHECK(total.digests > 100 * seeds.last);
+  CHECK(total.digests == total.frames);
   CHECK(total.blocked > 5 * seeds.last);
   CHECK(total.anew > total.resyncs);
   CHECK(total.lost > seeds.last / 20);
@@ -158,7 +158,7 @@ TEST_CASE("and so on several cores") {
   if (seeds.one) return;
   CHECK(total.frames > 50 * seeds.last);
   CHECK(total.frames_behind > 10 * seeds.last);
-  CHECK(total.digests > 50 * seeds.last);
+  CHECK(total.digests == total.frames);
   CHECK(total.mirrors > seeds.last);
 }
 
@@ -248,7 +248,8 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   WorldShape shape;
   shape.script.replicates = true;
   shape.script.snapshots = false;
-  shape.send_every_ticks = GENERATE(1U, 2U);
+  const std::uint32_t every = GENERATE(1U, 2U);
+  shape.send_every_ticks = every;
   server::CoreOptions options;
   options.connections_max = 128;
   options.flush_sends_max = 16;
@@ -257,10 +258,21 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   World world(11, SimFaults{}, options, io_options, shape);
   for (int count = 0; count < 100; ++count) world.add_client(Temper::silent);
   world.run(10s);
-  world.set_send_cost(400us * shape.send_every_ticks);  // 40 ms a tick of them all, or of half
-  world.run(2s);
-  std::vector<std::uint64_t> before;
-  for (const auto& client : world.clients()) before.push_back(client->frames());
+  // 40 ms a tick of them all. Where two ticks go together nearly so: events leave when they come,
+  // by themselves where the frame of their tick is kept.
+  world.set_send_cost(400us);
+  struct Before {
+    std::uint64_t anew;
+    std::uint64_t frames = 0;
+    std::uint64_t behind = 0;
+  };
+  std::vector<Before> before;
+  for (const auto& client : world.clients()) before.push_back({client->asked_anew()});
+  world.run(2s);  // what was asked for before then has come
+  for (std::size_t index = 0; index < before.size(); ++index) {
+    before[index].frames = world.clients()[index]->frames();
+    before[index].behind = world.clients()[index]->frames_behind();
+  }
   const std::uint64_t ticks_before = world.room_metrics().tick.value();
   const std::uint64_t cells_before = world.count(Count::replicated_cells_encoded);
   const std::uint64_t encoded_before = world.count(Count::replicated_blocks_encoded);
@@ -269,12 +281,20 @@ TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone
   CHECK(ticks >= 200);
   CHECK(ticks <= 300);
   CHECK(world.room_metrics().ticks_waited.value() > 100);
+  std::size_t undisturbed = 0;
   for (std::size_t index = 0; index < before.size(); ++index) {
-    // But for those whose clients lose what they hold now and then.
-    CHECK(world.clients()[index]->frames() - before[index] + 12 >= ticks);
+    const SimClient& client = *world.clients()[index];
+    if (client.asked_anew() != before[index].anew) continue;  // it has not read all that came
+    ++undisturbed;
+    const std::uint64_t frames = client.frames() - before[index].frames;
+    const std::uint64_t behind = client.frames_behind() - before[index].behind;
+    CHECK(frames + 2 * every >= ticks);
+    CHECK(behind * every >= (frames - every) * (every - 1));
   }
+  CHECK(undisturbed > 0);
+  // Alone in its three ticks is only who begins anew; otherwise all are.
   const std::uint64_t cells = world.count(Count::replicated_cells_encoded) - cells_before;
-  CHECK(world.count(Count::replicated_blocks_encoded) - encoded_before <= cells * 5 / 4);
+  CHECK(world.count(Count::replicated_blocks_encoded) - encoded_before <= cells * 3 / 2);
   bool is_told = false;
   while (const auto notice = world.notices().pop()) {
     is_told = is_told || notice->kind == server::Notice::Kind::frames_outlast_ticks;
