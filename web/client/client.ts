@@ -25,6 +25,8 @@ import type { ReplicationReader } from "./replication";
 export const subprotocol = "ringcast.v1";
 /** An offer that begins so says what a client that comes back has to say. */
 const resumeOffer = "ringcast.resume.";
+/** Likewise: a JSON Web Token follows. */
+const tokenOffer = "jwt.";
 
 /** State at one tick. */
 export interface Snapshot {
@@ -110,6 +112,12 @@ export interface ClientOptions {
   readonly reconnect?: ReconnectLimits;
   /** A connection that brings nothing for so long is lost. */
   readonly silenceMaxMs?: number;
+  /**
+   * Where the server asks for one: a JSON Web Token, or what fetches one. The latter is asked before
+   * each connection, and again before the token of a session runs out: a session goes on with the
+   * new one. When it fails, the client tries again later.
+   */
+  readonly token?: string | (() => Promise<string>);
 }
 
 /** Since the client was made, over all its sessions. Bytes are those of messages. */
@@ -132,6 +140,12 @@ export const clientCloseCode = {
 const finalCodes: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009]);
 // The room's simulation has codes of its own for those whom it does not let in.
 const firstCodeOfSimulations = 4000;
+// The server's own: the token has run out, and another one will do.
+const tokenExpiredCode = 4401;
+// A token is renewed when so much of its time is over, and tried again so often until it is.
+const renewAfter = 0.75;
+const renewRetryMs = 5_000;
+const timerMaxMs = 2 ** 31 - 1;
 const streams = 4;
 
 const defaultReconnect: ReconnectLimits = { firstMs: 500, maxMs: 15_000 };
@@ -169,6 +183,9 @@ export class Client {
   #cancelRetry: (() => void) | undefined;
   #cancelPing: (() => void) | undefined;
   #cancelOverdue: (() => void) | undefined;
+  #cancelRenewal: (() => void) | undefined;
+  /** Of the connection that is being begun, or is there. */
+  #attempt = 0;
 
   // Of the member, over all its sessions.
   #resumeToken: Uint8Array = new Uint8Array();
@@ -227,7 +244,7 @@ export class Client {
 
   /** Connects, and stays connected until close(). Does nothing when it is already at it. */
   connect(): void {
-    if (this.#socket !== undefined) return;
+    if (this.#socket !== undefined || this.#state.phase === "connecting") return;
     this.#cancelTimers();
     this.#open();
   }
@@ -250,6 +267,37 @@ export class Client {
   }
 
   #open(): void {
+    const { token } = this.#options;
+    if (typeof token !== "function") {
+      this.#openWith(token);
+      return;
+    }
+    this.#setState({ phase: "connecting" });
+    this.#withToken(
+      token,
+      (fetched) => this.#openWith(fetched),
+      () => this.#retry({ code: 1006, reason: "there was no token to connect with" }),
+    );
+  }
+
+  /** Calls one of the two unless the connection that it is for has been given up meanwhile. */
+  #withToken(
+    fetchToken: () => Promise<string>,
+    fetched: (token: string) => void,
+    failed: () => void,
+  ): void {
+    const attempt = this.#attempt;
+    const unlessGivenUp = (act: () => void) => {
+      if (this.#attempt === attempt) act();
+    };
+    // What it throws at once is a failure as well.
+    new Promise<string>((resolve) => resolve(fetchToken())).then(
+      (token) => unlessGivenUp(() => fetched(token)),
+      () => unlessGivenUp(failed),
+    );
+  }
+
+  #openWith(token: string | undefined): void {
     this.#clock = new ClockSync();
     this.#newestTick = noTick;
     this.#connected = false;
@@ -258,7 +306,7 @@ export class Client {
     this.#delayHintMs = undefined;
     this.#receivedAtMs = this.#environment.now();
 
-    const socket = this.#environment.openSocket(this.#options.url, this.#offers());
+    const socket = this.#environment.openSocket(this.#options.url, this.#offers(token));
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     // A socket that was abandoned may still call back; it is no longer ours.
@@ -274,14 +322,17 @@ export class Client {
       if (current()) this.#lost(event);
     };
     this.#schedulePing(this.#silenceMaxMs);
-    this.#setState({ phase: "connecting" });
+    if (this.#state.phase !== "connecting") this.#setState({ phase: "connecting" });
   }
 
   /** Where a token is neither logged by proxies nor kept from scripts, as a header would be. */
-  #offers(): string[] {
-    if (this.#resumeToken.length === 0) return [subprotocol];
+  #offers(token: string | undefined): string[] {
+    const offers = [subprotocol];
+    if (token !== undefined) offers.push(tokenOffer + token);
+    if (this.#resumeToken.length === 0) return offers;
     const seen = this.#hasState ? `.${this.#lastPosition}` : "";
-    return [subprotocol, `${resumeOffer}${base64url(this.#resumeToken)}${seen}`];
+    offers.push(`${resumeOffer}${base64url(this.#resumeToken)}${seen}`);
+    return offers;
   }
 
   #receive(data: unknown): void {
@@ -332,6 +383,9 @@ export class Client {
       case "goingAway":
         this.#delayHintMs = message.delayMs;
         break;
+      case "tokenTaken":
+        this.#scheduleRenewal(message.goodForMs * renewAfter);
+        break;
       case "unknown":
         break;
     }
@@ -350,6 +404,22 @@ export class Client {
     if (!this.#beginReplication(welcome.replicationSchema, periodMs)) return;
     this.#setState({ phase: "open", welcome });
     if (this.#state.phase === "open") this.#beat(); // the handler may have left
+  }
+
+  #scheduleRenewal(delayMs: number): void {
+    this.#cancelRenewal?.();
+    this.#cancelRenewal = undefined;
+    const { token } = this.#options;
+    if (typeof token !== "function") return;
+    this.#cancelRenewal = this.#environment.startTimer(Math.min(delayMs, timerMaxMs), () => {
+      this.#withToken(
+        token,
+        (fetched) => {
+          if (this.#state.phase === "open") this.#send({ kind: "renewToken", token: fetched });
+        },
+        () => this.#scheduleRenewal(renewRetryMs),
+      );
+    });
   }
 
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {
@@ -499,7 +569,8 @@ export class Client {
 
   #lost({ code, reason }: CloseEventLike): void {
     this.#socket = undefined;
-    if (finalCodes.has(code) || code >= firstCodeOfSimulations) {
+    const another = code === tokenExpiredCode && typeof this.#options.token === "function";
+    if (finalCodes.has(code) || (code >= firstCodeOfSimulations && !another)) {
       this.#end({ code, reason });
     } else {
       this.#retry({ code, reason });
@@ -552,12 +623,16 @@ export class Client {
   }
 
   #abandonSocket(code: number, reason: string): void {
+    this.#attempt += 1;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(code, reason);
   }
 
   #cancelTimers(): void {
+    this.#attempt += 1;
+    this.#cancelRenewal?.();
+    this.#cancelRenewal = undefined;
     this.#cancelPing?.();
     this.#cancelPing = undefined;
     this.#cancelOverdue?.();

@@ -673,3 +673,115 @@ test("counts the bytes and messages of both directions", () => {
   assert.equal(client.traffic.messagesSent, 1);
   assert.ok(client.traffic.bytesSent > 0);
 });
+
+/** A client that fetches its tokens from what the test settles. */
+function setUpWithTokens() {
+  const environment = new FakeEnvironment();
+  const states: ConnectionState[] = [];
+  const asked: { resolve: (token: string) => void; reject: (why: Error) => void }[] = [];
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: { onState: (state) => states.push(state) },
+    token: () => new Promise((resolve, reject) => asked.push({ resolve, reject })),
+  });
+  client.connect();
+  return { client, environment, states, asked };
+}
+
+/** Lets what promises have settled run. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("a token goes beside the subprotocol", () => {
+  const environment = new FakeEnvironment();
+  const client = new Client({ url: "ws://server/rooms/a", environment, handlers: {}, token: "a.b.c" });
+  client.connect();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.a.b.c"]);
+  environment.socket.welcome({ resumeToken: Uint8Array.of(1, 2, 3) });
+  environment.socket.drop();
+  environment.advance(10_000);
+  assert.deepEqual(environment.socket.subprotocols, [
+    "ringcast.v1",
+    "jwt.a.b.c",
+    "ringcast.resume.AQID",
+  ]);
+});
+
+test("a token is fetched before each connection, and nothing is opened without one", async () => {
+  const { client, environment, states, asked } = setUpWithTokens();
+  client.connect(); // does nothing: it is at it
+  assert.equal(environment.sockets.length, 0);
+  assert.equal(asked.length, 1);
+  asked[0]!.reject(new Error("the backend is down"));
+  await settled();
+  assert.deepEqual(phases(states), ["connecting", "waiting"]);
+  environment.advance(10_000);
+  assert.equal(asked.length, 2);
+  asked[1]!.resolve("second");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.second"]);
+  assert.deepEqual(phases(states), ["connecting", "waiting", "connecting"]);
+});
+
+test("what was fetched for a connection that was given up is not used", async () => {
+  const { client, environment, asked } = setUpWithTokens();
+  client.close();
+  asked[0]!.resolve("late");
+  await settled();
+  assert.equal(environment.sockets.length, 0);
+  client.connect();
+  asked[1]!.resolve("new");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.new"]);
+});
+
+test("a token is renewed in the session before it runs out, and again when that fails", async () => {
+  const { environment, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 4_000n } });
+  environment.advance(2_900);
+  assert.equal(asked.length, 1);
+  environment.advance(200);
+  assert.equal(asked.length, 2);
+  asked[1]!.reject(new Error("the backend is down"));
+  await settled();
+  environment.advance(5_000);
+  asked[2]!.resolve("second");
+  environment.socket.takeSent();
+  await settled();
+  const sent = environment.socket.takeSent();
+  assert.equal(sent.length, 1);
+  assert.deepEqual(sent[0]!.message.case, "renewToken");
+  assert.equal(sent[0]!.message.case === "renewToken" && sent[0]!.message.value.token, "second");
+});
+
+test("a session whose token ran out is begun again with another, if another can be had", async () => {
+  const { environment, states, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.drop({ code: 4401, reason: "the token has expired" });
+  assert.equal(states.at(-1)!.phase, "waiting");
+  environment.advance(10_000);
+  assert.equal(asked.length, 2);
+
+  const fixed = new FakeEnvironment();
+  const client = new Client({ url: "ws://server/rooms/a", environment: fixed, handlers: {}, token: "t" });
+  client.connect();
+  fixed.socket.welcome();
+  fixed.socket.drop({ code: 4401, reason: "the token has expired" });
+  assert.equal(client.state.phase, "closed");
+});
+
+test("a session that was revoked or replaced is over", async () => {
+  for (const code of [4403, 4409]) {
+    const { client, environment, asked } = setUpWithTokens();
+    asked[0]!.resolve("first");
+    await settled();
+    environment.socket.welcome();
+    environment.socket.drop({ code, reason: "" });
+    assert.equal(client.state.phase, "closed");
+  }
+});
