@@ -305,7 +305,7 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
   FrameRef frame;
   if (room_->encoding() == Encoding::envelope) {
     missed = missed_by(member.id, admission.resumed ? admission.seen_event : std::nullopt);
-    const auto token = home_->token_for(admission.ticket);
+    const auto token = home_->token_for(admission.ticket, admission.subject);
     const auto resume = context_.options.session.resume / std::chrono::milliseconds(1);
     frame = context_.frame_of(
         FrameUse::reliable,
@@ -357,6 +357,14 @@ void Broadcast::superseded(const room::Member& session) {
       context_.encoder.close(context_.frames, ws::CloseCode::normal,
                              "the member is back on another connection"),
       ws::CloseCode::normal, LeaveReason::ended);
+}
+
+void Broadcast::replaced(const room::Member& session) {
+  destinations_[session.core]->goodbye(
+      *home_, session.seat,
+      context_.encoder.close(context_.frames, ws::CloseCode::replaced,
+                             "a newer session of the same subject has taken its place"),
+      ws::CloseCode::replaced, LeaveReason::ended);
 }
 
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {

@@ -1,5 +1,6 @@
 #include "session/reader.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "observe/probes.h"
@@ -7,16 +8,19 @@
 #include "session/local_room.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 
 namespace ringcast::server {
 
 using observe::Count;
 
-Reader::Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
+Reader::Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers,
+               TokenGate& gate)
     : context_(context),
       sessions_(sessions),
       queue_(queue),
       answers_(answers),
+      gate_(gate),
       decoder_(ws::Role::server, {context.options.session.message_bytes_max}) {}
 
 void Reader::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
@@ -97,6 +101,9 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
   }
+  if (const auto* renewal = std::get_if<wire::RenewToken>(&message->body)) {
+    return renew_token(renewal->token);
+  }
   if (const auto* ping = std::get_if<wire::Ping>(&message->body)) {
     if (!session_->is_welcomed()) {
       session_->early_ping = *ping;
@@ -116,6 +123,25 @@ void Reader::begin_anew(const wire::Resync& resync) {
   session_->view->asks_anew = true;
   queue_.begin_anew_if_due(*session_);
   if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
+}
+
+// Where no token is asked for it means nothing. A check costs what dozens of inputs do.
+bool Reader::renew_token(std::string_view token) {
+  if (session_->token == nullptr || !gate_.asks_for_tokens()) return true;
+  if (context_.now - session_->token->taken < TokenGate::renewal_interval) {
+    context_.metrics[Count::inputs_rate_limited].add();
+    return answers_.over_limit(handle_, *session_, token.size());
+  }
+  const auto renewed = gate_.renew(*session_, token, session_->room->name());
+  if (!renewed) {
+    const bool may_mend = renewed.error() == auth::Fault::expired;
+    sessions_.fail(handle_, may_mend ? ws::CloseCode::token_expired : ws::CloseCode::token_refused,
+                   auth::sentence(renewed.error()));
+    return false;
+  }
+  sessions_.set_deadline(handle_, *session_, std::min(session_->deadline, session_->token_ends));
+  if (!session_->is_welcomed()) return true;
+  return answers_.say(handle_, *session_, wire::TokenTaken{gate_.good_for_ms(*session_->token)});
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {

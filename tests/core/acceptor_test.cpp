@@ -70,7 +70,7 @@ struct Fixture {
   Outlets outlets;
   std::array<CorePeer, 2> peers;
   Rooms rooms{w.context.frames};
-  Acceptor acceptor{w.context, w.sessions, listener, {}, rooms, peers, outlets, nullptr};
+  Acceptor acceptor{w.context, w.sessions, w.gate, listener, {}, rooms, peers, outlets, nullptr};
   std::int32_t next_socket = 100;
 };
 

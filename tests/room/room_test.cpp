@@ -89,6 +89,7 @@ struct Listener final : Audience {
     return !admission.seen_event.has_value();
   }
   void superseded(const Member& session) override { diary.note("superseded", session.seat); }
+  void replaced(const Member& session) override { diary.note("replaced", session.seat); }
   void group_changed(const GroupChange&) override {}
   void refuse(const Member& member, const JoinRefusal&) override {
     diary.note("refuse", member.id);
