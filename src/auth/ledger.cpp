@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace ringcast::auth {
 
-// Those that ran out are looked for when there are twice as many as were left the last time.
+// Those that ran out are looked for when there are twice as many as were left the last time, and
+// while there are as many as may be once a second.
 Ledger::Use Ledger::use(std::string_view id, UnixSeconds until, UnixSeconds now) {
   const std::scoped_lock lock(mutex_);
-  if (used_.size() >= clean_used_at_) {
+  if (used_.size() >= clean_used_at_ && now > std::exchange(cleaned_, now)) {
     std::erase_if(used_, [now](const auto& entry) { return entry.second <= now; });
     clean_used_at_ = std::clamp(used_.size() * 2, std::size_t{1'024}, used_max);
   }

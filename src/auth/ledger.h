@@ -55,6 +55,7 @@ class Ledger {
   mutable std::mutex mutex_;                           // of what follows
   std::unordered_map<std::string, UnixSeconds> used_;  ///< by `jti`: until when
   std::size_t clean_used_at_ = 1'024;
+  UnixSeconds cleaned_ = 0;
   std::map<std::pair<Revocation::Of, std::string>, Revocation, std::less<>> revoked_;
 };
 

@@ -322,6 +322,11 @@ class Sessions(WithServer):
 
     def test_revoking_ends_sessions_and_lasts_over_a_restart(self):
         hers = [self.join(path) for path in ("/rooms/echo", "/rooms/game-1") for _ in range(3)]
+        for connection in hers[:3]:
+            connection.send(websocket.frame(websocket.BINARY, b"there"))
+            connection.receive_opcode(websocket.BINARY)
+        for connection in hers[3:]:
+            message(connection, "welcome")
         his = self.join(sub="bob", jti="his-first")
         message(his, "welcome")
         before = token()

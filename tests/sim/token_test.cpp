@@ -44,6 +44,12 @@ SimClient& add(World& world, std::string_view subject, std::int64_t seconds = 60
   return world.add_client(temper, {}, std::nullopt, token(world, subject, seconds));
 }
 
+/// Who loses its connection now and then is there.
+void await(World& world, const SimClient& client) {
+  for (int count = 0; count < 200 && !client.welcomed(); ++count) world.run(10ms);
+  REQUIRE(client.welcomed());
+}
+
 void end(World& world) {
   world.shut_down(10s);
   world.check_all_home();
@@ -159,11 +165,10 @@ TEST_CASE("a newer session takes the place of one whose connection is lost") {
   options.auth.one_session = true;
   World world(6, {}, options);
   SimClient& lost = add(world, "ada", 600, Temper::returning);
-  world.run(200ms);
-  REQUIRE(lost.welcomed());
-  lost.stay_away_for(3s);
+  await(world, lost);
+  lost.stay_away_for(4s);
   lost.lose_connection();
-  world.run(300ms);
+  world.run(2s);
   CHECK(world.room_metrics().away.value() == 1);
   const SimClient& newer = add(world, "ada");
   world.run(300ms);
@@ -177,11 +182,10 @@ TEST_CASE("who comes back is the same member with a token of the same subject on
   World world(7, {}, that_asks());
   SimClient& ada = add(world, "ada", 600, Temper::returning);
   SimClient& bob = add(world, "bob", 600, Temper::returning);
-  world.run(200ms);
-  REQUIRE(ada.welcomed());
-  REQUIRE(bob.welcomed());
+  await(world, bob);
   bob.carry(token(world, "mallory"));
   for (SimClient* client : {&ada, &bob}) {
+    await(world, *client);
     client->stay_away_for(500ms);
     client->lose_connection();
   }
