@@ -124,7 +124,7 @@ Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::st
           upgrade.resume = offered.substr(resume_offer.size());
         }
         if (offered.starts_with(token_offer)) {
-          upgrade.offers_tokens = !upgrade.token.empty();
+          upgrade.offers_tokens = upgrade.offers_tokens || !upgrade.token.empty();
           upgrade.token = offered.substr(token_offer.size());
         }
       })) {
