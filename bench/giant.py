@@ -145,6 +145,12 @@ def figures(room: Room, arena: Arena, run: dict, step_s: float) -> dict:
             "limited_by": limited_by(run)}
 
 
+def cpu_us_of_all(arena: Arena, run: dict, step_s: float) -> float:
+    """Of a frame, where not only those who are measured are sent some."""
+    cpu_s = run["cpu_seconds"] - step_s * arena.total("room_ticks_total")
+    return 1e6 * cpu_s / max(1.0, arena.total("replicated_frames_total"))
+
+
 def played(setup: Setup, room: Room, kind: type[Arena] = Arena) -> tuple[Arena, dict]:
     arena = kind(setup, room)
     run = loaded(setup, arena, command(setup, arena, room.clients, setup.seconds))
@@ -222,10 +228,7 @@ def slow(asked: argparse.Namespace, setup: Setup) -> dict:
         one.terminate()
     reports = [json.loads(one.communicate(timeout=60)[0]) for one in slow_ones]
     arena.finish()
-    result = figures(room, arena, run, step_s)
-    # The server sent to the slow ones as well.
-    frames = arena.total("replicated_frames_total")
-    result["server_cpu_us"] = 1e6 * (run["cpu_seconds"] - step_s * result["ticks"]) / max(1.0, frames)
+    result = {**figures(room, arena, run, step_s), "server_cpu_us": cpu_us_of_all(arena, run, step_s)}
     result["members"] += sum(report["joined"] for report in reports)
     result["desyncs"] += sum(report["replicated"]["desyncs"] for report in reports if report["replicated"])
     result["slow"] = [{"bytes_per_s": rate, "members": report["joined"],
@@ -263,7 +266,8 @@ def join(asked: argparse.Namespace, setup: Setup) -> dict:
     arena.finish()
     age = {"before": before["load"]["age_us"]["p99"], "during": run["load"]["age_us"]["p99"]}
     why = limited_by(before) or limited_by(run)
-    return {**figures(room, arena, run, step_s), "joined": joined, "age_p99_us": age,
+    return {**figures(room, arena, run, step_s), "server_cpu_us": cpu_us_of_all(arena, run, step_s),
+            "joined": joined, "age_p99_us": age,
             "age_p99_during_to_before": age["during"] / age["before"], "limited_by": why}
 
 

@@ -6,6 +6,7 @@ the ring's floor is not at most 0.85 of epoll's was disturbed and does not count
 """
 
 import argparse
+import atexit
 import dataclasses
 import json
 import os
@@ -55,8 +56,11 @@ class Setup:
 
     def on_cpu(self, cpus: int | str, command: list[str], **options) -> subprocess.Popen:
         ahead = ["chrt", "--fifo", "1"] if self.realtime else []
-        return subprocess.Popen(["taskset", "--cpu-list", str(cpus), *ahead, *command], text=True,
-                                **options)
+        process = subprocess.Popen(["taskset", "--cpu-list", str(cpus), *ahead, *command], text=True,
+                                   **options)
+        # Whatever goes wrong before it is waited for, it does not outlive the measurement.
+        atexit.register(process.kill)
+        return process
 
 
 def free_port() -> int:

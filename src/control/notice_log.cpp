@@ -70,6 +70,13 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::warning, "ticks left out: their time had passed",
           {{"core", std::int64_t{core}}, {"room", room}, {"ticks", number(notice.count)}},
           notice.suppressed);
+    case Notice::Kind::frames_outlast_ticks:
+      return log.write(
+          LogLevel::warning,
+          "ticks left out: the frames of the one before were still being sent; spread "
+          "the room over more cores, or give it a lower rate_hz",
+          {{"core", std::int64_t{core}}, {"room", room}, {"ticks", number(notice.count)}},
+          notice.suppressed);
     case Notice::Kind::room_rests:
       return log.write(LogLevel::warning,
                        "a room ticks more rarely: its tick took more than its time, and the core "

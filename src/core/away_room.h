@@ -47,16 +47,49 @@ class AwayRoom final : public LocalRoom {
       set_replica(std::make_unique<Replica>(std::move(*mirror), rate_hz_));
     }
   }
-  enum class Mirrored : std::uint8_t { partly, tick, not_understood };
-  /// A piece of a tick; the replica is there.
-  [[nodiscard]] Mirrored mirror(std::span<const std::byte> bytes, bool last) {
-    const bool alone = last && pieces_.empty();
-    if (!alone) pieces_.insert(pieces_.end(), bytes.begin(), bytes.end());
-    if (!last) return Mirrored::partly;
-    const bool applied = replica()->room().apply(alone ? bytes : std::span(pieces_));
-    pieces_.clear();
-    return applied ? Mirrored::tick : Mirrored::not_understood;
+  /// A tick of the mirror, as it came by mail.
+  struct MirrorTick {
+    std::vector<std::byte> bytes;
+    bool whole = false;  ///< see MirrorTickMail, likewise the next
+    Instant began{};
+    UnixNanoseconds due = 0;
+    bool waited = false;  ///< longer than until all the mail that was there had been read
+  };
+  /// Ticks that may wait for the frames of the one before; more are caught up with at once.
+  static constexpr std::size_t mirror_ticks_waiting_max = 16;
+
+  /// A piece of a tick is put behind those before.
+  void mirror_piece(const MirrorTickMail& mail) {
+    coming_.bytes.insert(coming_.bytes.end(), mail.bytes.begin(), mail.bytes.end());
   }
+  /// All its pieces are there: the tick waits until catch_up().
+  void end_mirror_tick(const MirrorTickMail& mail, Instant now) {
+    if (waiting_ == 0) waits_since_ = now;
+    if (waiting_ == ticks_.size()) ticks_.emplace_back();
+    MirrorTick& tick = ticks_[waiting_++];
+    std::swap(tick.bytes, coming_.bytes);
+    coming_.bytes.clear();
+    tick.whole = mail.whole;
+    tick.began = mail.began;
+    tick.due = mail.due;
+    tick.waited = false;
+  }
+  /// They are not applied yet. How many of them are told so for the first time.
+  [[nodiscard]] std::size_t keep_waiting() {
+    std::size_t count = 0;
+    for (MirrorTick& tick : std::span(ticks_).first(waiting_)) {
+      if (!std::exchange(tick.waited, true)) ++count;
+    }
+    return count;
+  }
+  [[nodiscard]] std::span<const MirrorTick> waiting_mirror_ticks() const {
+    return std::span(ticks_).first(waiting_);
+  }
+  [[nodiscard]] Instant waits_since() const { return waits_since_; }
+  /// They have been applied, or are of no use.
+  void forget_mirror_ticks() { waiting_ = 0; }
+  /// The mirror could not take what came.
+  void say_mirror_lost() { static_cast<void>(to_home_.droppable(MirrorLostMail{id()})); }
   /// The room's home wants to know what members acknowledge.
   void tell_acknowledgements() { tells_ = true; }
   // About once a second: a mail a message would be as many as its inputs.
@@ -76,7 +109,10 @@ class AwayRoom final : public LocalRoom {
   std::uint64_t tick_ = 0;
   std::uint32_t rate_hz_;
   bool tells_ = false;
-  std::vector<std::byte> pieces_;  ///< of the tick that is coming in
+  MirrorTick coming_;              ///< its pieces so far
+  std::vector<MirrorTick> ticks_;  ///< memory of those that have waited stays, for the next
+  std::size_t waiting_ = 0;        ///< of these, the oldest first
+  Instant waits_since_{};
   std::unordered_map<MemberId, std::uint64_t> told_;
 };
 

@@ -151,7 +151,9 @@ class Core {
   Instant sample_at_{};
   Instant asked_at_{};  ///< the Io, in this turn
   Instant busy_since_{};
-  Nanoseconds waited_{};  ///< in this turn
+  Nanoseconds waited_{};         ///< in this turn
+  Nanoseconds arrivals_took_{};  ///< likewise
+  Nanoseconds others_took_{};    ///< what was done in the turn before but for arrivals
   Instant pins_until_ = never;
   bool without_peers_ = false;
   std::optional<CoreToControl> last_word_;

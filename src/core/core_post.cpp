@@ -48,6 +48,7 @@ void CorePost::read() {
       queue.drop_front();
     }
   }
+  if (!waiting_.empty()) catch_up_those_waiting();
 }
 
 void CorePost::flush() {
@@ -126,23 +127,57 @@ void CorePost::act_on(std::uint32_t /*from*/, const MirrorMail& mail) {
   if (room != nullptr) room->begin_mirror(*mail.schema);
 }
 
-void CorePost::act_on(std::uint32_t from, const MirrorTickMail& mail) {
+void CorePost::act_on(std::uint32_t /*from*/, const MirrorTickMail& mail) {
   AwayRoom* room = rooms_.away(mail.room);
   if (room == nullptr || room->replica() == nullptr) return;
-  switch (room->mirror(mail.bytes, mail.last)) {
-    case AwayRoom::Mirrored::partly:
-      return;
-    case AwayRoom::Mirrored::not_understood:
-      static_cast<void>(outlets_[from]->droppable(MirrorLostMail{mail.room}));
-      return;
-    case AwayRoom::Mirrored::tick:
-      break;
+  room->mirror_piece(mail);
+  if (!mail.last) return;
+  if (room->waiting_mirror_ticks().empty()) waiting_.push_back(room);
+  room->end_mirror_tick(mail, context_.now);
+  // Of several that lie in the mailbox it is the last that members are sent.
+  if (room->waiting_mirror_ticks().size() == AwayRoom::mirror_ticks_waiting_max) catch_up(*room);
+}
+
+// Members who are sent the same ticks share what is encoded for them (docs/architecture.md,
+// "Replicated rooms"): the next tick comes when all have this one. If it can.
+bool CorePost::may_go_on(const AwayRoom& room) const {
+  return !FanOut::marks_wait(room) || context_.now >= room.waits_since() + FanOut::marks_patience;
+}
+
+void CorePost::catch_up(AwayRoom& room) {
+  std::erase(waiting_, &room);
+  Replica& replica = *room.replica();
+  for (const AwayRoom::MirrorTick& tick : room.waiting_mirror_ticks()) {
+    if (!replica.room().apply(tick.bytes)) {
+      room.forget_mirror_ticks();
+      return room.say_mirror_lost();
+    }
+    if (tick.whole) context_.metrics[Count::mirrors_begun].add();
+    replica.ticked(tick.began, tick.due, context_.metrics);
   }
-  if (mail.whole) context_.metrics[Count::mirrors_begun].add();
-  Replica& replica = *room->replica();
-  replica.ticked(mail.began, mail.due, context_.metrics);
-  room->heard_of(replica.room().tick());
-  fan_out_.mark_newest(*room);
+  room.forget_mirror_ticks();
+  room.heard_of(replica.room().tick());
+  fan_out_.mark_newest(room);
+}
+
+void CorePost::catch_up_those_waiting() {
+  for (std::size_t index = waiting_.size(); index > 0; --index) {
+    AwayRoom& room = *waiting_[index - 1];
+    if (may_go_on(room)) {
+      catch_up(room);
+    } else {
+      context_.metrics[Count::mirror_ticks_waited].add(room.keep_waiting());
+    }
+  }
+}
+
+Instant CorePost::mirrors_go_on_at() const {
+  Instant at = never;
+  for (const AwayRoom* room : waiting_) {
+    at = std::min(at,
+                  may_go_on(*room) ? context_.now : room->waits_since() + FanOut::marks_patience);
+  }
+  return at;
 }
 
 void CorePost::act_on(std::uint32_t from, const MirrorLostMail& mail) {
@@ -196,6 +231,7 @@ void CorePost::act_on(std::uint32_t /*from*/, const AcknowledgementsWantedMail& 
 void CorePost::act_on(std::uint32_t /*from*/, const RoomClosedMail& mail) {
   if (AwayRoom* room = rooms_.away(mail.room)) {
     fan_out_.close_room(*room, copy(*room, mail.frame, FrameUse::control), mail.code);
+    std::erase(waiting_, room);
     rooms_.remove(mail.room);
   }
   closed_(mail.room);

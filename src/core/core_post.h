@@ -35,6 +35,8 @@ class CorePost {
 
   /// Acts on the mail that has come.
   void read();
+  /// When mirrors that wait for the frames of their tick are to go on; never when none does.
+  [[nodiscard]] Instant mirrors_go_on_at() const;
   /// Puts what waits into the mailboxes, and wakes who got any.
   void flush();
   /// Something waits for room in a mailbox: come back soon.
@@ -47,6 +49,9 @@ class CorePost {
   [[nodiscard]] bool is_over();
 
  private:
+  [[nodiscard]] bool may_go_on(const AwayRoom& room) const;
+  void catch_up(AwayRoom& room);
+  void catch_up_those_waiting();
   void act_on(std::uint32_t from, PeerMail& mail);
   void act_on(std::uint32_t from, ConnectionMoved& mail);
   void act_on(std::uint32_t from, const SnapshotMail& mail);
@@ -83,6 +88,7 @@ class CorePost {
   Outlets outlets_;
   std::vector<std::unique_ptr<OtherCore>> others_;
   Destinations destinations_;
+  std::vector<AwayRoom*> waiting_;  ///< with ticks of their mirrors
   std::uint32_t others_writing_ = 0;
   bool ended_ = false;
 };

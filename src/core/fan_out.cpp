@@ -71,6 +71,7 @@ void FanOut::replicated(HomeRoom& room, MirrorTick& /*tick*/) {
 void FanOut::mark_newest(LocalRoom& room) {
   const FrameCharge charge(context_.frames, room.frame_account);
   const FrameRef mark = room.replica()->mark(context_);
+  room.replica()->begin_round();
   if (mark) snapshot(room, everyone, mark);
 }
 

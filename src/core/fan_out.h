@@ -32,6 +32,14 @@ class FanOut final : public Destination {
   void replicated(HomeRoom& room, MirrorTick& tick) override;
   /// The same here or of a mirror: everyone's outbox gets a mark.
   void mark_newest(LocalRoom& room);
+  /// Some members have been sent the room's newest tick, and the turn of others has yet to come.
+  [[nodiscard]] static bool marks_wait(const LocalRoom& room) {
+    return room.replica() != nullptr && room.replica()->is_split();
+  }
+  /// How long a replicated room's next tick waits at most for that, at home and on other cores. A
+  /// room whose frames take even longer is more than a core can serve at any rate worth having, and
+  /// goes on as it may.
+  static constexpr Nanoseconds marks_patience = std::chrono::seconds(2);
   void welcome(LocalRoom& room, const room::Welcomed& welcomed, const FrameRef& frame) override;
   void full_state(LocalRoom& room, const FrameRef& frame) override;
   void goodbye(LocalRoom& room, MemberId seat, const FrameRef& close_frame, ws::CloseCode code,

@@ -131,7 +131,8 @@ class HomeRoom final : public LocalRoom {
   RoomOrigin origin;
   bool was_saved = false;  ///< by a checkpoint
   Notices::OfRoom notices;
-  bool handing_over = false;  ///< sends of its newest tick have not all been handed over
+  bool waited_for_frames = false;  ///< its next tick is late since frames of the last had to leave
+  bool handing_over = false;       ///< sends of its newest tick have not all been handed over
   OverrunBudget overrun_budget;
 
  private:

@@ -32,6 +32,7 @@ HomeRoom& TickSchedule::pop() {
 
 void Ticks::remove(const HomeRoom& room) {
   schedule_.remove(room);
+  std::erase(waiting_, &room);
   std::erase(handing_over_, &room);
 }
 
@@ -39,7 +40,24 @@ void Ticks::remove(const HomeRoom& room) {
 // what has come in meanwhile get their turn before it ticks again.
 void Ticks::run_those_due(std::size_t rooms) {
   due_.clear();
-  while (schedule_.next() <= context_.now) due_.push_back(&schedule_.pop());
+  std::erase_if(waiting_, [this](HomeRoom* home) {
+    if (waits_for_frames(*home)) return false;
+    if (home->handing_over) {
+      note_handed_over(*home);
+      std::erase(handing_over_, home);
+    }
+    due_.push_back(home);
+    return true;
+  });
+  while (schedule_.next() <= context_.now) {
+    HomeRoom& home = schedule_.pop();
+    if (waits_for_frames(home)) {
+      waiting_.push_back(&home);
+      home.waited_for_frames = true;
+    } else {
+      due_.push_back(&home);
+    }
+  }
   for (HomeRoom* home : due_) {
     tick(*home, rooms == 1);
     if (!home->room.has_failed()) schedule_.push(*home);
@@ -94,7 +112,10 @@ std::optional<room::KeptRoom> Ticks::keep(HomeRoom& home) {
 std::optional<SavedRoom> Ticks::checkpoint(HomeRoom& home, std::uint32_t ids_until_next) {
   std::optional<SavedRoom> saved;
   if (!home.room.has_failed()) guarded(home, [&] { saved = home.checkpoint(ids_until_next); });
-  if (home.room.has_failed()) schedule_.remove(home);
+  if (home.room.has_failed()) {
+    schedule_.remove(home);
+    std::erase(waiting_, &home);
+  }
   return saved;
 }
 
@@ -115,7 +136,9 @@ void Ticks::tick(HomeRoom& home, bool alone) {
   });
   if (ended) broadcast_.replicate();
   const std::uint64_t more = metrics.ticks_overrun.value() - overrun;
-  if (more != 0) note_overrun(home, due, more);
+  const bool waited = std::exchange(home.waited_for_frames, false);
+  if (waited) metrics.ticks_waited.add();
+  if (more != 0) note_overrun(home, due, more, waited);
   if (ended) {
     sessions_.close_answered(home);
     if (home.room.wants_to_close()) ended_.push_back(home.id());
@@ -132,17 +155,19 @@ void Ticks::tick(HomeRoom& home, bool alone) {
 }
 
 // Ticks that were due while another room's tick held the core are that room's doing.
-void Ticks::note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks) {
-  const bool held_up = longest_lately_.room != home.id() && longest_lately_.ended > due &&
-                       longest_lately_.took > home.room.period();
+void Ticks::note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks, bool waited) {
+  const bool long_tick = longest_lately_.ended > due && longest_lately_.took > home.room.period();
+  const bool held_up = long_tick && longest_lately_.room != home.id();
   if (held_up) home.room.metrics().ticks_held_up.add(ticks);
   // A room is made before its core runs: what that took is nobody's trouble.
   if (home.room.tick_number() == 1) return;
-  context_.notices.say({.kind = Notice::Kind::ticks_overrun,
-                        .room = home.id(),
-                        .other_room = held_up ? std::optional(longest_lately_.room) : std::nullopt,
-                        .count = ticks},
-                       context_.now);
+  const bool by_itself = waited && !long_tick;
+  context_.notices.say(
+      {.kind = by_itself ? Notice::Kind::frames_outlast_ticks : Notice::Kind::ticks_overrun,
+       .room = home.id(),
+       .other_room = held_up ? std::optional(longest_lately_.room) : std::nullopt,
+       .count = ticks},
+      context_.now);
 }
 
 void Ticks::rest(HomeRoom& home, Nanoseconds took) {
@@ -160,13 +185,15 @@ void Ticks::rest(HomeRoom& home, Nanoseconds took) {
 }
 
 void Ticks::note_those_handed_over() {
-  for (HomeRoom* home : handing_over_) {
-    home->handing_over = false;
-    const Nanoseconds took = context_.clock.now() - home->tick_began;
-    RINGCAST_PROBE(tick_handed_over, home->name(), home->room.tick_number(), took);
-    home->room.metrics().tick_handed_over.record(took);
-  }
+  for (HomeRoom* home : handing_over_) note_handed_over(*home);
   handing_over_.clear();
+}
+
+void Ticks::note_handed_over(HomeRoom& home) {
+  home.handing_over = false;
+  const Nanoseconds took = context_.clock.now() - home.tick_began;
+  RINGCAST_PROBE(tick_handed_over, home.name(), home.room.tick_number(), took);
+  home.room.metrics().tick_handed_over.record(took);
 }
 
 }  // namespace ringcast::server

@@ -1,9 +1,13 @@
 // When the rooms of a core tick: the one that is due first, first. A room is a unit of blame here
 // (design decision 19): an exception of its simulation ends that room and no other, and a room
 // whose ticks take longer than there is time between them gets a bounded share of its core, so that
-// the others keep theirs.
+// the others keep theirs. A replicated room waits for its own frames: what its members hold then
+// stays the same for all of them, and one encoding goes on serving them all
+// (docs/architecture.md#replicated-rooms).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -12,6 +16,7 @@
 
 #include "base/clock.h"
 #include "core/failed_room.h"
+#include "core/fan_out.h"
 #include "core/home_room.h"
 #include "session/core_context.h"
 
@@ -29,6 +34,7 @@ class TickSchedule {
   /// Does nothing when it is not there.
   void remove(const HomeRoom& room);
   [[nodiscard]] Instant next() const { return heap_.empty() ? never : heap_.front().due; }
+  [[nodiscard]] std::size_t size() const { return heap_.size(); }
   /// The room that is due first; there must be one.
   [[nodiscard]] HomeRoom& pop();
 
@@ -50,15 +56,32 @@ class Ticks {
   Ticks(CoreContext& context, Broadcast& broadcast, Sessions& sessions)
       : context_(context), broadcast_(broadcast), sessions_(sessions) {}
 
-  void add(HomeRoom& room) { schedule_.push(room); }
+  void add(HomeRoom& room) {
+    schedule_.push(room);
+    // A tick that has to wait allocates nothing.
+    waiting_.reserve(schedule_.size() + waiting_.size());
+  }
   /// The room ends.
   void remove(const HomeRoom& room);
 
-  [[nodiscard]] Instant next() const { return schedule_.next(); }
+  /// When the next room is due; of one that waits for its frames, when it no longer does.
+  [[nodiscard]] Instant next() const {
+    Instant next = schedule_.next();
+    for (const HomeRoom* home : waiting_) {
+      next = std::min(next, waits_for_frames(*home) ? waits_until(*home) : home->room.next_tick());
+    }
+    return next;
+  }
+  /// When the next room is or was due, whether it waits or not.
+  [[nodiscard]] Instant next_due() const {
+    Instant next = schedule_.next();
+    for (const HomeRoom* home : waiting_) next = std::min(next, home->room.next_tick());
+    return next;
+  }
   /// Ticks every room whose time has come, each at most once. `rooms`: that this core has something
   /// of, at home or elsewhere: a room that is alone may take all of its core.
   void run_due(std::size_t rooms) {
-    if (schedule_.next() <= context_.now) run_those_due(rooms);
+    if (schedule_.next() <= context_.now || !waiting_.empty()) run_those_due(rooms);
   }
   /// Everything that was queued has been handed over: so have the sends of all ticks before.
   void note_handed_over() {
@@ -85,10 +108,18 @@ class Ticks {
     Nanoseconds took{};
   };
 
+  [[nodiscard]] static Instant waits_until(const HomeRoom& home) {
+    return home.room.next_tick() + FanOut::marks_patience;
+  }
+  /// Its newest tick's frames have not all had their turn, and it is worth waiting for them.
+  [[nodiscard]] bool waits_for_frames(const HomeRoom& home) const {
+    return FanOut::marks_wait(home) && context_.now < waits_until(home);
+  }
   void run_those_due(std::size_t rooms);
   void note_those_handed_over();
+  void note_handed_over(HomeRoom& home);
   void tick(HomeRoom& home, bool alone);
-  void note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks);
+  void note_overrun(HomeRoom& home, Instant due, std::uint64_t ticks, bool waited);
   void rest(HomeRoom& home, Nanoseconds took);
   template <class Call>
   bool guarded(HomeRoom& home, Call&& call);
@@ -99,6 +130,7 @@ class Ticks {
   Sessions& sessions_;
   TickSchedule schedule_;
   std::vector<HomeRoom*> due_;
+  std::vector<HomeRoom*> waiting_;  ///< due, until their frames have had their turn
   std::vector<HomeRoom*>
       handing_over_;  ///< sends of their newest tick have not all been handed over
   std::vector<FailedRoom> failed_;

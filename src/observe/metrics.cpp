@@ -118,6 +118,10 @@ constexpr auto count_rows = std::to_array<MetricRow>({
      "Replicated rooms of other cores that were taken over whole: at first, and after falling "
      "behind.",
      ""},
+    {"mirror_ticks_waited_total",
+     "Ticks of other cores' replicated rooms that waited here since the last one's frames were "
+     "being sent.",
+     ""},
     {"turns_total", "Turns of the core's loop.", ""},
     {"allocations_total", "Heap allocations made by the core's thread.", ""},
 });

@@ -144,6 +144,7 @@ enum class Count : std::uint8_t {
   resyncs_unread,
   resyncs_digest,
   mirrors_begun,
+  mirror_ticks_waited,
   turns,
   allocations,  ///< made by the core's thread: allocations_of_this_thread()
   end
@@ -226,6 +227,7 @@ struct RoomMetrics {
   Cell tick;
   Cell ticks_overrun;  ///< ticks whose time had passed before they could begin; never made up for
   Cell ticks_held_up;  ///< of these: since another room's tick held the core
+  Cell ticks_waited;   ///< that began late since the frames of the one before were being sent
   Cell ticks_rested;   ///< left out since the room's ticks took more than their time
   Cell running;        ///< the simulation's call that runs: room::Room::running()
   Cell marshals;

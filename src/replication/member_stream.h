@@ -39,6 +39,8 @@ class MemberStream {
   void begin_anew() { view_.reset(); }
   /// The newest tick that was composed and not let go; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return view_.newest_composed(); }
+  /// The frame that was composed last begins anew.
+  [[nodiscard]] bool begins_anew() const { return view_.pending_is_anew(); }
   /// It is sent every so many ticks.
   [[nodiscard]] unsigned every_ticks() const { return view_.every_ticks(); }
   /// Brings what compose() needs of it near; for the session after next.

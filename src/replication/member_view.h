@@ -141,6 +141,8 @@ class MemberView {
   }
 
   [[nodiscard]] bool has_pending() const { return has_pending_; }
+  /// What was composed begins anew: who reads it needs nothing of what came before.
+  [[nodiscard]] bool pending_is_anew() const { return has_pending_ && pending_is_anew_; }
   /// The newest tick that the client holds; 0 before the first.
   [[nodiscard]] TickNumber newest() const { return held_.begun ? held_.newest : 0; }
   /// The same, if what was composed leaves.

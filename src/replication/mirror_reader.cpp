@@ -161,7 +161,7 @@ bool QuantizedWorld::read_member(BitReader& in, bool adopts) {
 }
 
 bool QuantizedWorld::read_allowed(BitReader& in) {
-  for (const Member& member : members_) allowed_.clear(index_of(member));
+  for (const Member& member : present()) allowed_.clear(index_of(member));
   asked_ = in.flag();
   if (!asked_) return !in.failed();
   while (in.flag()) {
@@ -264,7 +264,7 @@ bool QuantizedWorld::finish_applying(BitReader& in) {
 bool QuantizedWorld::read_all_members(BitReader& in) {
   const std::uint32_t count = in.exp_golomb(count_order);
   if (in.failed() || count > limits_.members) return false;
-  for (const Member& member : members_) {
+  for (const Member& member : present()) {
     if (member.id != MemberId{}) static_cast<void>(leave(member.id));
   }
   for (std::uint32_t i = 0; i < count; ++i) {

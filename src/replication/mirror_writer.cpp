@@ -68,7 +68,7 @@ void QuantizedWorld::write_member(BitWriter& out, const Member& member) const {
 void QuantizedWorld::write_allowed(BitWriter& out) const {
   out.flag(asked_);
   if (!asked_) return;
-  for (const Member& member : members_) {
+  for (const Member& member : present()) {
     if (member.id == MemberId{}) continue;
     const std::span<const Slot> allowed = allowed_.of(index_of(member));
     if (allowed.empty()) continue;
@@ -105,7 +105,7 @@ std::size_t QuantizedWorld::write_whole(std::span<std::byte> memory) const {
   out.exp_golomb(static_cast<std::uint32_t>(by_id_.size()), count_order);
   for (const ById& one : by_id_) write_object(out, one.slot, true);
   out.exp_golomb(static_cast<std::uint32_t>(limits_.members - free_members_.size()), count_order);
-  for (const Member& member : members_) {
+  for (const Member& member : present()) {
     if (member.id != MemberId{}) write_member(out, member);
   }
   write_allowed(out);
@@ -183,9 +183,9 @@ void QuantizedWorld::write_member_changes(BitWriter& out) {
   const auto is_changed = [](const Member& member) {
     return member.id != MemberId{} && !member.told;
   };
-  out.exp_golomb(static_cast<std::uint32_t>(std::ranges::count_if(members_, is_changed)),
+  out.exp_golomb(static_cast<std::uint32_t>(std::ranges::count_if(present(), is_changed)),
                  count_order);
-  for (Member& member : members_) {
+  for (Member& member : present()) {
     if (!is_changed(member)) continue;
     write_member(out, member);
     member.told = true;
@@ -194,9 +194,9 @@ void QuantizedWorld::write_member_changes(BitWriter& out) {
   const auto has_applied = [this](const Member& member) {
     return member.id != MemberId{} && member.applied_in == tick_;
   };
-  out.exp_golomb(static_cast<std::uint32_t>(std::ranges::count_if(members_, has_applied)),
+  out.exp_golomb(static_cast<std::uint32_t>(std::ranges::count_if(present(), has_applied)),
                  count_order);
-  for (const Member& member : members_) {
+  for (const Member& member : present()) {
     if (!has_applied(member)) continue;
     out.put(std::to_underlying(member.id), id_bits);
     out.put(member.applied, id_bits);

@@ -168,6 +168,11 @@ class QuantizedWorld final : public World {
   [[nodiscard]] std::uint32_t index_of(const Member& member) const {
     return static_cast<std::uint32_t>(&member - members_.data());
   }
+  /// All members, and what others have left free between them.
+  [[nodiscard]] std::span<Member> present() { return std::span(members_).first(members_end_); }
+  [[nodiscard]] std::span<const Member> present() const {
+    return std::span(members_).first(members_end_);
+  }
   [[nodiscard]] TickNumber work() const { return tick_ + 1; }
   [[nodiscard]] Slot find_slot(ObjectId id) const;
   [[nodiscard]] Slot take_slot(std::uint32_t id);
@@ -235,6 +240,7 @@ class QuantizedWorld final : public World {
   std::vector<Ended> ended_;  ///< a ring
   std::size_t ended_next_ = 0;
   std::vector<Member> members_;
+  std::size_t members_end_ = 0;  ///< behind this nobody ever was: a tick need not look there
   FlatIndex member_at_;
   std::vector<std::uint32_t> free_members_;
   PerMember<std::uint32_t> shown_;  ///< ids

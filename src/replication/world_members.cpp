@@ -46,6 +46,7 @@ Outcome QuantizedWorld::add_member(MemberId id) {
   free_members_.pop_back();
   member_at_.insert(raw(id), index);
   members_[index] = {.id = id};
+  members_end_ = std::max<std::size_t>(members_end_, index + std::size_t{1});
   shown_.clear(index);
   allowed_.clear(index);
   return Outcome::ok;
@@ -188,7 +189,7 @@ void QuantizedWorld::members_near(Point centre, double radius, std::vector<Membe
     quanta[i] = (place[i] - low[i]) / layout_.space.resolution;
   }
   const double reach = radius / layout_.space.resolution;
-  for (const Member& member : members_) {
+  for (const Member& member : present()) {
     if (!member.looks) continue;
     // The distance from the centre to the nearest point of the box.
     double squared = 0;

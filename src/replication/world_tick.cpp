@@ -112,7 +112,7 @@ void QuantizedWorld::sort_lists() {
 }
 
 void QuantizedWorld::follow_objects() {
-  for (Member& member : members_) {
+  for (Member& member : present()) {
     if (member.follows == 0) continue;
     const Slot slot = find_slot(ObjectId{member.follows});
     if (slot == Member::no_slot) continue;
@@ -121,7 +121,7 @@ void QuantizedWorld::follow_objects() {
 }
 
 void QuantizedWorld::ask_relevance() {
-  for (Member& member : members_) {
+  for (Member& member : present()) {
     if (member.id == MemberId{}) continue;
     const std::uint32_t index = index_of(member);
     allowed_.clear(index);

@@ -33,6 +33,7 @@ class LocalRoom {
   [[nodiscard]] room::Branch& branch() { return branch_; }
   /// Where it is replicated, and this core has what there is; else nullptr.
   [[nodiscard]] Replica* replica() { return replica_.get(); }
+  [[nodiscard]] const Replica* replica() const { return replica_.get(); }
   void set_replica(std::unique_ptr<Replica> replica) { replica_ = std::move(replica); }
   /// The newest tick that this core has heard of.
   [[nodiscard]] virtual std::uint64_t tick_number() const = 0;

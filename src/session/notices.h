@@ -29,6 +29,7 @@ struct Notice {
     heartbeat_missed,        ///< the session did not answer a ping, and is lost
     send_stalled,            ///< the session did not read on in a frame, and is lost
     ticks_overrun,           ///< `count` ticks of the room were left out
+    frames_outlast_ticks,    ///< likewise, since the frames of the one before were being sent
     room_rests,              ///< a tick took `count` us, too long: `more` ticks are left out
     frame_memory_exhausted,  ///< a frame of the room could not be made
     sessions_evicted,        ///< `count` of the room, who held `bytes` and did not read

@@ -77,6 +77,7 @@ ReplicaView& Replica::view_of(Session& session) {
 void Replica::forget(Session& session) {
   ReplicaView* const view = std::exchange(session.view, nullptr);
   if (view == nullptr) return;
+  if (view->awaits_turn) --awaiting_;
   *view = ReplicaView();
   free_views_.push_back(view);
 }
@@ -96,7 +97,10 @@ FrameRef Replica::compose(CoreContext& context, Handle handle, Session& session)
     return {};
   }
   std::ranges::copy(std::span(composed_).first(size), buffer->bytes().begin());
-  wire::prefix_replicated(*buffer, view.told_clock == clock_ ? std::nullopt : std::optional(due_));
+  // A client that has lost what it held goes on with any frame that begins anew, also with one that
+  // it has not asked for.
+  const bool tells_due = view.told_clock != clock_ || view.stream.begins_anew();
+  wire::prefix_replicated(*buffer, tells_due ? std::optional(due_) : std::nullopt);
   view.told_clock = clock_;
   buffer->set_tick(tick, began_, room::composed_stream);
   FrameRef frame = context.encoder.seal(std::move(*buffer), ws::Opcode::binary);

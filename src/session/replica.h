@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,6 +36,8 @@ struct ReplicaView {
   /// The Replica's that the client has been told last; 0: none.
   std::uint32_t told_clock = 0;
   std::uint32_t frame_bytes = 0;  ///< of the newest
+
+  bool awaits_turn = false;  ///< a mark stands in its outbox, and its slot in the SendQueue
 
   bool asks_anew = false;
   std::optional<Instant> asked_anew = std::nullopt;  ///< when that was done last
@@ -74,6 +77,20 @@ class Replica {
   /// The session leaves the room.
   void forget(Session& session);
 
+  /// Everyone here is about to be told of the newest tick.
+  void begin_round() { round_has_begun_ = false; }
+  /// The member's turn to be sent is yet to come; it has come.
+  void awaits_turn(ReplicaView& view) {
+    if (!std::exchange(view.awaits_turn, true)) ++awaiting_;
+  }
+  void had_turn(ReplicaView& view) {
+    round_has_begun_ = true;
+    if (std::exchange(view.awaits_turn, false)) --awaiting_;
+  }
+  /// Some members have had their turn since the newest tick, and that of others has yet to come: a
+  /// newer one would have the two hold different ticks.
+  [[nodiscard]] bool is_split() const { return round_has_begun_ && awaiting_ > 0; }
+
  private:
   [[nodiscard]] ReplicaView& view_of(Session& session);
 
@@ -82,6 +99,8 @@ class Replica {
   std::deque<ReplicaView> views_;  ///< where they stay
   std::vector<ReplicaView*> free_views_;
   replication::ComposerCounts counted_;
+  std::size_t awaiting_ = 0;  ///< members
+  bool round_has_begun_ = false;
   std::uint32_t rate_hz_;
   Instant began_{};
   UnixNanoseconds due_ = 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "session/link_budget.h"
+#include "session/local_room.h"
 #include "session/replica.h"
 
 namespace ringcast::server {
@@ -55,6 +56,9 @@ void SendQueue::put_latest(Handle handle, Session& session, const FrameRef& fram
   }
   if (may_send) {
     enqueue(handle, session);
+    if (session.view != nullptr && queued_[handle.slot] != 0) {
+      session.room->replica()->awaits_turn(*session.view);
+    }
   } else {
     context_.metrics[Count::frames_held_for_acknowledgement].add();
     if (!session.acknowledgement.acknowledges()) await_first_acknowledgement(handle.slot);

@@ -114,7 +114,9 @@ void Sender::flush() {
 void Sender::flush_slot(std::uint32_t slot, bool its_turn) {
   const Handle handle = sessions_.handle_at(slot);
   Session* session = sessions_.find(handle);
-  if (session == nullptr || session->is_sending() || !session->may_send()) return;
+  if (session == nullptr) return;
+  if (session->view != nullptr) session->room->replica()->had_turn(*session->view);
+  if (session->is_sending() || !session->may_send()) return;
   if (session->queued_at == Instant{}) session->queued_at = context_.now;  // its turn has come
   const bool link_open = its_turn && budget_.is_open();
   if (link_open || session->outbox.has_work(false)) {

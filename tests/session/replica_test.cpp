@@ -150,6 +150,66 @@ TEST_CASE("when a tick was due is told first, and again after ticks that were le
   CHECK(next(0) == 0);
 }
 
+TEST_CASE("a tick is split while some members have had their turn and others have not") {
+  CoreOptions options = SessionWorld::small();
+  options.flush_sends_max = 1;
+  ReplicatedWorld w(options);
+  const Handle other = w.join();
+  const MemberId member = w[other].member;
+  REQUIRE(w.replica->room().join(member));
+  REQUIRE(w.replica->room().world().look(member, {500, 500}, {800, 800}) ==
+          replication::Outcome::ok);
+  const auto step = [&] {
+    w.replica->begin_round();
+    w.step();
+    w.queue.put_latest(other, w[other], w.replica->mark(w.context));
+  };
+  const auto flush = [&] {
+    static_cast<void>(w.flush());
+    static_cast<void>(w.sender.settle({}));
+    const std::uint64_t tick = w.replica->room().tick();
+    for (Session* session : {&w.session(), &w[other]}) {
+      session->acknowledgement.acknowledge(tick, tick, w.options.latest.bound());
+    }
+  };
+  // Their first frames begin anew, each for itself.
+  step();
+  flush();
+  flush();
+  CHECK_FALSE(w.replica->is_split());
+  // Whatever stands in the queue before, a newer tick changes nothing until somebody has this one.
+  w.say(other, "an event");
+  step();
+  CHECK_FALSE(w.replica->is_split());
+  step();
+  CHECK_FALSE(w.replica->is_split());
+  flush();
+  CHECK(w.replica->is_split());
+  flush();
+  CHECK_FALSE(w.replica->is_split());
+  // Who leaves is not waited for, nor is one whose socket is full.
+  step();
+  flush();
+  CHECK(w.replica->is_split());
+  w.replica->forget(w[other]);
+  CHECK_FALSE(w.replica->is_split());
+}
+
+// Its client may have lost what it held, and goes on with this frame whoever asked for it.
+TEST_CASE("a frame that begins anew says when its tick was due, whyever it does") {
+  ReplicatedWorld w;
+  w.step();
+  CHECK(w.read(w.flush()).due == w.due);
+  static_cast<void>(w.sender.settle({}));
+  w.session().acknowledgement.acknowledge(1, 1, w.options.latest.bound());
+  for (int tick = 0; tick < 100; ++tick) w.step();  // more than are remembered
+  const std::string sent = w.flush();
+  const wire::ReplicatedView anew = w.read(sent);
+  static_cast<void>(w.sender.settle({}));
+  CHECK((std::to_integer<unsigned>(anew.frame.front()) & 1U) == 1);
+  CHECK(anew.due == w.due);
+}
+
 std::string message(const wire::ClientMessage& what) {
   std::vector<std::byte> body(100);
   body.resize(wire::encode_client(what, body));

@@ -167,6 +167,84 @@ TEST_CASE("on a quiet network everyone gets every tick, and all that its view ho
   world.check_all_home();
 }
 
+// More than the core can send: if members got different ticks each would need encodings of its own,
+// which takes more time still, and there would be no way back.
+TEST_CASE("a room whose frames outlast its ticks ticks more rarely, and everyone has each tick") {
+  WorldShape shape;
+  shape.script.replicates = true;
+  shape.script.snapshots = false;
+  server::CoreOptions options;
+  options.connections_max = 128;
+  options.flush_sends_max = 16;
+  SimIoOptions io_options;
+  io_options.receive_buffers = 256;
+  World world(11, SimFaults{}, options, io_options, shape);
+  for (int count = 0; count < 100; ++count) world.add_client(Temper::silent);
+  world.run(10s);
+  world.set_send_cost(400us);  // 40 ms a tick of them all
+  world.run(2s);
+  std::vector<std::uint64_t> before;
+  for (const auto& client : world.clients()) before.push_back(client->frames());
+  const std::uint64_t ticks_before = world.room_metrics().tick.value();
+  const std::uint64_t cells_before = world.count(Count::replicated_cells_encoded);
+  const std::uint64_t encoded_before = world.count(Count::replicated_blocks_encoded);
+  world.run(10s);
+  const std::uint64_t ticks = world.room_metrics().tick.value() - ticks_before;
+  CHECK(ticks >= 200);
+  CHECK(ticks <= 300);
+  CHECK(world.room_metrics().ticks_waited.value() > 100);
+  for (std::size_t index = 0; index < before.size(); ++index) {
+    // But for those whose clients lose what they hold now and then.
+    CHECK(world.clients()[index]->frames() - before[index] + 12 >= ticks);
+  }
+  const std::uint64_t cells = world.count(Count::replicated_cells_encoded) - cells_before;
+  CHECK(world.count(Count::replicated_blocks_encoded) - encoded_before <= cells * 5 / 4);
+  bool is_told = false;
+  while (const auto notice = world.notices().pop()) {
+    is_told = is_told || notice->kind == server::Notice::Kind::frames_outlast_ticks;
+  }
+  CHECK(is_told);
+  world.set_send_cost({});
+  world.run(1s);
+  const std::uint64_t ticks_then = world.room_metrics().tick.value();
+  world.run(1s);
+  CHECK(world.room_metrics().tick.value() - ticks_then >= 59);
+  world.shut_down(10s);
+  world.check_all_home();
+}
+
+TEST_CASE("and so does its mirror on another core") {
+  WorldShape shape;
+  shape.script.replicates = true;
+  shape.script.snapshots = false;
+  shape.cores = 2;
+  shape.spread = true;
+  server::CoreOptions options;
+  options.connections_max = 128;
+  options.flush_sends_max = 16;
+  SimIoOptions io_options;
+  io_options.receive_buffers = 256;
+  World world(12, SimFaults{}, options, io_options, shape);
+  for (int count = 0; count < 100; ++count) world.add_client(Temper::silent);
+  world.run(10s);
+  for (const std::uint32_t core : {0U, 1U}) world.set_send_cost(400us, core);
+  world.run(2s);
+  const std::uint64_t cells_before = world.count(Count::replicated_cells_encoded);
+  const std::uint64_t encoded_before = world.count(Count::replicated_blocks_encoded);
+  const std::uint64_t mirrors_before = world.count(Count::mirrors_begun);
+  world.run(10s);
+  CHECK(world.count(Count::mirror_ticks_waited) > 20);
+  const std::uint64_t cells = world.count(Count::replicated_cells_encoded) - cells_before;
+  CHECK(cells > 1'000);
+  CHECK(world.count(Count::replicated_blocks_encoded) - encoded_before <= cells * 5 / 4);
+  // Ticks that wait are not lost.
+  CHECK(world.count(Count::mirrors_begun) == mirrors_before);
+  world.close_room();
+  world.run(1s);
+  world.shut_down(30s);
+  world.check_all_home();
+}
+
 // All that may be on its way to a slow member is, and of what it can't read it acknowledges
 // nothing: that must not be waited for.
 TEST_CASE("a slow member that has lost what it held goes on") {

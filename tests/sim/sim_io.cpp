@@ -186,7 +186,10 @@ void SimIo::watch_doorbell(io::Token token) {
 // Executing.
 
 void SimIo::execute_queued() {
-  for (Operation& operation : std::exchange(queued_, {})) execute(std::move(operation));
+  for (Operation& operation : std::exchange(queued_, {})) {
+    if (operation.kind == Kind::send) network_.clock().advance(send_cost_);
+    execute(std::move(operation));
+  }
 }
 
 void SimIo::execute(Operation operation) {

@@ -69,6 +69,9 @@ class SimIo final : public io::Io, private SocketWatcher {
   [[nodiscard]] std::span<std::byte> frame_memory() override { return frame_memory_; }
   [[nodiscard]] std::size_t registered_bytes() const override { return frame_memory_.size(); }
 
+  /// What a send takes from now on: the clock moves on so far when it is submitted.
+  void set_send_cost(Nanoseconds cost) { send_cost_ = cost; }
+
   /// What has not come home: operations without their last completion, receive buffers. Empty when
   /// all has; a sentence otherwise.
   [[nodiscard]] std::string leftovers() const;
@@ -175,6 +178,7 @@ class SimIo final : public io::Io, private SocketWatcher {
   io::ZeroCopy zero_copy_;
   bool copies_;
   Nanoseconds receive_cost_;
+  Nanoseconds send_cost_{};
   std::optional<Instant> asleep_until_;
 };
 

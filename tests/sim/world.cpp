@@ -128,6 +128,10 @@ void World::close_room() {
   }
 }
 
+void World::set_send_cost(Nanoseconds cost, std::uint32_t core) {
+  nodes_[core]->io.set_send_cost(cost);
+}
+
 void World::reconfigure(const server::CoreOptions& options) {
   for (const auto& node : nodes_) {
     mail(*node,

@@ -53,6 +53,8 @@ class World {
   void reconfigure(const server::CoreOptions& options);
   void open_room(const Script& script);
   void open_room() { open_room(some_script()); }
+  /// See SimIo.
+  void set_send_cost(Nanoseconds cost, std::uint32_t core = 0);
   /// Turns the cores until so much time has passed, checking their budgets at every turn.
   void run(Nanoseconds duration);
   /// The same but for one core, which stands still meanwhile.
