@@ -121,6 +121,12 @@ void say_who_may_join(const config::Config& config, const observe::Log& log) {
               "pages of every site may connect: origins_allowed has \"*\"");
   }
   if (!core.auth.asks_for_tokens()) return;
+  for (const std::string& file : secrets_for_everybody(config)) {
+    log.write(observe::LogLevel::warning,
+              "every user of this machine can read a secret that signs tokens; take that away with "
+              "chmod o-r",
+              {{"file", file}});
+  }
   std::string algorithms;
   for (const auth::Algorithm algorithm : {auth::Algorithm::hs256, auth::Algorithm::rs256,
                                           auth::Algorithm::es256, auth::Algorithm::eddsa}) {

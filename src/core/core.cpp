@@ -376,9 +376,11 @@ void Core::act_on(const CloseRoom& mail) {
 }
 
 void Core::act_on(const Reconfigure& mail) {
+  // Keys take a while to be made ready: not for a reload that is about something else.
+  const bool has_other_tokens = !(context_.options.auth == mail.options->auth);
   context_.options = reloaded(context_.options, *mail.options);
   reader_.options_changed();
-  gate_.options_changed();
+  if (has_other_tokens) gate_.options_changed();
   for (const auto& home : rooms_.homes()) {
     home->room.keep_away_for(context_.options.session.resume);
   }

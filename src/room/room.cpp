@@ -219,6 +219,10 @@ Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core
     return Resumption::gone;
   }
   if (ticket.generation < place.generation) return Resumption::spent;
+  // Of a room that was restored nobody knows whose the places are: meanwhile the same subject may
+  // have come anew.
+  const auto alone = alone_.find(request.identity.subject);
+  if (request.alone && alone != alone_.end() && alone->second != ticket.member) make_way(request);
   // Who comes back while its session seems alive is believed: connections die in silence.
   if (place.standing == Standing::joined || place.standing == Standing::admitted) {
     superseded_.push_back({ticket.member, place.core, place.seat});

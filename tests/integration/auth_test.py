@@ -210,7 +210,7 @@ class Upgrades(WithServer):
                 else:
                     self.assertEqual(ask(self.server.port, path, Authorization=given).status, status)
 
-    def test_who_has_none_does_not_learn_which_rooms_there_are(self):
+    def test_who_has_none_is_answered_401_whichever_room_it_asks_for(self):
         self.assertEqual(ask(self.server.port, "/rooms/nowhere").status, 401)
 
     def test_a_connection_that_moves_to_another_core_is_let_in_once(self):

@@ -408,6 +408,27 @@ TEST_CASE("who is away gives way to a newer session of its subject, and can't co
   CHECK(f.metrics.away.value() == 0);
 }
 
+TEST_CASE("who comes back to its place ends the session that its subject has begun meanwhile") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);  // as of a room that was restored: whose place it is is not known
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  f.tick();
+  come_alone(f, 2, "ada");
+  f.tick();
+  const JoinRequest request{.identity = {.subject = "ada", .claims = "{}"}, .alone = true};
+  CHECK(f.room.readmit({MemberId{1}, 0, 1}, MemberId{3}, 0, std::nullopt, request) ==
+        Resumption::resumed);
+  CHECK(f.ticked() ==
+        Lines{"replaced 2", "leave 2", "welcome 1", "back 1", "full state", "to 1 newcomers"});
+  CHECK(f.metrics.members.value() == 1);
+  // And once more, without ending itself.
+  CHECK(f.room.readmit({MemberId{1}, 0, 2}, MemberId{4}, 0, std::nullopt, request) ==
+        Resumption::resumed);
+  CHECK(f.metrics.away.value() == 0);
+}
+
 TEST_CASE("who has left is nobody's older session") {
   Fixture f;
   come_alone(f, 1, "ada");
