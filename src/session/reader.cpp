@@ -133,10 +133,14 @@ bool Reader::renew_token(std::string_view token) {
     return answers_.over_limit(handle_, *session_, token.size());
   }
   const auto renewed = gate_.renew(*session_, token, session_->room->name());
+  if (!renewed && renewed.error() == auth::Fault::expired) {
+    // As with its own token: whoever brings another finds its place kept.
+    sessions_.close(handle_, ws::CloseCode::token_expired, auth::sentence(renewed.error()),
+                    Farewell::after_reliable);
+    return true;
+  }
   if (!renewed) {
-    const bool may_mend = renewed.error() == auth::Fault::expired;
-    sessions_.fail(handle_, may_mend ? ws::CloseCode::token_expired : ws::CloseCode::token_refused,
-                   auth::sentence(renewed.error()));
+    sessions_.fail(handle_, ws::CloseCode::token_refused, auth::sentence(renewed.error()));
     return false;
   }
   sessions_.set_deadline(handle_, *session_, std::min(session_->deadline, session_->token_ends));

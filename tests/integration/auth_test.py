@@ -3,6 +3,7 @@ token or don't, and revocations that outlive the server. Tokens are signed by Py
 `ringcast token` itself is tried."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -121,6 +122,7 @@ class WithServer(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         (self.folder / "secret").write_text(SECRET + "\n")
+        (self.folder / "secret").chmod(0o644)
         (self.folder / "state").mkdir()
         self.config = self.folder / "ringcast.toml"
         self.config.write_text(self.configured())
@@ -351,6 +353,42 @@ class Sessions(WithServer):
             fresh = token(sub="bob", jti="his-second")
             websocket.Connection(again.port, "/rooms/echo", Authorization=f"Bearer {fresh}").close()
 
+    def test_who_ran_out_of_its_token_comes_back_as_the_same_member_and_who_is_revoked_does_not(self):
+        hers = self.join(exp=int(time.time()) + 2)
+        claim = websocket.token_in(message(hers, "welcome"))
+        hers.send(websocket.frame(websocket.BINARY, websocket.field(1, message(hers, "snapshot")[1][0])))
+        self.assertEqual(websocket.goodbye(hers)[1], EXPIRED)
+
+        offers = f"ringcast.v1, ringcast.resume.{claim}"
+        for given in ({}, {"Authorization": f"Bearer {token(exp=int(time.time()) - 60)}"}):
+            self.assertEqual(ask(self.server.port, "/rooms/game-1", Sec_WebSocket_Protocol=offers, **given).status,
+                             401)
+        # Somebody else's claim is none, and does not use it up.
+        other = websocket.Connection(self.server.port, "/rooms/game-1", Sec_WebSocket_Protocol=offers,
+                                     Authorization=f"Bearer {token(sub='mallory')}")
+        message(other, "welcome")
+        other.close()
+        self.assertEqual(self.server.metric("room_resumed_total"), 0)
+        back = websocket.Connection(self.server.port, "/rooms/game-1", Sec_WebSocket_Protocol=offers,
+                                    Authorization=f"Bearer {token()}")
+        self.addCleanup(back.close)
+        claim = websocket.token_in(message(back, "welcome"))
+        self.assertEqual(self.server.metric("room_resumed_total"), 1)
+
+        before = token()
+        post(self.server, "/revoke", '{"subject":"ada"}')
+        self.assertEqual(websocket.goodbye(back)[1], REFUSED)
+        answer = ask(self.server.port, "/rooms/game-1", Authorization=f"Bearer {before}",
+                     Sec_WebSocket_Protocol=f"ringcast.v1, ringcast.resume.{claim}")
+        self.assertEqual(answer.status, 401)
+
+    def test_who_reads_nothing_ends_with_its_token_as_well(self):
+        deaf = [websocket.Connection(self.server.port, "/rooms/game-1", receive_buffer=4_096,
+                                     Authorization=f"Bearer {token(exp=int(time.time()) + 2)}") for _ in range(3)]
+        for connection in deaf:
+            self.addCleanup(connection.close)
+        harness.until(lambda: self.server.metric("sessions_closed_total", 'code="4401"') == 3, "all have ended")
+
     def test_what_can_not_be_revoked_is_said(self):
         for body in ("", "{}", "[]", '{"subject":7}', '{"subject":"a","jti":"b"}'):
             with self.subTest(body=body):
@@ -374,6 +412,21 @@ class OneSession(WithServer):
         self.assertEqual(elsewhere.receive_opcode(websocket.BINARY).payload, b"still here")
         self.assertEqual(self.server.metric("sessions_closed_total", 'code="4409"'), 1)
 
+    def test_over_a_restart_who_comes_back_ends_the_session_that_its_subject_has_begun_meanwhile(self):
+        before = self.join(jti="1")
+        claim = websocket.token_in(message(before, "welcome"))
+        before.send(websocket.frame(websocket.BINARY, websocket.field(1, message(before, "snapshot")[1][0])))
+        self.server.stop()
+        with self.serving() as again:
+            anew, back = (websocket.Connection(again.port, "/rooms/game-1", Sec_WebSocket_Protocol=offers,
+                                               Authorization=f"Bearer {token(jti=name)}")
+                          for name, offers in (("2", "ringcast.v1"), ("3", f"ringcast.v1, ringcast.resume.{claim}")))
+            with contextlib.closing(anew), contextlib.closing(back):
+                message(back, "welcome")
+                self.assertEqual(again.metric("room_resumed_total"), 1)
+                self.assertEqual(websocket.goodbye(anew)[1], REPLACED)
+                message(back, "snapshot")
+
     def test_a_token_opens_one_connection(self):
         good = token(jti="only")
         websocket.Connection(self.server.port, "/rooms/echo", Authorization=f"Bearer {good}").close()
@@ -381,6 +434,18 @@ class OneSession(WithServer):
             self.assertEqual(ask(self.server.port, path, Authorization=f"Bearer {good}").status, 401)
         self.assertEqual(self.refused("used"), 2)
         self.assertEqual(ask(self.server.port, "/rooms/echo", Authorization=f"Bearer {token()}").status, 401)
+
+
+class Secrets(WithServer):
+    WARNING = "every user of this machine can read a secret"
+
+    def test_a_secret_that_everybody_can_read_is_told(self):
+        harness.until(lambda: self.WARNING in self.server.log(), "it is told at start")
+        self.assertIn(f"{self.folder}/secret", self.server.log())
+        (self.folder / "secret").chmod(0o600)
+        self.server.stop()
+        with self.serving() as careful:
+            self.assertNotIn(self.WARNING, careful.log())
 
 
 class Mistakes(unittest.TestCase):

@@ -148,7 +148,7 @@ TEST_CASE("a session ends when its token and the grace have run out, and not for
   pass_until(65s);
   CHECK(f.w[handle].is_open());
   CHECK(f.gate.good_for_ms(*f.w[handle].token) == 0);
-  pass_until(10s);
+  pass_until(5s);
   CHECK(f.w[handle].phase() == Phase::closing);
   CHECK(f.w.count(Count::sessions_closed_4401) == 1);
   CHECK(f.w.room.departed == std::vector{LeaveReason::disconnected});
