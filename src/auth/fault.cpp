@@ -28,7 +28,7 @@ constexpr std::array<Row, faults> rows{{
     {"subject", "The token is somebody else's."},
     {"used", "The token has been used."},
     {"revoked", "The token has been revoked."},
-    {"overloaded", "There are too many tokens at the moment."},
+    {"overloaded", "The server can take no more tokens at the moment."},
 }};
 
 }  // namespace

@@ -56,6 +56,19 @@ room::JoinRequest what_was_asked(Handshake& handshake, const RequestFields& want
   return joiner;
 }
 
+/// What is good and for another room is nothing that another token of the same kind would mend (RFC
+/// 6750 section 3.1), and what can't be noted down is for the same token to try again.
+ws::HttpStatus status_for(auth::Fault fault) {
+  switch (fault) {
+    case auth::Fault::room:
+      return ws::HttpStatus::forbidden;
+    case auth::Fault::overloaded:
+      return ws::HttpStatus::service_unavailable;
+    default:
+      return ws::HttpStatus::unauthorized;
+  }
+}
+
 const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
 }  // namespace
@@ -306,12 +319,7 @@ bool Acceptor::passes(Handle handle, Session& session) {
   if (!gate_.asks_for_tokens()) return true;
   auto claims = gate_.admit(handshake);
   if (!claims) {
-    // What is good and for another room is nothing that another token of the same kind would mend
-    // (RFC 6750 section 3.1).
-    const bool is_good = claims.error() == auth::Fault::room;
-    refuse(handle, session,
-           {is_good ? ws::HttpStatus::forbidden : ws::HttpStatus::unauthorized,
-            auth::sentence(claims.error())});
+    refuse(handle, session, {status_for(claims.error()), auth::sentence(claims.error())});
     return false;
   }
   handshake.claims = std::move(*claims);

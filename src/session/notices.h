@@ -38,6 +38,7 @@ struct Notice {
     proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
     address_over_limit,      ///< a connection of the client at `address`; `reason` is the limit
     token_refused,           ///< of the client at `address`, for `reason`
+    used_tokens_full,        ///< a token was refused, since `count` used ones are remembered
     simulation,              ///< the room's has something to say: `text`, at `level`
     end
   };

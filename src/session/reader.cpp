@@ -128,11 +128,19 @@ void Reader::begin_anew(const wire::Resync& resync) {
 // Where no token is asked for it means nothing. A check costs what dozens of inputs do.
 bool Reader::renew_token(std::string_view token) {
   if (session_->token == nullptr || !gate_.asks_for_tokens()) return true;
-  if (context_.now - session_->token->taken < TokenGate::renewal_interval) {
+  if (!gate_.may_renew(*session_->token)) {
     context_.metrics[Count::inputs_rate_limited].add();
     return answers_.over_limit(handle_, *session_, token.size());
   }
   const auto renewed = gate_.renew(*session_, token, session_->room->name());
+  if (!renewed && renewed.error() == auth::Fault::overloaded) {
+    // Nobody is put out for that: its own token holds as long as before, and the client tries
+    // again.
+    if (!session_->is_welcomed()) return true;
+    return answers_.say(
+        handle_, *session_,
+        wire::ErrorMessage{wire::ErrorCode::unspecified, auth::sentence(renewed.error())});
+  }
   if (!renewed && renewed.error() == auth::Fault::expired) {
     // As with its own token: whoever brings another finds its place kept.
     sessions_.close(handle_, ws::CloseCode::token_expired, auth::sentence(renewed.error()),

@@ -114,7 +114,7 @@ struct SessionToken {
   std::string id;
   std::optional<auth::UnixSeconds> issued;
   auth::UnixSeconds expires = 0;
-  Instant taken{};  ///< by the session
+  std::optional<Instant> renewal_tried = {};  ///< when one to take its place was last looked at
 };
 
 /// A resource: it stays in its slot, and what it is in the middle of changes by the functions here

@@ -83,9 +83,18 @@ std::expected<auth::Claims, Fault> TokenGate::check(std::string_view token, std:
   return claims;
 }
 
-void TokenGate::count(Fault fault) {
+/// In a session `client` is nobody: what ends one for its token's sake is told as its end.
+void TokenGate::refused(Fault fault, const std::optional<IpAddress>& client) {
   const auto first = std::to_underlying(Count::tokens_refused_first);
   context_.metrics[static_cast<Count>(first + std::to_underlying(fault))].add();
+  if (fault == Fault::overloaded) {
+    context_.notices.say({.kind = Notice::Kind::used_tokens_full, .count = auth::Ledger::used_max},
+                         context_.now);
+  } else if (client) {
+    Notice notice{.kind = Notice::Kind::token_refused, .address = client};
+    notice.set_reason(auth::word(fault));
+    context_.notices.say(notice, context_.now);
+  }
 }
 
 std::expected<auth::Claims, Fault> TokenGate::admit(const Handshake& handshake) {
@@ -96,10 +105,7 @@ std::expected<auth::Claims, Fault> TokenGate::admit(const Handshake& handshake) 
     context_.metrics[Count::tokens_accepted].add();
     return claims;
   }
-  count(claims.error());
-  Notice notice{.kind = Notice::Kind::token_refused, .address = handshake.client};
-  notice.set_reason(auth::word(claims.error()));
-  context_.notices.say(notice, context_.now);
+  refused(claims.error(), handshake.client);
   return claims;
 }
 
@@ -111,8 +117,7 @@ void TokenGate::bind(Session& session, const auth::Claims& claims) {
   session.token = std::make_unique<SessionToken>(SessionToken{.subject = claims.subject,
                                                               .id = claims.id,
                                                               .issued = claims.issued,
-                                                              .expires = claims.expires,
-                                                              .taken = context_.now});
+                                                              .expires = claims.expires});
   // One that is within the leeway still has all of the grace.
   const auth::Options& options = context_.options.auth;
   const Nanoseconds left =
@@ -122,13 +127,15 @@ void TokenGate::bind(Session& session, const auth::Claims& claims) {
 
 std::expected<void, Fault> TokenGate::renew(Session& session, std::string_view token,
                                             std::string_view room) {
+  session.token->renewal_tried = context_.now;
   const auto claims = check(token, room, session.token.get());
   if (!claims) {
-    count(claims.error());
+    refused(claims.error(), std::nullopt);
     return std::unexpected(claims.error());
   }
   context_.metrics[Count::tokens_renewed].add();
   bind(session, *claims);
+  session.token->renewal_tried = context_.now;
   return {};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string_view>
 
 #include "auth/fault.h"
@@ -15,7 +16,7 @@ namespace ringcast::server {
 
 class TokenGate {
  public:
-  /// Of a session: one that it was given sooner after the one before is not looked at.
+  /// Of a session: a new token that comes sooner after the one before is not looked at.
   static constexpr Nanoseconds renewal_interval = std::chrono::seconds(1);
 
   /// Both outlive it. Without a ledger nothing is revoked, and tokens may be used again.
@@ -26,13 +27,19 @@ class TokenGate {
   [[nodiscard]] bool asks_for_tokens() const { return context_.options.auth.asks_for_tokens(); }
 
   /// The claims of a request's token: in Authorization: Bearer (RFC 6750 section 2.1), in the query
-  /// as `token`, or beside the subprotocol. Refusals are counted and logged.
+  /// as `token`, or beside the subprotocol. Refusals are counted and logged: Fault::overloaded is
+  /// this server's.
   [[nodiscard]] std::expected<auth::Claims, auth::Fault> admit(const Handshake& handshake);
   /// Also of a token that was good at its request, which may be a while ago.
   [[nodiscard]] bool is_revoked(const auth::Claims& claims) const;
   /// The session has these claims from here on. It is open, or about to be.
   void bind(Session& session, const auth::Claims& claims);
-  /// The same of a token that an open session in `room` has sent, for the same subject.
+  /// Whether a new token of the session would be looked at already.
+  [[nodiscard]] bool may_renew(const SessionToken& token) const {
+    return !token.renewal_tried || context_.now - *token.renewal_tried >= renewal_interval;
+  }
+  /// The same of a token that an open session in `room` has sent, for the same subject. After an
+  /// error it has what it had. Fault::overloaded is no fault of the token's: it may come again.
   [[nodiscard]] std::expected<void, auth::Fault> renew(Session& session, std::string_view token,
                                                        std::string_view room);
   /// How much longer the session's token is good, in milliseconds; 0 when it has run out.
@@ -43,7 +50,7 @@ class TokenGate {
   [[nodiscard]] std::expected<auth::Claims, auth::Fault> check(std::string_view token,
                                                                std::string_view room,
                                                                const SessionToken* before);
-  void count(auth::Fault fault);
+  void refused(auth::Fault fault, const std::optional<IpAddress>& client);
 
   CoreContext& context_;
   auth::Ledger* ledger_;

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "auth/key_files.h"
+#include "auth/signer.h"
 #include "catch.h"
 #include "core/rooms.h"
 #include "session/session_world.h"
@@ -25,7 +27,7 @@ std::string request(std::string_view target) {
 
 /// Core 0 of two: `spread` has a branch here, `elsewhere` is on core 1 alone.
 struct Fixture {
-  Fixture() {
+  explicit Fixture(const CoreOptions& options = SessionWorld::small()) : w(options) {
     outlets.emplace_back();
     outlets.push_back(std::make_unique<Outlet>(w.context, mailbox));
     peers[1].ring = {77, -1};
@@ -88,6 +90,39 @@ TEST_CASE("a request in pieces is answered when it is whole, and its session is 
   CHECK(f.w[handle].is_receiving());
   CHECK(f.w[handle].room == f.rooms.local(room::RoomId{1}));
   CHECK(f.w.count(Count::upgrades) == 1);
+}
+
+constexpr std::string_view secret = "0123456789abcdef0123456789abcdef";
+
+/// Each token once.
+CoreOptions that_asks() {
+  CoreOptions options = SessionWorld::small();
+  options.auth.keys = {*auth::parse_secret(secret)};
+  options.auth.once = true;
+  return options;
+}
+/// A request's target with a token that opens every room for a minute.
+std::string with_token(const Fixture& f, std::string_view target, std::string_view id) {
+  const std::string until = std::to_string(f.w.clock.unix_now() / 1'000'000'000 + 60);
+  const std::string claims =
+      R"({"sub":"ada","rooms":"*","exp":)" + until + R"(,"jti":")" + std::string(id) + R"("})";
+  return std::string(target) + "?token=" + *auth::Signer::parse(secret)->sign(claims);
+}
+
+TEST_CASE("what can't be noted down of a token is the server's trouble, and a 503") {
+  Fixture f(that_asks());
+  const auth::UnixSeconds now = f.w.clock.unix_now() / 1'000'000'000;
+  for (std::size_t count = 0; count < auth::Ledger::used_max; ++count) {
+    REQUIRE(f.w.ledger.use(std::to_string(count), now + 60, now) == auth::Ledger::Use::first);
+  }
+  f.send(f.accept(), request(with_token(f, "/rooms/spread", "one")));
+  std::string answer;
+  for (const RecordingIo::Asked& asked : f.w.io.take()) {
+    if (asked.what == What::send) answer = asked.bytes;
+  }
+  CHECK(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+  CHECK(answer.find("\r\nRetry-After: ") != std::string::npos);
+  CHECK(answer.find("WWW-Authenticate") == std::string::npos);
 }
 
 TEST_CASE("a room that is not there is a 404, and the connection closes in good order") {

@@ -121,7 +121,8 @@ struct SessionWorld {
   Sender sender{context, table, queue};
   Sessions sessions{context, table, queue};
   Answers answers{context, sessions, queue};
-  TokenGate gate{context, nullptr};
+  auth::Ledger ledger;
+  TokenGate gate{context, &ledger};
   Reader reader{context, sessions, queue, answers, gate};
 };
 

@@ -57,8 +57,8 @@ struct Fixture {
   }
 
   SessionWorld w;
-  auth::Ledger ledger;
-  TokenGate gate{w.context, &ledger};
+  auth::Ledger& ledger = w.ledger;
+  TokenGate& gate = w.gate;
 };
 
 TEST_CASE("a token is found in Authorization, in the query, or beside the subprotocol") {
@@ -171,6 +171,54 @@ TEST_CASE("a session goes on with a newer token of the same subject, and with no
   CHECK(session.token->id == "2");
   CHECK(f.w.count(Count::tokens_renewed) == 1);
   CHECK(f.refused(Fault::subject) == 1);
+}
+
+/// No token that is used at `now` finds a place in it.
+void fill(auth::Ledger& ledger, auth::UnixSeconds now) {
+  auth::Ledger::Use use = auth::Ledger::Use::first;
+  for (std::size_t count = 0; count <= auth::Ledger::used_max; ++count) {
+    use = ledger.use("filler " + std::to_string(count), now + 10'000, now);
+  }
+  REQUIRE(use == auth::Ledger::Use::no_room);
+}
+
+std::string renewal(std::string_view token) {
+  std::vector<std::byte> message(20'000);
+  message.resize(
+      wire::encode_client({.newest_tick_seen = 0, .body = wire::RenewToken{token}}, message));
+  std::vector<std::byte> frame(message.size() + 14);
+  frame.resize(ws::encode_client_frame(ws::Opcode::binary, message, 0x12345678, frame));
+  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
+}
+void send(Fixture& f, Handle handle, std::string bytes) {
+  f.w.reader.received(handle, f.w[handle], std::as_bytes(std::span(bytes)));
+}
+
+TEST_CASE("a member whose new token can't be noted down keeps its own, and the log says why") {
+  CoreOptions options = that_asks();
+  options.auth.once = true;
+  Fixture f(options);
+  const auto claims = f.admit("?token=" + f.token());
+  REQUIRE(claims.has_value());
+  const Handle handle = f.w.join();
+  f.gate.bind(f.w[handle], *claims);
+  send(f, handle, renewal(f.token("ada", "2")));
+  REQUIRE(f.w[handle].token->id == "2");
+  f.w.pass(2s);
+  fill(f.ledger, f.now());
+  const Instant ends = f.w[handle].token_ends;
+  send(f, handle, renewal(f.token("ada", "3")));
+  CHECK(f.w[handle].is_open());
+  CHECK(f.w[handle].token->id == "2");
+  CHECK(f.w[handle].token_ends == ends);
+  CHECK(f.refused(Fault::overloaded) == 1);
+  const auto notice = f.w.notices.pop();
+  REQUIRE(notice.has_value());
+  CHECK(notice->kind == Notice::Kind::used_tokens_full);
+  CHECK(f.w.room.departed.empty());
+  // A check costs as much whether it ends well or not.
+  send(f, handle, renewal(f.token("ada", "4")));
+  CHECK(f.refused(Fault::overloaded) == 1);
 }
 
 TEST_CASE("other options hold for who comes from then on") {
