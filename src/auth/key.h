@@ -2,6 +2,7 @@
 // otherwise: whoever lets the header choose checks an HS256 token with a public key as its secret.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +32,10 @@ struct Key {
 
   friend bool operator==(const Key&, const Key&) = default;
 };
+
+/// Of an algorithm, without an id: each token of it may be of any of these, and a check costs up to
+/// 70 us.
+inline constexpr std::size_t unnamed_keys_max = 4;
 
 struct FreeKey {
   void operator()(evp_pkey_st* key) const;

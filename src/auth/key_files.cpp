@@ -290,6 +290,18 @@ Result<std::vector<Key>> read_keys(const KeyFiles& files) {
   if (keys.size() > keys_max) {
     return fail(fmt::format("[auth] has {} keys, and {} are taken at most", keys.size(), keys_max));
   }
+  for (const Key& key : keys) {
+    const auto is_like_it = [&](const Key& other) {
+      return other.id.empty() && other.algorithm == key.algorithm;
+    };
+    if (const auto unnamed = std::ranges::count_if(keys, is_like_it);
+        std::cmp_greater(unnamed, unnamed_keys_max)) {
+      return fail(fmt::format(
+          "[auth] has {} keys for {} without a kid, and {} are tried at most; name them "
+          "by a kid in the set of auth.jwks_file",
+          unnamed, name_of(key.algorithm), unnamed_keys_max));
+    }
+  }
   return keys;
 }
 

@@ -20,8 +20,8 @@ struct KeyFiles {
 
 inline constexpr std::size_t keys_max = 64;
 
-/// All keys of all files. Blocks; waits for nobody, should one be a pipe. The error names the file
-/// and says what is wrong with it.
+/// All keys of all files, and no more of them without a name than a token is tried with. Blocks;
+/// waits for nobody, should one be a pipe. The error names the file and says what is wrong with it.
 [[nodiscard]] Result<std::vector<Key>> read_keys(const KeyFiles& files);
 
 /// What a key's file has, at most 256 KiB of it. Likewise.

@@ -365,17 +365,21 @@ std::expected<std::string, Fault> Verifier::signed_payload(std::string_view toke
     }
     return false;
   };
-  std::size_t of_algorithm = 0;
   std::size_t tried = 0;
   bool good = false;
-  for (const Prepared& key : keys_) {
-    if (key.algorithm != header->algorithm) continue;
-    ++of_algorithm;
-    if (header->key_id && !key.id.empty() && key.id != *header->key_id) continue;
-    if (tried == keys_tried_max) break;
-    ++tried;
-    if ((good = is_good(key))) break;
-  }
+  const auto try_those = [&](const auto& are_meant) {
+    for (const Prepared& key : keys_) {
+      if (good || tried == keys_tried_max) return;
+      if (key.algorithm != header->algorithm || !are_meant(key.id)) continue;
+      ++tried;
+      good = is_good(key);
+    }
+  };
+  const std::optional<std::string>& asked = header->key_id;
+  const auto of_algorithm = std::ranges::count(keys_, header->algorithm, &Prepared::algorithm);
+  if (asked) try_those([&](const std::string& id) { return !id.empty() && id == *asked; });
+  try_those([](const std::string& id) { return id.empty(); });
+  if (!asked) try_those([](const std::string& id) { return !id.empty(); });
   ::ERR_clear_error();
   if (of_algorithm == 0) return std::unexpected(Fault::algorithm);
   if (tried == 0) return std::unexpected(Fault::key);

@@ -42,8 +42,9 @@ class Verifier {
   static constexpr std::size_t id_bytes_max = 256;
   static constexpr std::size_t rooms_max = 64;
   static constexpr std::size_t pattern_bytes_max = 128;
-  /// Of a token that names no key so many of its algorithm are tried: a check costs up to 70 us.
-  static constexpr std::size_t keys_tried_max = 4;
+  /// The key that a token names is tried, then those without a name; of a token that names none
+  /// these and then others, as many as fit.
+  static constexpr std::size_t keys_tried_max = unnamed_keys_max + 1;
 
   explicit Verifier(const Options& options);
   ~Verifier();

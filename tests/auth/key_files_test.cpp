@@ -80,6 +80,18 @@ TEST_CASE("two keys for one algorithm can't have one name") {
   CHECK_THAT(error_of(parse_jwks(jwks(one + ',' + other))), ContainsSubstring("kid"));
 }
 
+TEST_CASE("more keys without a name than a token is tried with are a mistake") {
+  const auto path = std::filesystem::temp_directory_path() / "ringcast_unnamed_keys_test";
+  std::ofstream(path) << ed25519_public_pem;
+  KeyFiles files{.secret_file = {}, .jwks_file = {}, .public_key_files = {}};
+  files.public_key_files.assign(unnamed_keys_max, path.string());
+  CHECK(read_keys(files)->size() == unnamed_keys_max);
+  files.public_key_files.push_back(path.string());
+  CHECK_THAT(error_of(read_keys(files)),
+             ContainsSubstring("5 keys for EdDSA without a kid") && ContainsSubstring("jwks_file"));
+  std::filesystem::remove(path);
+}
+
 TEST_CASE("a secret is a file's bytes without its line's end, and long enough") {
   CHECK(parse_secret(std::string(secret) + "\r\n")->material == secret);
   CHECK_THAT(error_of(parse_secret("0123456789abcdef0123456789abcde\n")),

@@ -239,17 +239,35 @@ TEST_CASE("a key that is named is used alone, and one without a name is of all t
   CHECK(Verifier(with({first, unnamed})).verify(token(secret, "any"), now).has_value());
 }
 
-TEST_CASE("a token that names no key is tried with four keys at most") {
+TEST_CASE("the key that a token names is tried first, then all that have no name") {
   std::vector<Key> keys;
+  for (char digit = '1'; digit <= '4'; ++digit) {
+    keys.push_back(*secret_key(std::string(32, digit), ""));
+  }
+  keys.push_back(*secret_key(std::string(32, '5'), "five"));
+  static_assert(unnamed_keys_max == 4);
+  const Verifier verifier(with(keys));
   for (char digit = '1'; digit <= '5'; ++digit) {
+    INFO(digit);
+    const Signer signer = *Signer::parse(std::string(32, digit));
+    CHECK(verifier.verify(*signer.sign(good_claims, "five"), now).has_value());
+    CHECK(verifier.verify(*signer.sign(good_claims, ""), now).has_value());
+  }
+  const std::string other = *Signer::parse(std::string(32, '5'))->sign(good_claims, "other");
+  CHECK(verifier.verify(other, now) == std::unexpected(Fault::signature));
+}
+
+TEST_CASE("a token that names no key is tried with five keys at most") {
+  std::vector<Key> keys;
+  for (char digit = '1'; digit <= '6'; ++digit) {
     keys.push_back(*secret_key(std::string(32, digit), std::string(1, digit)));
   }
   const auto token = [](char digit, std::string_view id) {
     return *Signer::parse(std::string(32, digit))->sign(good_claims, id);
   };
-  CHECK(Verifier(with(keys)).verify(token('4', ""), now).has_value());
-  CHECK(fault_of(with(keys), token('5', "")) == Fault::signature);
-  CHECK(Verifier(with(keys)).verify(token('5', "5"), now).has_value());
+  CHECK(Verifier(with(keys)).verify(token('5', ""), now).has_value());
+  CHECK(fault_of(with(keys), token('6', "")) == Fault::signature);
+  CHECK(Verifier(with(keys)).verify(token('6', "6"), now).has_value());
 }
 
 TEST_CASE("claims that are missing, or of another type, are told from those that say no") {
