@@ -96,13 +96,14 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
     session_->room->acknowledged(session_->seat, session_->acknowledgement.acknowledged());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
+  // So would one whose new token is not looked at, which has a limit of its own.
   if (const auto* resync = std::get_if<wire::Resync>(&message->body)) begin_anew(*resync);
+  if (const auto* renewal = std::get_if<wire::RenewToken>(&message->body)) {
+    return renew_token(renewal->token);
+  }
   if (session_->message_is_over_limit) return true;
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
-  }
-  if (const auto* renewal = std::get_if<wire::RenewToken>(&message->body)) {
-    return renew_token(renewal->token);
   }
   if (const auto* ping = std::get_if<wire::Ping>(&message->body)) {
     if (!session_->is_welcomed()) {
@@ -129,6 +130,7 @@ void Reader::begin_anew(const wire::Resync& resync) {
 bool Reader::renew_token(std::string_view token) {
   if (session_->token == nullptr || !gate_.asks_for_tokens()) return true;
   if (!gate_.may_renew(*session_->token)) {
+    if (session_->message_is_over_limit) return true;  // it has been told
     context_.metrics[Count::inputs_rate_limited].add();
     return answers_.over_limit(handle_, *session_, token.size());
   }

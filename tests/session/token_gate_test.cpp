@@ -221,6 +221,46 @@ TEST_CASE("a member whose new token can't be noted down keeps its own, and the l
   CHECK(f.refused(Fault::overloaded) == 1);
 }
 
+/// A session with a good token.
+Handle join(Fixture& f) {
+  const auto claims = f.admit("?token=" + f.token());
+  REQUIRE(claims.has_value());
+  const Handle handle = f.w.join();
+  f.gate.bind(f.w[handle], *claims);
+  return handle;
+}
+
+TEST_CASE("a new token is looked at as soon as the session is there, and the next a second later") {
+  Fixture f;
+  const Handle handle = join(f);
+  send(f, handle, renewal(f.token("ada", "2")));
+  CHECK(f.w[handle].token->id == "2");
+  f.w.pass(999ms);
+  send(f, handle, renewal(f.token("ada", "3")));
+  CHECK(f.w[handle].token->id == "2");
+  CHECK(f.w.count(Count::inputs_rate_limited) == 1);
+  CHECK(f.w[handle].is_open());
+  f.w.pass(1ms);
+  send(f, handle, renewal(f.token("ada", "4")));
+  CHECK(f.w[handle].token->id == "4");
+}
+
+TEST_CASE("a new token counts though its message is over the limit") {
+  CoreOptions options = that_asks();
+  options.session.messages = {.per_second = 1, .burst = 1};
+  Fixture f(options);
+  const Handle handle = join(f);
+  send(f, handle, renewal(f.token("ada", "2")));
+  f.w.pass(100ms);
+  send(f, handle, renewal(f.token("ada", "3")));
+  CHECK(f.w[handle].token->id == "2");
+  f.w[handle].token->renewal_tried.reset();
+  send(f, handle, renewal(f.token("ada", "4")));
+  CHECK(f.w[handle].token->id == "4");
+  CHECK(f.w.count(Count::inputs_rate_limited) == 2);  // as frames, and not once more
+  CHECK(f.w[handle].is_open());
+}
+
 TEST_CASE("other options hold for who comes from then on") {
   Fixture f;
   const std::string token = f.token();

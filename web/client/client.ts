@@ -142,9 +142,11 @@ const finalCodes: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1
 const firstCodeOfSimulations = 4000;
 // The server's own: the token has run out, and another one will do.
 const tokenExpiredCode = 4401;
-// A token is renewed when so much of its time is over, and tried again so often until it is.
+// A token is renewed when so much of its time is over, and tried again so often until it is taken.
 const renewAfter = 0.75;
 const renewRetryMs = 5_000;
+// The server looks at one a second: however short a token is good, it is not renewed sooner.
+const renewMinMs = 1_500;
 const timerMaxMs = 2 ** 31 - 1;
 const streams = 4;
 
@@ -384,7 +386,7 @@ export class Client {
         this.#delayHintMs = message.delayMs;
         break;
       case "tokenTaken":
-        this.#scheduleRenewal(message.goodForMs * renewAfter);
+        this.#scheduleRenewal(Math.max(message.goodForMs * renewAfter, renewMinMs));
         break;
       case "unknown":
         break;
@@ -415,7 +417,9 @@ export class Client {
       this.#withToken(
         token,
         (fetched) => {
-          if (this.#state.phase === "open") this.#send({ kind: "renewToken", token: fetched });
+          if (this.#state.phase !== "open") return;
+          this.#send({ kind: "renewToken", token: fetched });
+          this.#scheduleRenewal(renewRetryMs); // unless tokenTaken comes
         },
         () => this.#scheduleRenewal(renewRetryMs),
       );

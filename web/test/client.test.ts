@@ -757,6 +757,32 @@ test("a token is renewed in the session before it runs out, and again when that 
   assert.equal(sent[0]!.message.case === "renewToken" && sent[0]!.message.value.token, "second");
 });
 
+test("a new token that the server has not taken is followed by another", async () => {
+  const { environment, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 0n } });
+  environment.advance(1_499);
+  assert.equal(asked.length, 1);
+  environment.advance(1);
+  asked[1]!.resolve("dropped");
+  await settled();
+  environment.advance(5_000);
+  asked[2]!.resolve("taken");
+  environment.socket.takeSent();
+  await settled();
+  const sent = environment.socket.takeSent()[0]!.message;
+  assert.equal(sent.case === "renewToken" && sent.value.token, "taken");
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 600_000n } });
+  environment.socket.deliver({ case: "ping", value: {} });
+  for (let passedMs = 0; passedMs < 400_000; passedMs += 2_000) {
+    environment.advance(2_000);
+    environment.socket.deliver({ case: "ping", value: {} });
+  }
+  assert.equal(asked.length, 3);
+});
+
 test("a session whose token ran out is begun again with another, if another can be had", async () => {
   const { environment, states, asked } = setUpWithTokens();
   asked[0]!.resolve("first");
