@@ -186,7 +186,8 @@ export class Client {
   #cancelPing: (() => void) | undefined;
   #cancelOverdue: (() => void) | undefined;
   #cancelRenewal: (() => void) | undefined;
-  /** Of the connection that is being begun, or is there. */
+  #cancelFetch: (() => void) | undefined;
+  /** Another one each time that what was under way is given up. */
   #attempt = 0;
 
   // Of the member, over all its sessions.
@@ -274,7 +275,9 @@ export class Client {
       this.#openWith(token);
       return;
     }
+    const attempt = this.#attempt;
     this.#setState({ phase: "connecting" });
+    if (this.#attempt !== attempt) return; // the handler has left
     this.#withToken(
       token,
       (fetched) => this.#openWith(fetched),
@@ -282,20 +285,28 @@ export class Client {
     );
   }
 
-  /** Calls one of the two unless the connection that it is for has been given up meanwhile. */
+  /**
+   * Calls one of the two unless the connection that it is for has been given up meanwhile: `failed`
+   * also when nothing has come for as long as a connection may be silent.
+   */
   #withToken(
     fetchToken: () => Promise<string>,
     fetched: (token: string) => void,
     failed: () => void,
   ): void {
-    const attempt = this.#attempt;
-    const unlessGivenUp = (act: () => void) => {
-      if (this.#attempt === attempt) act();
+    const settle = (act: () => void) => {
+      if (this.#cancelFetch !== cancel) return;
+      cancel();
+      this.#cancelFetch = undefined;
+      act();
     };
-    // What it throws at once is a failure as well.
-    new Promise<string>((resolve) => resolve(fetchToken())).then(
-      (token) => unlessGivenUp(() => fetched(token)),
-      () => unlessGivenUp(failed),
+    this.#cancelFetch?.();
+    const cancel = this.#environment.startTimer(this.#silenceMaxMs, () => settle(failed));
+    this.#cancelFetch = cancel;
+    // What it throws at once is a failure as well, and so is what can't be a token.
+    new Promise<unknown>((resolve) => resolve(fetchToken())).then(
+      (token) => settle(() => (mayBeToken(token) ? fetched(token) : failed())),
+      () => settle(failed),
     );
   }
 
@@ -308,7 +319,14 @@ export class Client {
     this.#delayHintMs = undefined;
     this.#receivedAtMs = this.#environment.now();
 
-    const socket = this.#environment.openSocket(this.#options.url, this.#offers(token));
+    let socket: SocketLike;
+    try {
+      socket = this.#environment.openSocket(this.#options.url, this.#offers(token));
+    } catch {
+      // The address, or a fixed token: another attempt would end in the same way.
+      this.#end({ code: 1006, reason: "no WebSocket can be opened with this address and token" });
+      return;
+    }
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     // A socket that was abandoned may still call back; it is no longer ours.
@@ -627,7 +645,6 @@ export class Client {
   }
 
   #abandonSocket(code: number, reason: string): void {
-    this.#attempt += 1;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(code, reason);
@@ -637,6 +654,8 @@ export class Client {
     this.#attempt += 1;
     this.#cancelRenewal?.();
     this.#cancelRenewal = undefined;
+    this.#cancelFetch?.();
+    this.#cancelFetch = undefined;
     this.#cancelPing?.();
     this.#cancelPing = undefined;
     this.#cancelOverdue?.();
@@ -649,6 +668,11 @@ export class Client {
     this.#state = state;
     this.#options.handlers.onState?.(state);
   }
+}
+
+/** base64url and dots (RFC 7515 section 7.1): a line's end or quotes would be no subprotocol. */
+function mayBeToken(fetched: unknown): fetched is string {
+  return typeof fetched === "string" && /^[\w.-]+$/.test(fetched);
 }
 
 function noTicks(): number[] {

@@ -783,6 +783,81 @@ test("a new token that the server has not taken is followed by another", async (
   assert.equal(asked.length, 3);
 });
 
+for (const [name, fetched] of [
+  ["has a line's end", "a.b.c\n"],
+  ["is quoted", '"a.b.c"'],
+  ["is no text", { token: "a.b.c" }],
+] as const) {
+  test(`what was fetched as a token and ${name} is tried again later`, async () => {
+    const { client, environment, states, asked } = setUpWithTokens();
+    asked[0]!.resolve(fetched as string);
+    await settled();
+    assert.deepEqual(phases(states), ["connecting", "waiting"]);
+    environment.advance(10_000);
+    asked[1]!.resolve("a.b.c");
+    await settled();
+    environment.socket.welcome();
+    assert.equal(client.state.phase, "open");
+  });
+}
+
+test("a token that never comes is asked for again", async () => {
+  const { client, environment, states, asked } = setUpWithTokens();
+  environment.advance(9_999);
+  assert.deepEqual(phases(states), ["connecting"]);
+  environment.advance(1);
+  assert.deepEqual(phases(states), ["connecting", "waiting"]);
+  environment.advance(1_000);
+  assert.equal(asked.length, 2);
+  asked[0]!.resolve("late");
+  await settled();
+  assert.equal(environment.sockets.length, 0);
+  asked[1]!.resolve("second");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.second"]);
+  client.close();
+  assert.equal(environment.timersPending, 0);
+});
+
+test("an address or a fixed token that no WebSocket takes ends it with a reason", () => {
+  for (const options of [{ url: "server/rooms/a" }, { url: "ws://server/rooms/a", token: "a b" }]) {
+    const environment = new FakeEnvironment();
+    const states: ConnectionState[] = [];
+    const client = new Client({
+      ...options,
+      environment,
+      handlers: { onState: (state) => states.push(state) },
+    });
+    client.connect();
+    assert.deepEqual(phases(states), ["closed"]);
+    assert.equal(environment.timersPending, 0);
+  }
+});
+
+test("close by the handler that hears of connecting wins over the token that is to come", async () => {
+  const environment = new FakeEnvironment();
+  let asked = 0;
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onState: ({ phase }) => {
+        if (phase === "connecting") client.close();
+      },
+    },
+    token: () => {
+      asked += 1;
+      return Promise.resolve("token");
+    },
+  });
+  client.connect();
+  await settled();
+  assert.equal(client.state.phase, "closed");
+  assert.equal(asked, 0);
+  assert.equal(environment.sockets.length, 0);
+  assert.equal(environment.timersPending, 0);
+});
+
 test("a session whose token ran out is begun again with another, if another can be had", async () => {
   const { environment, states, asked } = setUpWithTokens();
   asked[0]!.resolve("first");
