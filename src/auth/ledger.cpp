@@ -1,24 +1,49 @@
 #include "auth/ledger.h"
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 namespace ringcast::auth {
 
-// Those that ran out are looked for when there are twice as many as were left the last time, and
-// while there are as many as may be once a second.
+Ledger::Digest Ledger::digest_of(std::string_view id) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> whole{};
+  ::EVP_Digest(id.data(), id.size(), whole.data(), nullptr, ::EVP_sha256(), nullptr);
+  Digest digest;
+  std::memcpy(digest.data(), whole.data(), digest.size());
+  return digest;
+}
+
+// Each call adds one at most and forgets more than one: there is no room only while there are so
+// many that are still good.
 Ledger::Use Ledger::use(std::string_view id, UnixSeconds until, UnixSeconds now) {
+  const Digest digest = digest_of(id);
   const std::scoped_lock lock(mutex_);
-  if (used_.size() >= clean_used_at_ && now > std::exchange(cleaned_, now)) {
-    std::erase_if(used_, [now](const auto& entry) { return entry.second <= now; });
-    clean_used_at_ = std::clamp(used_.size() * 2, std::size_t{1'024}, used_max);
+  for (std::size_t count = 0; count < forgotten_max; ++count) {
+    const auto first = ends_.begin();
+    if (first == ends_.end() || first->first > now) break;
+    used_.erase(first->second);
+    ends_.erase(first);
   }
-  const auto found = used_.find(std::string(id));
-  if (found != used_.end() && found->second > now) return Use::again;
-  if (found == used_.end() && used_.size() >= used_max) return Use::no_room;
-  used_[std::string(id)] = until;
+  const auto found = used_.find(digest);
+  if (found != used_.end()) {
+    if (found->second > now) return Use::again;
+    ends_.erase({found->second, digest});
+    used_.erase(found);
+  }
+  if (used_.size() >= used_max) return Use::no_room;
+  used_.emplace(digest, until);
+  ends_.emplace(until, digest);
   return Use::first;
+}
+
+std::size_t Ledger::used() const {
+  const std::scoped_lock lock(mutex_);
+  return used_.size();
 }
 
 bool Ledger::revoke(Revocation revocation, UnixSeconds now) {

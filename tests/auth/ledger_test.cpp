@@ -25,6 +25,34 @@ TEST_CASE("of used tokens so many are remembered, and what has run out makes roo
   CHECK(ledger.use("more", 100, 50) == Ledger::Use::first);
 }
 
+TEST_CASE("no call forgets more than a few, and those that have run out are fewer with each") {
+  Ledger ledger;
+  constexpr std::size_t many = 1'000;
+  for (std::size_t count = 0; count < many; ++count) {
+    REQUIRE(ledger.use(std::to_string(count), 100, 10) == Ledger::Use::first);
+  }
+  REQUIRE(ledger.used() == many);
+  std::size_t before = many;
+  for (std::size_t call = 1; ledger.used() > call; ++call) {
+    REQUIRE(ledger.use("later " + std::to_string(call), 1'000, 200) == Ledger::Use::first);
+    REQUIRE(before + 1 - ledger.used() <= Ledger::forgotten_max);
+    REQUIRE(ledger.used() < before);
+    before = ledger.used();
+  }
+  CHECK(ledger.use("later 1", 1'000, 200) == Ledger::Use::again);
+}
+
+TEST_CASE("one that has run out and is not forgotten yet may be used anew, until its new end") {
+  Ledger ledger;
+  for (std::size_t count = 0; count < 100; ++count) {
+    REQUIRE(ledger.use(std::to_string(count), 100, 10) == Ledger::Use::first);
+  }
+  REQUIRE(ledger.use("last", 101, 10) == Ledger::Use::first);
+  CHECK(ledger.use("last", 300, 200) == Ledger::Use::first);
+  for (int call = 0; call < 20; ++call) CHECK(ledger.use("last", 300, 299) == Ledger::Use::again);
+  CHECK(ledger.used() == 1);
+}
+
 TEST_CASE("a subject is revoked as far as its tokens were issued by then") {
   Ledger ledger;
   CHECK_FALSE(ledger.is_revoked("ada", "", 5));
