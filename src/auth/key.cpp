@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -37,6 +38,43 @@ bool is_well_formed(const EVP_PKEY& key) {
   ::EVP_PKEY_CTX_free(context);
   ::ERR_clear_error();
   return good;
+}
+
+/// Whether OpenSSL reads `bytes` from the first to the last as what `read` reads.
+template <class Read>
+bool is_all_of_it(std::string_view bytes, Read&& read) {
+  const auto* const begin = reinterpret_cast<const unsigned char*>(bytes.data());
+  const unsigned char* at = begin;
+  const bool good = read(&at, static_cast<long>(bytes.size()));
+  ::ERR_clear_error();
+  return good && at == begin + bytes.size();
+}
+bool is_der(std::string_view bytes) {
+  const auto key = [](const unsigned char** at, long size) {
+    return KeyPointer(::d2i_PUBKEY(nullptr, at, size)) != nullptr;
+  };
+  const auto certificate = [](const unsigned char** at, long size) {
+    X509* const read = ::d2i_X509(nullptr, at, size);
+    ::X509_free(read);
+    return read != nullptr;
+  };
+  return is_all_of_it(bytes, key) || is_all_of_it(bytes, certificate);
+}
+
+/// What a secret is that is known to whoever knows a public key; empty when it is none of that.
+std::string_view known_as(std::string_view secret) {
+  if (secret.find("-----BEGIN ") != std::string_view::npos) return "a PEM file";
+  const std::size_t begin = secret.find_first_not_of(" \t\r\n");
+  const std::string_view text = secret.substr(std::min(begin, secret.size()));
+  if (text.starts_with('{') && (text.find("\"keys\"") != std::string_view::npos ||
+                                text.find("\"kty\"") != std::string_view::npos)) {
+    return "a JSON Web Key, or a set of them";
+  }
+  for (const std::string_view start :
+       {"ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "---- BEGIN "}) {
+    if (text.starts_with(start)) return "a key of ssh";
+  }
+  return is_der(secret) ? "a public key in DER" : "";
 }
 
 }  // namespace
@@ -103,10 +141,11 @@ Result<Key> public_key(const evp_pkey_st& key, std::string id) {
 }
 
 Result<Key> secret_key(std::string secret, std::string id) {
-  if (secret.find("-----BEGIN ") != std::string::npos) {
-    return fail(
-        "it is a PEM file, and as a secret it would be known to whoever knows the public key; name "
-        "it in auth.public_key_files");
+  if (const std::string_view what = known_as(secret); !what.empty()) {
+    return fail(fmt::format(
+        "it is {}, and as a secret it would be known to whoever knows the public key; name a set "
+        "in auth.jwks_file, and a public key in PEM in auth.public_key_files",
+        what));
   }
   if (secret.size() < secret_bytes_min) {
     return fail(

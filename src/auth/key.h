@@ -50,7 +50,7 @@ inline constexpr std::size_t secret_bytes_min = 32;
 [[nodiscard]] Result<Algorithm> algorithm_for(const evp_pkey_st& key);
 /// `key` as a Key; what is wrong with it is said as the end of a sentence: "its modulus ...".
 [[nodiscard]] Result<Key> public_key(const evp_pkey_st& key, std::string id);
-/// The same of an HS256 secret. One that is a PEM file by mistake is refused.
+/// The same of an HS256 secret. One that is a public key by mistake, in whatever form, is refused.
 [[nodiscard]] Result<Key> secret_key(std::string secret, std::string id);
 
 }  // namespace ringcast::auth

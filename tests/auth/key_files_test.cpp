@@ -99,6 +99,25 @@ TEST_CASE("a secret is a file's bytes without its line's end, and long enough") 
   CHECK_THAT(error_of(parse_secret(es256_public_pem)), ContainsSubstring("public_key_files"));
 }
 
+TEST_CASE("a public key is no secret, in whatever form it lies in the file") {
+  const Key key = *parse_public_key(es256_public_pem);
+  for (const auto& [text, what] : std::initializer_list<std::pair<std::string, std::string>>{
+           {std::string(ed25519_public_pem), "a PEM file"},
+           {jwks(rfc_es256_jwk), "a JSON Web Key"},
+           {"\n  " + jwks(rfc_hs256_jwk) + "\n", "a JSON Web Key"},
+           {std::string(rfc_eddsa_jwk), "a JSON Web Key"},
+           {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIjdnNVsQDytKBDnPPx7uzSIoQY11P4LaZ30zJAI7umh "
+            "ada@a\n",
+            "a key of ssh"},
+           {"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=", "a key of ssh"},
+           {key.material, "a public key in DER"}}) {
+    INFO(what);
+    CHECK_THAT(error_of(parse_secret(text)),
+               ContainsSubstring("it is " + what) && ContainsSubstring("jwks_file"));
+  }
+  CHECK(parse_secret(R"({ "a secret" may begin with whatever it likes })").has_value());
+}
+
 TEST_CASE("a public key is PEM, and no private one") {
   CHECK(parse_public_key(es256_public_pem)->algorithm == Algorithm::es256);
   CHECK(parse_public_key(ed25519_public_pem)->algorithm == Algorithm::eddsa);
