@@ -128,17 +128,34 @@ KeyPointer ed25519_key(const json& jwk) {
   return KeyPointer(::EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(*x), x->size()));
 }
 
+/// What is of another type than RFC 7517 section 4 has it, as the end of a sentence; empty without
+/// such. Read as if it were not there, it would make a key of more than it is for.
+std::string mistyped_member(const json& jwk) {
+  for (const char* const name : {"kty", "use", "alg", "kid", "crv"}) {
+    const auto found = jwk.find(name);
+    if (found != jwk.end() && !found->is_string()) return fmt::format("its {} is not a text", name);
+  }
+  const auto operations = jwk.find("key_ops");
+  const auto is_text = [](const json& one) { return one.is_string(); };
+  if (operations != jwk.end() &&
+      !(operations->is_array() && std::ranges::all_of(*operations, is_text))) {
+    return "its key_ops is not a list of texts";
+  }
+  return {};
+}
+
 /// Whether it is for checking signatures, as far as it says (RFC 7517 sections 4.2 and 4.3).
 bool is_for_signatures(const json& jwk) {
   if (const auto use = text_member(jwk, "use"); use && *use != "sig") return false;
   const auto operations = jwk.find("key_ops");
-  if (operations == jwk.end() || !operations->is_array()) return true;
+  if (operations == jwk.end()) return true;
   return std::ranges::any_of(*operations,
                              [](const json& one) { return one == "verify" || one == "sign"; });
 }
 
 /// Nothing for a key that no token is checked with.
 Result<std::optional<Key>> parse_jwk(const json& jwk) {
+  if (std::string mistake = mistyped_member(jwk); !mistake.empty()) return fail(std::move(mistake));
   const auto kind = text_member(jwk, "kty");
   if (!kind) return fail("it has no kty");
   const std::string id = text_member(jwk, "kid").value_or("");

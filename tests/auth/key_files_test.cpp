@@ -58,6 +58,16 @@ TEST_CASE("what is wrong with a key of a set is said with its number") {
            "EC"},
           {R"({"kty":"OKP","crv":"Ed25519","alg":"ES256","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})",
            "which a key of kty OKP is not for"},
+          {R"({"kty":7})", "its kty is not a text"},
+          {R"({"kty":"oct","kid":7,"k":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE"})",
+           "its kid is not a text"},
+          {R"({"kty":"oct","use":["enc"],"k":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE"})",
+           "its use is not a text"},
+          {R"({"kty":"oct","alg":null,"k":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE"})",
+           "its alg is not a text"},
+          {R"({"kty":"oct","key_ops":"encrypt","k":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE"})",
+           "its key_ops is not a list of texts"},
+          {R"({"kty":"EC","crv":256,"x":"AA","y":"AA"})", "its crv is not a text"},
           {"7", "not an object"},
           {"{}", "no kty"}}) {
     INFO(key);
