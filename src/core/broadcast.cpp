@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/version.h"
@@ -369,9 +370,15 @@ void Broadcast::replaced(const room::Member& session) {
 
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
   left(member.id);
-  const bool is_its_own = refusal.close_code >= 4'000 && refusal.close_code <= 4'999;
+  const bool is_its_own = ws::is_of_simulations(refusal.close_code);
   const ws::CloseCode code =
       is_its_own ? static_cast<ws::CloseCode>(refusal.close_code) : ws::CloseCode::policy_violation;
+  if (static_cast<std::uint16_t>(code) != refusal.close_code) {
+    log(LogLevel::warning,
+        "join() refuses with close code " + std::to_string(refusal.close_code) +
+            ", which is not a simulation's to close with: 1008 is sent; take one from 4000 to 4999 "
+            "but 4401, 4403 and 4409");
+  }
   destinations_[member.core]->goodbye(*home_, member.seat,
                                       context_.encoder.close(context_.frames, code, refusal.reason),
                                       code, LeaveReason::ended);
