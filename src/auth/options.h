@@ -20,7 +20,7 @@ struct Options {
   Nanoseconds grace = std::chrono::seconds(25);
   Nanoseconds lifetime_max = std::chrono::hours(24);  ///< from `iat`, or else from now, to `exp`
   std::size_t token_bytes_max = 4'096;
-  bool once = false;         ///< each `jti` opens one connection
+  bool once = false;         ///< each `jti` opens one connection, or renews one session
   bool one_session = false;  ///< of a subject in a room: a newer one ends it
 
   [[nodiscard]] bool asks_for_tokens() const { return !keys.empty(); }

@@ -350,6 +350,12 @@ void Acceptor::upgrade(Handle handle, Session& session) {
            {ws::HttpStatus::bad_request, "This room speaks the subprotocol ringcast.v1 only."});
     return;
   }
+  if (session.handshake->claims) {
+    if (const auto taken = gate_.take(*session.handshake); !taken) {
+      refuse(handle, session, {status_for(taken.error()), auth::sentence(taken.error())});
+      return;
+    }
+  }
   session.handshake->room = room->id();
   session.handshake->joins = true;
   session.handshake->answer = ws::switching_protocols(

@@ -57,30 +57,39 @@ auth::UnixSeconds TokenGate::unix_seconds() const {
   return context_.clock.unix_now() / 1'000'000'000;
 }
 
-std::expected<auth::Claims, Fault> TokenGate::check(std::string_view token, std::string_view room,
-                                                    const SessionToken* before) {
-  const auth::Options& options = context_.options.auth;
-  const auth::UnixSeconds now = unix_seconds();
-  auto claims = verifier_.verify(token, now);
+std::expected<auth::Claims, Fault> TokenGate::check(std::string_view token,
+                                                    std::string_view room) const {
+  auto claims = verifier_.verify(token, unix_seconds());
   if (!claims) return claims;
-  if (before != nullptr && claims->subject != before->subject) {
-    return std::unexpected(Fault::subject);
-  }
   if (!claims->opens(room)) return std::unexpected(Fault::room);
   if (is_revoked(*claims)) return std::unexpected(Fault::revoked);
-  // The last, so that none is used up by what would be refused anyway.
-  if (options.once && ledger_ != nullptr) {
-    const auto leeway = std::chrono::ceil<std::chrono::seconds>(options.leeway).count();
-    switch (ledger_->use(claims->id, claims->expires + leeway, now)) {
-      case auth::Ledger::Use::first:
-        break;
-      case auth::Ledger::Use::again:
-        return std::unexpected(Fault::used);
-      case auth::Ledger::Use::no_room:
-        return std::unexpected(Fault::overloaded);
-    }
-  }
   return claims;
+}
+
+std::expected<auth::Claims, Fault> TokenGate::check_renewal(std::string_view token,
+                                                            std::string_view room,
+                                                            const SessionToken& before) {
+  auto claims = check(token, room);
+  if (!claims) return claims;
+  if (claims->subject != before.subject) return std::unexpected(Fault::subject);
+  if (const auto used = use_up(*claims); !used) return std::unexpected(used.error());
+  return claims;
+}
+
+// One without a `jti` has passed on a core that a reload has not come to yet.
+std::expected<void, Fault> TokenGate::use_up(const auth::Claims& claims) {
+  const auth::Options& options = context_.options.auth;
+  if (!options.once || claims.id.empty() || ledger_ == nullptr) return {};
+  const auto leeway = std::chrono::ceil<std::chrono::seconds>(options.leeway).count();
+  switch (ledger_->use(claims.id, claims.expires + leeway, unix_seconds())) {
+    case auth::Ledger::Use::first:
+      return {};
+    case auth::Ledger::Use::again:
+      return std::unexpected(Fault::used);
+    case auth::Ledger::Use::no_room:
+      break;
+  }
+  return std::unexpected(Fault::overloaded);
 }
 
 /// In a session `client` is nobody: what ends one for its token's sake is told as its end.
@@ -99,14 +108,20 @@ void TokenGate::refused(Fault fault, const std::optional<IpAddress>& client) {
 
 std::expected<auth::Claims, Fault> TokenGate::admit(const Handshake& handshake) {
   const auto token = token_in(handshake);
-  auto claims = token ? check(*token, handshake.parser.upgrade().room, nullptr)
-                      : std::unexpected(token.error());
-  if (claims) {
-    context_.metrics[Count::tokens_accepted].add();
-    return claims;
-  }
-  refused(claims.error(), handshake.client);
+  auto claims =
+      token ? check(*token, handshake.parser.upgrade().room) : std::unexpected(token.error());
+  if (!claims) refused(claims.error(), handshake.client);
   return claims;
+}
+
+std::expected<void, Fault> TokenGate::take(const Handshake& handshake) {
+  const auto used = use_up(*handshake.claims);
+  if (used) {
+    context_.metrics[Count::tokens_accepted].add();
+  } else {
+    refused(used.error(), handshake.client);
+  }
+  return used;
 }
 
 bool TokenGate::is_revoked(const auth::Claims& claims) const {
@@ -128,7 +143,7 @@ void TokenGate::bind(Session& session, const auth::Claims& claims) {
 std::expected<void, Fault> TokenGate::renew(Session& session, std::string_view token,
                                             std::string_view room) {
   session.token->renewal_tried = context_.now;
-  const auto claims = check(token, room, session.token.get());
+  const auto claims = check_renewal(token, room, *session.token);
   if (!claims) {
     refused(claims.error(), std::nullopt);
     return std::unexpected(claims.error());

@@ -27,9 +27,12 @@ class TokenGate {
   [[nodiscard]] bool asks_for_tokens() const { return context_.options.auth.asks_for_tokens(); }
 
   /// The claims of a request's token: in Authorization: Bearer (RFC 6750 section 2.1), in the query
-  /// as `token`, or beside the subprotocol. Refusals are counted and logged: Fault::overloaded is
-  /// this server's.
+  /// as `token`, or beside the subprotocol. Refusals are counted and logged.
   [[nodiscard]] std::expected<auth::Claims, auth::Fault> admit(const Handshake& handshake);
+  /// The connection of a request that was admitted, perhaps on another core, is about to be taken:
+  /// where tokens are good once, its own is used up, so that none is by a request that is refused.
+  /// Fault::overloaded is this server's. Likewise counted and logged.
+  [[nodiscard]] std::expected<void, auth::Fault> take(const Handshake& handshake);
   /// Also of a token that was good at its request, which may be a while ago.
   [[nodiscard]] bool is_revoked(const auth::Claims& claims) const;
   /// The session has these claims from here on. It is open, or about to be.
@@ -48,8 +51,11 @@ class TokenGate {
  private:
   [[nodiscard]] auth::UnixSeconds unix_seconds() const;
   [[nodiscard]] std::expected<auth::Claims, auth::Fault> check(std::string_view token,
-                                                               std::string_view room,
-                                                               const SessionToken* before);
+                                                               std::string_view room) const;
+  [[nodiscard]] std::expected<auth::Claims, auth::Fault> check_renewal(std::string_view token,
+                                                                       std::string_view room,
+                                                                       const SessionToken& before);
+  [[nodiscard]] std::expected<void, auth::Fault> use_up(const auth::Claims& claims);
   void refused(auth::Fault fault, const std::optional<IpAddress>& client);
 
   CoreContext& context_;

@@ -125,6 +125,27 @@ TEST_CASE("what can't be noted down of a token is the server's trouble, and a 50
   CHECK(answer.find("WWW-Authenticate") == std::string::npos);
 }
 
+TEST_CASE(
+    "a token that is good once is used up by who is let in, and by no request that is refused") {
+  Fixture f(that_asks());
+  const std::string token = with_token(f, "", "one");
+  const auto ask = [&](const std::string& target, const std::string& fields = {}) {
+    std::string head = request(target);
+    head.insert(head.size() - 2, fields);
+    f.send(f.accept(), head);
+    return f.answer();
+  };
+  CHECK(ask("/rooms/nowhere" + token) == "HTTP/1.1 404 Not Found");
+  CHECK(ask("/rooms/spread" + token, "Sec-WebSocket-Protocol: chat\r\n") ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(f.w.ledger.used() == 0);
+  CHECK(f.w.count(Count::tokens_accepted) == 0);
+  CHECK(ask("/rooms/spread" + token) == "HTTP/1.1 101 Switching Protocols");
+  CHECK(f.w.ledger.used() == 1);
+  CHECK(ask("/rooms/spread" + token) == "HTTP/1.1 401 Unauthorized");
+  CHECK(f.w.count(Count::tokens_accepted) == 1);
+}
+
 TEST_CASE("a room that is not there is a 404, and the connection closes in good order") {
   Fixture f;
   const Handle handle = f.accept();

@@ -39,7 +39,7 @@ struct Fixture {
                                std::string(rooms) + R"("})";
     return *auth::Signer::parse(secret)->sign(claims);
   }
-  /// What becomes of a request for the lobby with these fields and this query.
+  /// What becomes of a request for the lobby, which is there, with these fields and this query.
   std::expected<auth::Claims, Fault> admit(std::string_view query, std::string_view fields = {}) {
     Handshake handshake(8'192);
     const std::string request =
@@ -49,7 +49,11 @@ struct Fixture {
         std::string(fields) + "\r\n";
     REQUIRE(handshake.parser.feed(std::as_bytes(std::span(request))) ==
             ws::UpgradeParser::State::upgrade);
-    return gate.admit(handshake);
+    auto claims = gate.admit(handshake);
+    if (!claims) return claims;
+    handshake.claims = claims.value();
+    if (const auto taken = gate.take(handshake); !taken) return std::unexpected(taken.error());
+    return claims;
   }
   [[nodiscard]] std::uint64_t refused(Fault fault) {
     const auto first = std::to_underlying(Count::tokens_refused_first);
