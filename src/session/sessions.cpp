@@ -350,11 +350,13 @@ void Sessions::heartbeat(Handle handle, Session& session, Instant until) {
     peer_gone(handle);
     return;
   }
-  if (session.token_ends <= until) {
+  // Where a reload has done away with tokens none could be renewed any more.
+  const Instant token_ends = context_.options.auth.asks_for_tokens() ? session.token_ends : never;
+  if (token_ends <= until) {
     close(handle, ws::CloseCode::token_expired, "the token has expired", Farewell::after_reliable);
     return;
   }
-  const Instant ends_at = std::min(stalled_at, session.token_ends);
+  const Instant ends_at = std::min(stalled_at, token_ends);
   const Instant ping_due = session.last_heard + options.heartbeat_interval;
   const Instant pong_due = session.pinged + options.heartbeat_timeout;
   if (session.pinged > session.last_heard) {

@@ -158,6 +158,23 @@ TEST_CASE("a session ends when its token and the grace have run out, and not for
   CHECK(f.w.room.departed == std::vector{LeaveReason::disconnected});
 }
 
+TEST_CASE("where no token is asked for any more a session outlives its own") {
+  Fixture f;
+  const auto claims = f.admit("?token=" + f.token());
+  REQUIRE(claims.has_value());
+  const Handle handle = f.w.join();
+  f.gate.bind(f.w[handle], *claims);
+  f.w.context.options.auth.keys.clear();
+  f.gate.options_changed();
+  for (int count = 0; count < 40; ++count) {
+    f.w.pass(5s);
+    f.w[handle].last_heard = f.w.context.now;
+    f.w.sessions.run_deadlines(f.w.context.now, [](Handle, Session&) {});
+  }
+  CHECK(f.w[handle].is_open());
+  CHECK(f.w.count(Count::sessions_closed_4401) == 0);
+}
+
 TEST_CASE("a session goes on with a newer token of the same subject, and with no other's") {
   Fixture f;
   const auto claims = f.admit("?token=" + f.token());

@@ -214,5 +214,47 @@ TEST_CASE("a reload that takes a key away lets nobody in with it, and puts nobod
   end(world);
 }
 
+TEST_CASE("a reload that asks nobody for tokens any more lets old sessions be") {
+  for (const std::uint32_t cores : {1U, 3U}) {
+    World world(9, {}, that_asks(), {}, {.cores = cores, .spread = cores > 1});
+    const SimClient& early = add(world, "ada", 3);
+    world.run(300ms);
+    REQUIRE(early.welcomed());
+    server::CoreOptions options = that_asks();
+    options.auth.keys.clear();
+    world.reconfigure(options);
+    world.run(10s);
+    const SimClient& late = world.add_client(Temper::silent);
+    world.run(300ms);
+    CHECK(late.welcomed());
+    CHECK_FALSE(early.closed_with().has_value());
+    end(world);
+  }
+}
+
+TEST_CASE("a token's own revocation is none of the one that has taken its place") {
+  World world(10, {}, that_asks());
+  SimClient& renewed = add(world, "ada");
+  world.run(300ms);
+  REQUIRE(renewed.welcomed());
+  const std::int64_t now = world.clock().unix_now() / 1'000'000'000;
+  const auto named = [&](std::string_view id) {
+    const std::string claims = R"({"sub":"ada","rooms":"*","jti":")" + std::string(id) +
+                               R"(","exp":)" + std::to_string(now + 600) + "}";
+    return *auth::Signer::parse(secret)->sign(claims);
+  };
+  renewed.renew(named("first"));
+  world.run(1'500ms);
+  renewed.renew(named("second"));
+  world.run(300ms);
+  world.revoke({auth::Revocation::Of::id, "first", 0, now + 10'000});
+  world.run(300ms);
+  CHECK_FALSE(renewed.closed_with().has_value());
+  world.revoke({auth::Revocation::Of::id, "second", 0, now + 10'000});
+  world.run(300ms);
+  CHECK(renewed.closed_with() == CloseCode::token_refused);
+  end(world);
+}
+
 }  // namespace
 }  // namespace ringcast::sim
