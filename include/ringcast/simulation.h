@@ -257,7 +257,7 @@ struct RequestField {
 
 /// Who a token says that a client is; empty where the server asks for none ([auth]).
 struct Identity {
-  std::string subject = {};  ///< `sub`: at most 256 bytes, no control characters
+  std::string subject = {};  ///< `sub`: at most 256 bytes, no controls of ASCII
   std::string claims = {};   ///< all of them: a JSON object, as whoever signed the token wrote it
 
   friend bool operator==(const Identity&, const Identity&) = default;

@@ -120,7 +120,10 @@ void say_who_may_join(const config::Config& config, const observe::Log& log) {
     log.write(observe::LogLevel::warning,
               "pages of every site may connect: origins_allowed has \"*\"");
   }
-  if (!core.auth.asks_for_tokens()) return;
+  if (!core.auth.asks_for_tokens()) {
+    log.write(observe::LogLevel::info, "everybody may join: [auth] has no key");
+    return;
+  }
   for (const std::string& file : secrets_for_everybody(config)) {
     log.write(observe::LogLevel::warning,
               "every user of this machine can read a secret that signs tokens; take that away with "

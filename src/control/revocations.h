@@ -1,5 +1,5 @@
-// Tokens that are to be good no longer: POST /revoke. A revocation is written to the state
-// directory, put into the ledger, which every core asks, and then mailed to each core, which ends
+// Tokens that are to be good no longer: POST /revoke. A revocation is put into the ledger,
+// which every core asks, written to the state directory, and then mailed to each core, which ends
 // the sessions that it covers. On the control thread.
 #pragma once
 
