@@ -299,9 +299,8 @@ struct Joining {
 /// Why a client may not join: its session is closed with this.
 struct JoinRefusal {
   std::string reason;  ///< at most 123 bytes of UTF-8 are kept
-  /// Or one of the simulation's own: 4000 to 4999, but for 4401, 4403 and 4409, which are the
-  /// server's. With any other the session is closed with 1008, and the log says so.
-  std::uint16_t close_code = 1'008;
+  std::uint16_t close_code =
+      1'008;  ///< or 4000 to 4999 but 4401, 4403, 4409; any other is sent as 1008 and logged
 };
 
 /// What join() returns: nothing more to say, or why not.

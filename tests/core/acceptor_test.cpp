@@ -146,6 +146,34 @@ TEST_CASE(
   CHECK(f.w.count(Count::tokens_accepted) == 1);
 }
 
+TEST_CASE("a simulation is told what a token says, and never the token, wherever it was given") {
+  Fixture f(that_asks());
+  LocalRoom& room = *f.rooms.local(room::RoomId{1});
+  room.request_fields = {.query = {"token", "colour"},
+                         .headers = {"authorization", "sec-websocket-protocol", "user-agent"}};
+  const std::string token = with_token(f, "", "one").substr(std::string_view("?token=").size());
+  const std::string in_field = "Authorization: Bearer " + token + "\r\n";
+  const std::string in_offer = "Sec-WebSocket-Protocol: ringcast.v1, jwt." + token + "\r\n";
+  const auto [query, fields] = GENERATE_COPY(table<std::string, std::string>(
+      {{"?colour=red&token=" + token, ""}, {"?colour=red", in_field}, {"?colour=red", in_offer}}));
+  std::string head = request("/rooms/spread" + query);
+  head.insert(head.size() - 2, fields + "User-Agent: test\r\n");
+  const Handle handle = f.accept();
+  f.send(handle, head);
+  REQUIRE(f.answer() == "HTTP/1.1 101 Switching Protocols");
+  REQUIRE(f.acceptor.answered(handle, f.w[handle], 129));
+  static_cast<void>(f.outlets[1]->flush());
+  PeerMail* mail = f.mailbox.front();
+  REQUIRE(mail != nullptr);
+  REQUIRE(std::holds_alternative<JoinMail>(*mail));
+  const room::JoinRequest& told = *std::get<JoinMail>(*mail).request;
+  CHECK(told.query == std::vector<RequestField>{{"colour", "red"}});
+  CHECK(told.headers == std::vector<RequestField>{{"user-agent", "test"}});
+  CHECK(told.identity.subject == "ada");
+  CHECK(told.identity.claims.starts_with(R"({"sub":"ada")"));
+  f.mailbox.drop_front();
+}
+
 TEST_CASE("a room that is not there is a 404, and the connection closes in good order") {
   Fixture f;
   const Handle handle = f.accept();
