@@ -16,7 +16,7 @@ fuzz_one() {
   name="$(basename "$target")"
   local found="build/fuzz/corpus/$name" seeds="tests/fuzz/corpus/${name#fuzz_}"
   mkdir -p "$found"
-  "build/fuzz/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+  "build/asan/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
     -verbosity=0 -artifact_prefix="build/fuzz/$name-" "$found" "$seeds"
 }
 
@@ -27,7 +27,8 @@ fuzz_replication_streams() {
 
 seconds="${1:-20}"
 [[ "$seconds" =~ ^[1-9][0-9]*$ ]] || die "not a number of seconds: '$seconds'"
-build fuzz
+build asan
+mapfile -t fuzz_targets < <(targets asan 'tests/fuzz/fuzz_[a-z_]+')
 for target in "${fuzz_targets[@]}"; do
   step "$(basename "$target")" fuzz_one "$target" "$seconds"
 done

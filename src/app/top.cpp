@@ -78,9 +78,9 @@ std::string room_line(const json& room) {
   const double budget = value(room, "budget_us");
   return fmt::format("{:<16.16} {:>4} {:>7} {:>8} {:>8} {:>8} {:>8} {} {:>4.0f}%",
                      text(room, "name"), value(room, "core"), number(value(room, "members")),
-                     duration(value(tick, "p50")), duration(value(tick, "p95")), duration(p99),
-                     number(value(room, "overrun") + value(room, "rested")), bar(p99 / budget, 8),
-                     100 * p99 / budget);
+                     duration(value(tick, "p50")), duration(p99),
+                     number(value(room, "overrun") + value(room, "rested")),
+                     number(value(room, "waited")), bar(p99 / budget, 8), 100 * p99 / budget);
 }
 
 std::string session_line(const json& session) {
@@ -94,7 +94,7 @@ std::string session_line(const json& session) {
 constexpr std::string_view core_head =
     "core  busy       sessions frames/s  bytes/s  age p50  age p99 replaced  backlog";
 constexpr std::string_view room_head =
-    "room             core members tick p50 tick p95 tick p99 left out of budget, p99";
+    "room             core members tick p50 tick p99 left out   waited of budget, p99";
 constexpr std::string_view session_head =
     "slowest      core room               member    waiting   behind  frames    bytes";
 

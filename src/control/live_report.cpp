@@ -149,6 +149,7 @@ void LiveReport::tell_room(std::string& out, const RunningRoom& room, double sec
   const std::uint64_t overrun = metrics.ticks_overrun.value();
   const std::uint64_t held_up = metrics.ticks_held_up.value();
   const std::uint64_t rested = metrics.ticks_rested.value();
+  const std::uint64_t waited = metrics.ticks_waited.value();
   seen.tick.look(metrics.tick_duration);
   seen.handed_over.look(metrics.tick_handed_over);
   seen.lateness.look(metrics.tick_lateness);
@@ -160,7 +161,7 @@ void LiveReport::tell_room(std::string& out, const RunningRoom& room, double sec
       std::back_inserter(out),
       R"({{"name":"{}","simulation":"{}","core":{},"spread":{},"members":{},"rate_hz":{},)"
       R"("budget_us":{:.1f},"tick":{},"ticks_per_s":{:.1f},"overrun":{},"held_up":{},"rested":{},)"
-      R"("snapshot_bytes":{},)"
+      R"("waited":{},"snapshot_bytes":{},)"
       R"("backlog_frames":{},"backlog_bytes":{},"tick_us":{},"handed_over_us":{},)"
       R"("lateness_us":{},"stages_us":{{"step":{:.1f},"marshal":{:.1f},"frame":{:.1f},)"
       R"("broadcast":{:.1f}}}}})",
@@ -168,10 +169,11 @@ void LiveReport::tell_room(std::string& out, const RunningRoom& room, double sec
       metrics.members.value(), room.options->rate_hz, 1e6 / room.options->rate_hz, tick,
       static_cast<double>(ticks) / seconds, overrun - std::exchange(seen.overrun, overrun),
       held_up - std::exchange(seen.held_up, held_up), rested - std::exchange(seen.rested, rested),
-      metrics.snapshot_bytes.value(), metrics.backlog_frames.value(), metrics.backlog_bytes.value(),
-      quantiles(seen.tick), quantiles(seen.handed_over), quantiles(seen.lateness),
-      per_tick_us(seen.step, ticks), per_tick_us(seen.marshal, ticks),
-      per_tick_us(seen.frame, ticks), per_tick_us(seen.broadcast, ticks));
+      waited - std::exchange(seen.waited, waited), metrics.snapshot_bytes.value(),
+      metrics.backlog_frames.value(), metrics.backlog_bytes.value(), quantiles(seen.tick),
+      quantiles(seen.handed_over), quantiles(seen.lateness), per_tick_us(seen.step, ticks),
+      per_tick_us(seen.marshal, ticks), per_tick_us(seen.frame, ticks),
+      per_tick_us(seen.broadcast, ticks));
 }
 
 void LiveReport::tell_slowest(std::string& out) const {

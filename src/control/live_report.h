@@ -61,6 +61,7 @@ class LiveReport {
     std::uint64_t overrun = 0;
     std::uint64_t held_up = 0;
     std::uint64_t rested = 0;
+    std::uint64_t waited = 0;
     HistogramWindow tick;
     HistogramWindow handed_over;
     HistogramWindow lateness;

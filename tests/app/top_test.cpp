@@ -14,7 +14,7 @@ std::string core(int index) {
 }
 std::string room(const std::string& name) {
   return R"({"name":")" + name +
-         R"(","core":0,"members":500,"budget_us":16666.7,"overrun":1,"rested":0,)"
+         R"(","core":0,"members":500,"budget_us":16666.7,"overrun":1,"rested":0,"waited":12,)"
          R"("handed_over_us":{"p50":2100,"p95":3000,"p99":4166.7}})";
 }
 std::string session(int slot) {
@@ -50,7 +50,7 @@ TEST_CASE("a report is the server, its cores, its rooms and its slowest sessions
         "ringcast 1.2.3 serving: 1000 sessions, 60.0k frames/s, 72.0M bytes/s, 24.0k backlog");
   CHECK(has(*lines, "   1   50% ###..      500    30.0k    36.0M    400us   2.50ms"));
   CHECK(has(*lines,
-            "room0               0     500   2.10ms   3.00ms   4.17ms        1 ##......   25%"));
+            "room0               0     500   2.10ms   4.17ms        1       12 ##......   25%"));
   CHECK(has(*lines,
             "0.1             0 arena                   7      1.50s       90       3     3600"));
   CHECK_FALSE(has(*lines, "more"));

@@ -59,6 +59,7 @@ TEST_CASE("rates and quantiles are of the window since the report before") {
   world.room->ticks_overrun.add(2);
   world.room->ticks_held_up.add(1);
   world.room->ticks_rested.add(7);
+  world.room->ticks_waited.add(5);
   world.clock.pass(2s);
   const json report = world.next();
   const json& core = report.at("cores").at(0);
@@ -73,6 +74,7 @@ TEST_CASE("rates and quantiles are of the window since the report before") {
   CHECK(room.at("overrun") == 2);
   CHECK(room.at("held_up") == 1);
   CHECK(room.at("rested") == 7);
+  CHECK(room.at("waited") == 5);
   CHECK(core.at("stands_still") == "");
   CHECK(room.at("handed_over_us").at("p99").get<double>() >= 1'000);
   CHECK(room.at("handed_over_us").at("p99").get<double>() < 1'063);

@@ -16,9 +16,11 @@ configure() {
   printf '%s\n' "${options[*]}" >"$directory/options"
 }
 
-# clang, through ccache where there is one: meson adds it only to compilers that it chose itself.
+# clang, through ccache where there is one: meson adds it only to compilers that it chose itself. Every checkout
+# shares what another has compiled.
 clang="clang++-19"
 command -v ccache >/dev/null && clang="ccache $clang"
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 
 # compile TYPE [TARGET...]: all targets unless some are named.
 compile() {
@@ -33,7 +35,7 @@ compile() {
 # targets TYPE PATTERN: those whose whole name matches.
 targets() { ninja -C "build/$1" -t targets all | sed -nE "s#^($2): .*#\1#p"; }
 
-# build [TYPE [TARGET...]]: all targets unless some are named; of the fuzz build, the fuzz targets.
+# build [TYPE [TARGET...]]: all targets unless some are named. The fuzz targets are part of asan.
 build() {
   local type="${1:-release}"
   need_groups build
@@ -56,20 +58,15 @@ build() {
     asan | tsan)
       need_groups test clang
       # clang's thread sanitizer brings an operator new that collides with ours; GCC's is shared.
-      local sanitizers=address,undefined compiler="$clang"
-      [[ "$type" == tsan ]] && sanitizers=thread compiler="${clang/clang++-19/g++}"
-      CXX="$compiler" configure "$type" -Dbuildtype=debug -Doptimization=1 -Dtests=enabled "-Db_sanitize=$sanitizers" \
-        -Db_lundef=false
+      # Lines are what a report names: the rest of what -g writes takes as long as in a release.
+      local sanitizers=address,undefined compiler="$clang" arguments="-g1 -fsanitize=fuzzer-no-link" fuzz=true
+      if [[ "$type" == tsan ]]; then
+        sanitizers=thread compiler="${clang/clang++-19/g++}" arguments=-g1 fuzz=false
+      fi
+      CXX="$compiler" configure "$type" -Dbuildtype=debug -Doptimization=0 -Dtests=enabled "-Dfuzz=$fuzz" \
+        "-Db_sanitize=$sanitizers" -Db_lundef=false "-Dcpp_args=$arguments"
       ;;
-    fuzz)
-      need_groups clang
-      CXX="$clang" configure fuzz -Dbuildtype=debug -Doptimization=1 -Dtests=disabled -Dfuzz=true \
-        -Db_sanitize=address,undefined -Db_lundef=false -Dcpp_args=-fsanitize=fuzzer-no-link
-      mapfile -t fuzz_targets < <(targets fuzz 'tests/fuzz/fuzz_[a-z_]+')
-      compile fuzz "${fuzz_targets[@]}"
-      return
-      ;;
-    *) die "unknown build type '$type': release, debug, asan, tsan or fuzz" ;;
+    *) die "unknown build type '$type': release, debug, asan or tsan" ;;
   esac
   compile "$type" "${@:2}"
 }

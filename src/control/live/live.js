@@ -128,7 +128,7 @@ class Cards {
 }
 
 const rooms = new Cards(byId("rooms"), ["Members", "Tick p50", "Tick p95", "Tick p99", "Left out",
-  "Late p99", "Step", "Marshal", "Frame", "Broadcast", "Snapshot", "Backlog"]);
+  "Waited", "Late p99", "Step", "Marshal", "Frame", "Broadcast", "Snapshot", "Backlog"]);
 const cores = new Cards(byId("cores"), ["Sessions", "Frames/s", "Sent/s", "Received/s", "Age p50",
   "Age p99", "Write p99", "Submit p99", "Replaced/s", "Held/s", "Blocked/s", "Backlog", "In flight",
   "Frame memory", "Allocations/s"]);
@@ -147,6 +147,10 @@ function whyRoom(room) {
   if (room.rested > 0) {
     reasons.push(`${number(room.rested)} ticks were left out since its own take too long for a core that it shares`);
   }
+  if (room.waited > 0) {
+    const ticks = room.waited === 1 ? "1 tick" : `${number(room.waited)} ticks`;
+    reasons.push(`${ticks} began late since frames of the one before were still to be sent`);
+  }
   const text = reasons.join("; ");
   return text === "" ? "" : `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
@@ -163,6 +167,7 @@ function drawRoom(card, room) {
     "Tick p95": duration(p95),
     "Tick p99": duration(p99),
     "Left out": number(room.overrun + room.rested),
+    "Waited": number(room.waited),
     "Late p99": duration(room.lateness_us.p99),
     "Step": duration(room.stages_us.step),
     "Marshal": duration(room.stages_us.marshal),
