@@ -30,7 +30,7 @@ _ringcast() {
       mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$current"; compgen -d -- "$current")
       return
       ;;
-    --token-file)
+    --token-file | --key)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -39,7 +39,7 @@ _ringcast() {
     --listen) words="127.0.0.1:9000 0.0.0.0:9000" ;;
     --cores) words="all" ;;
     --pid) words="$(_ringcast_said pidof ringcast)" ;;
-    --room | --url | --from | --clients | --seconds | --settle | --*-per-s | --slow | --slow-after | --slow-for | --slow-rcvbuf) return ;;
+    --room | --kid | --subject | --issuer | --audience | --claims | --url | --from | --clients | --seconds | --settle | --*-per-s | --slow | --slow-after | --slow-for | --slow-rcvbuf) return ;;
   esac
   if [[ -z "$words" ]]; then
     if [[ -z "$verb" ]]; then

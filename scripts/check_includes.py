@@ -13,26 +13,27 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 
-# base < observe < { io, proxy, ws, wire, room, replication } < session < core < control < config < app.
+# base < observe < { io, proxy, auth, ws, wire, room, replication } < session < core < control < config < app.
 # `public` is include/ringcast.
 MAY_INCLUDE = {
     "base": set(),
     "observe": {"base"},
     "io": {"base", "observe"},
     "proxy": {"base", "observe"},
+    "auth": {"base", "observe"},
     "ws": {"base", "observe"},
     "wire": {"base", "observe"},
     "room": {"base", "observe", "public"},
     "replication": {"base", "public"},
     "uring": {"base", "observe", "io"},
-    "session": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public"},
-    "core": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session"},
-    "control": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core"},
-    "config": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core", "control"},
+    "session": {"base", "observe", "io", "proxy", "auth", "ws", "wire", "room", "replication", "public"},
+    "core": {"base", "observe", "io", "proxy", "auth", "ws", "wire", "room", "replication", "public", "session"},
+    "control": {"base", "observe", "io", "proxy", "auth", "ws", "wire", "room", "replication", "public", "session", "core"},
+    "config": {"base", "observe", "io", "proxy", "auth", "ws", "wire", "room", "replication", "public", "session", "core", "control"},
     "load": {"base", "observe", "io", "ws", "wire", "replication"},
     "arena": {"base", "public"},
     "echo": {"base", "public"},
-    "app": {"base", "observe", "io", "proxy", "ws", "wire", "room", "replication", "public", "session", "core", "control", "config", "uring", "load",
+    "app": {"base", "observe", "io", "proxy", "auth", "ws", "wire", "room", "replication", "public", "session", "core", "control", "config", "uring", "load",
             "arena", "echo"},
     "public": set(),
 }
@@ -45,10 +46,10 @@ LIBRARIES = [
     (re.compile(r"google/protobuf/|.*\.pb\.h$"), ("src/wire/", "src/arena/", "tests/", "bench/")),
     (re.compile(r"CLI/"), ("src/app/", "bench/")),
     (re.compile(r"toml\+\+/"), ("src/config/", "bench/")),
-    # Boost and OpenSSL are the control thread's. Elsewhere: the SHA-1 of an upgrade, and the HMAC of
-    # resume tokens, which every core makes and checks.
+    # Boost is the control thread's, and so is OpenSSL but for tokens, the SHA-1 of an upgrade and the
+    # HMAC of resume tokens, which every core makes and checks.
     (re.compile(r"boost/"), ("src/control/", "tests/", "bench/")),
-    (re.compile(r"openssl/"), ("src/control/", "src/session/resume_token.cpp", "src/ws/upgrade.cpp",
+    (re.compile(r"openssl/"), ("src/auth/", "src/control/", "src/session/resume_token.cpp", "src/ws/upgrade.cpp",
                                "src/load/handshake.cpp", "tests/", "bench/")),
 ]
 
@@ -110,6 +111,10 @@ SAMPLES = [
     ("src/base/frame.cpp", "observe/metrics.h", False),
     ("src/observe/metrics.h", "base/clock.h", True),
     ("src/io/io.h", "ws/close_code.h", False),
+    ("src/auth/verifier.cpp", "openssl/evp.h", True),
+    ("src/auth/verifier.cpp", "ws/upgrade.h", False),
+    ("src/session/token_gate.cpp", "auth/verifier.h", True),
+    ("src/session/token_gate.cpp", "openssl/evp.h", False),
     ("src/ws/frame_decoder.cpp", "wslay/wslay.h", True),
     ("src/ws/frame_decoder.cpp", "wire/envelope.h", False),
     ("src/wire/encode.cpp", "ringcast/v1/envelope.pb.h", True),

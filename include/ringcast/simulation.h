@@ -255,10 +255,10 @@ struct RequestField {
   friend bool operator==(const RequestField&, const RequestField&) = default;
 };
 
-/// Who a token says that a client is; empty without one.
+/// Who a token says that a client is; empty where the server asks for none ([auth]).
 struct Identity {
-  std::string subject = {};
-  std::string claims = {};  ///< a JSON object
+  std::string subject = {};  ///< `sub`: at most 256 bytes, no controls of ASCII
+  std::string claims = {};   ///< all of them: a JSON object, as whoever signed the token wrote it
 
   friend bool operator==(const Identity&, const Identity&) = default;
 };
@@ -300,7 +300,7 @@ struct Joining {
 struct JoinRefusal {
   std::string reason;  ///< at most 123 bytes of UTF-8 are kept
   std::uint16_t close_code =
-      1'008;  ///< or one of the simulation's own, 4000 to 4999; all else is 1008
+      1'008;  ///< or 4000 to 4999 but 4401, 4403, 4409; any other is sent as 1008 and logged
 };
 
 /// What join() returns: nothing more to say, or why not.
@@ -315,9 +315,9 @@ enum class LeaveReason : std::uint8_t {
   left,          ///< its client said goodbye: close code 1000, or none
   disconnected,  ///< its connection was lost, and it has not come back in time
   overflow,      ///< it did not read its events fast enough, and has not come back in time
-  expelled,      ///< its client broke the protocol, or kept over the limits
-  ended,         ///< by the simulation, or with the room
-  shutdown       ///< of the server. Not told of members that a saved room keeps
+  expelled,  ///< its client broke the protocol or kept over the limits, or its token was revoked
+  ended,     ///< by the simulation, by a newer session of its subject, or with the room
+  shutdown   ///< of the server. Not told of members that a saved room keeps
 };
 
 enum class InputResult : std::uint8_t {

@@ -21,6 +21,9 @@ struct Run {
     return app::doctor(command, simulations);
   }
   int operator()(const app::LoadCommand& command) const { return app::load(command); }
+  int operator()(const app::TokenCommand& command) const {
+    return app::token(command, simulations);
+  }
   int operator()(const app::TopCommand& command) const { return app::top(command); }
   int operator()(const app::TraceCommand& command) const { return app::trace(command); }
   int operator()(const app::Answer& answer) const {

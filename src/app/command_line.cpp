@@ -93,6 +93,34 @@ void add_load(CLI::App& verb, LoadCommand& command) {
   verb.add_flag("--json", command.json, "print one JSON object");
 }
 
+void add_token(CLI::App& verb, TokenCommand& command) {
+  add_config_file(verb, command.flags);
+  verb.add_option("--key", command.key,
+                  "what signs it: a private key in PEM, or a secret of HS256 (default: the "
+                  "configuration's auth.secret_file)")
+      ->type_name("FILE");
+  verb.add_option("--kid", command.key_id, "the key's name in the token (default: none)")
+      ->type_name("NAME");
+  verb.add_option("--subject", command.subject,
+                  fmt::format("whose it is (default: {})", command.subject))
+      ->type_name("NAME");
+  verb.add_option("--room", command.rooms,
+                  "a room that it opens, or a pattern with '*'; may be repeated (default: all)")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->delimiter('\0');
+  verb.add_option("--seconds", command.seconds,
+                  fmt::format("how long it is good (default: {})", command.seconds))
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--issuer", command.issuer, "its iss (default: the configuration's, else none)")
+      ->type_name("NAME");
+  verb.add_option("--audience", command.audience,
+                  "its aud (default: the configuration's, else none)")
+      ->type_name("NAME");
+  verb.add_option("--claims", command.claims, "other claims (default: none)")->type_name("JSON");
+}
+
 void add_top(CLI::App& verb, TopCommand& command) {
   verb.add_option("--admin", command.admin,
                   fmt::format("the server's admin address (default: {})", command.admin))
@@ -128,6 +156,7 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   ServeCommand serve;
   DoctorCommand doctor;
   LoadCommand load;
+  TokenCommand token;
   TopCommand top;
   TraceCommand trace;
   CLI::App program("A realtime room server on io_uring.", "ringcast");
@@ -137,11 +166,13 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
   CLI::App& doctor_verb =
       *program.add_subcommand("doctor", "Say whether this machine can serve, and what is missing.");
   CLI::App& load_verb = *program.add_subcommand("load", "Connect many clients and measure.");
+  CLI::App& token_verb = *program.add_subcommand("token", "Make a token to try things out with.");
   CLI::App& top_verb =
       *program.add_subcommand("top", "Show a running server's cores, rooms and slowest sessions.");
   CLI::App& trace_verb =
       *program.add_subcommand("trace", "Look into a running server with bpftrace.");
   add_serve(serve_verb, serve);
+  add_token(token_verb, token);
   add_top(top_verb, top);
   add_config_file(doctor_verb, doctor.flags);
   add_load(load_verb, load);
@@ -166,10 +197,11 @@ Command parse_command_line(int argument_count, const char* const* arguments) {
     return serve;
   }
   if (doctor_verb.parsed()) return doctor;
+  if (token_verb.parsed()) return token;
   if (top_verb.parsed()) return top;
   if (trace_verb.parsed()) return trace;
   if (!load_verb.parsed())
-    return mistake(program, "name a verb: serve, doctor, load, top or trace");
+    return mistake(program, "name a verb: serve, doctor, load, token, top or trace");
   if (auto checked = load::check(load.options); !checked) {
     return mistake(load_verb, checked.error().message);
   }

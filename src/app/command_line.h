@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/token.h"
 #include "app/top.h"
 #include "app/trace.h"
 #include "config/config.h"
@@ -35,8 +36,8 @@ struct Answer {
   int code;
   std::string text;
 };
-using Command =
-    std::variant<ServeCommand, DoctorCommand, LoadCommand, TopCommand, TraceCommand, Answer>;
+using Command = std::variant<ServeCommand, DoctorCommand, LoadCommand, TokenCommand, TopCommand,
+                             TraceCommand, Answer>;
 
 [[nodiscard]] Command parse_command_line(int argument_count, const char* const* arguments);
 

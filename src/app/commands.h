@@ -9,6 +9,7 @@ namespace ringcast::app {
 int serve(const ServeCommand& command, const SimulationRegistry& simulations);
 int doctor(const DoctorCommand& command, const SimulationRegistry& simulations);
 int load(const LoadCommand& command);
+int token(const TokenCommand& command, const SimulationRegistry& simulations);
 int top(const TopCommand& command);
 /// Returns only when bpftrace could not be started, or for the list.
 int trace(const TraceCommand& command);

@@ -99,7 +99,8 @@ Result<void> CoreThread::make_core(Made& made, std::span<const server::CorePeer>
                          .control_doorbell = &setup_.control_doorbell,
                          .peers = peers,
                          .notices = &notices_,
-                         .address_limits = &setup_.address_limits});
+                         .address_limits = &setup_.address_limits,
+                         .ledger = &setup_.ledger});
   return add_rooms(made);
 } catch (const std::bad_alloc&) {
   return no_memory();

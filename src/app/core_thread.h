@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/socket_plan.h"
+#include "auth/ledger.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
@@ -45,6 +46,7 @@ struct CoreSetup {
   std::span<observe::RoomMetrics* const> room_metrics;  ///< likewise
   std::span<const std::optional<server::SavedRoom>> saved_rooms;  ///< likewise
   server::AddressLimits& address_limits;                          ///< of all cores
+  auth::Ledger& ledger;                                           ///< likewise
 };
 
 class CoreThread {

@@ -19,7 +19,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
     const config::Config& config, const SocketPlan& sockets, const uring::Features& features,
     const SimulationRegistry& simulations, const Clock& clock,
     std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
-    io::Doorbell& control_doorbell, std::span<const std::optional<server::SavedRoom>> saved_rooms) {
+    io::Doorbell& control_doorbell, auth::Ledger& ledger,
+    std::span<const std::optional<server::SavedRoom>> saved_rooms) {
   std::unique_ptr<CoreThreads> cores(new CoreThreads(config));
   for (std::uint32_t index = 0; index < config.core_plan.cores(); ++index) {
     cores->threads_.push_back(
@@ -36,7 +37,8 @@ Result<std::unique_ptr<CoreThreads>> CoreThreads::start(
                                                .room_homes = cores->room_homes_,
                                                .room_metrics = cores->room_metrics_view_,
                                                .saved_rooms = saved_rooms,
-                                               .address_limits = cores->address_limits_}));
+                                               .address_limits = cores->address_limits_,
+                                               .ledger = ledger}));
   }
   if (auto begun = cores->begin(); !begun) return std::unexpected(begun.error());
   return cores;

@@ -18,7 +18,7 @@ class CoreThreads {
       const config::Config& config, const SocketPlan& sockets, const uring::Features& features,
       const SimulationRegistry& simulations, const Clock& clock,
       std::span<const io::Socket> listeners, std::span<const server::PageFile> page,
-      io::Doorbell& control_doorbell,
+      io::Doorbell& control_doorbell, auth::Ledger& ledger,
       std::span<const std::optional<server::SavedRoom>> saved_rooms);
   /// Joins: the cores must have drained, and nobody may ring their doorbells any more.
   ~CoreThreads();

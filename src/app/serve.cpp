@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/admin_token_file.h"
+#include "app/auth_keys.h"
 #include "app/commands.h"
 #include "app/core_threads.h"
 #include "app/doctor.h"
@@ -23,6 +24,7 @@
 #include "base/version.h"
 #include "config/room_reader.h"
 #include "control/control.h"
+#include "control/revocations.h"
 #include "observe/log.h"
 #include "uring/kernel_features.h"
 #include "uring/listener.h"
@@ -111,6 +113,39 @@ void warn_of_open_admin(std::string_view address, const observe::Log& log) {
             {{"admin", address}});
 }
 
+/// What is open to everybody is said at start, and after a reload: it may not be meant.
+void say_who_may_join(const config::Config& config, const observe::Log& log) {
+  const server::CoreOptions& core = config.core;
+  if (std::ranges::any_of(core.origins_allowed, &ws::AllowedOrigin::allows_everybody)) {
+    log.write(observe::LogLevel::warning,
+              "pages of every site may connect: origins_allowed has \"*\"");
+  }
+  if (!core.auth.asks_for_tokens()) {
+    log.write(observe::LogLevel::info, "everybody may join: [auth] has no key");
+    return;
+  }
+  for (const std::string& file : secrets_for_everybody(config)) {
+    log.write(observe::LogLevel::warning,
+              "every user of this machine can read a secret that signs tokens; take that away with "
+              "chmod o-r",
+              {{"file", file}});
+  }
+  std::string algorithms;
+  for (const auth::Algorithm algorithm : {auth::Algorithm::hs256, auth::Algorithm::rs256,
+                                          auth::Algorithm::es256, auth::Algorithm::eddsa}) {
+    if (std::ranges::find(core.auth.keys, algorithm, &auth::Key::algorithm) ==
+        core.auth.keys.end()) {
+      continue;
+    }
+    algorithms.append(algorithms.empty() ? "" : ",").append(auth::name_of(algorithm));
+  }
+  log.write(observe::LogLevel::info, "who joins needs a token",
+            {{"keys", static_cast<std::int64_t>(core.auth.keys.size())},
+             {"algorithms", algorithms},
+             {"issuer", core.auth.issuer.empty() ? "any" : core.auth.issuer},
+             {"audience", core.auth.audience.empty() ? "any" : core.auth.audience}});
+}
+
 /// Less than wanted is served with, at the cost of zero-copy sends.
 void warn_of_registered_memory(const config::Config& config,
                                std::span<const server::CoreHandle> cores, const observe::Log& log) {
@@ -173,8 +208,9 @@ server::Reloader make_reloader(const config::ConfigFlags& flags, const config::C
     if (auto good = check_can_be_read_again(*flags.file); !good) {
       return std::unexpected(good.error());
     }
-    const auto read = config::load_config(flags, simulations);
+    auto read = config::load_config(flags, simulations);
     if (!read) return std::unexpected(read.error());
+    if (auto keys = read_auth_keys(*read); !keys) return std::unexpected(keys.error());
     if (auto whole = config::check_whole(before, *read, *flags.file); !whole) {
       return std::unexpected(whole.error());
     }
@@ -189,9 +225,14 @@ server::Reloader make_reloader(const config::ConfigFlags& flags, const config::C
         !restored) {
       return std::unexpected(restored.error());
     }
+    if (before.core.auth.asks_for_tokens() && !read->core.auth.asks_for_tokens()) {
+      log.write(observe::LogLevel::warning,
+                "nobody is asked for a token any more: [auth] has no key since the reload");
+    }
     before = *read;
     log.set_options(read->log);
     if (started.admin && !*admin_token) warn_of_open_admin(*started.admin, log);
+    say_who_may_join(*read, log);
     return reload;
   };
 }
@@ -204,8 +245,9 @@ int answer_reload(const ServeCommand& command, const SimulationRegistry& simulat
   const auto from = config::load_config(flags, simulations);
   if (!from) return failed(exit_mistake, from.error());
   flags.file = command.check_reload.back();
-  const auto to = config::load_config(flags, simulations);
+  auto to = config::load_config(flags, simulations);
   if (!to) return failed(exit_mistake, to.error());
+  if (auto keys = read_auth_keys(*to); !keys) return failed(exit_mistake, keys.error());
   if (auto token = read_admin_token(*to); !token) return failed(exit_mistake, token.error());
 
   const bool has_direct = uring::probe_features().has(uring::direct_sockets);
@@ -245,6 +287,7 @@ std::expected<int, NotServed> serve_until_stopped(config::Config config,
 
   const auto admin_token = read_admin_token(config);
   if (!admin_token) return not_served(exit_mistake, admin_token.error());
+  if (auto keys = read_auth_keys(config); !keys) return not_served(exit_mistake, keys.error());
   const auto entrance = open_entrance(config, role);
   if (!entrance) return not_served(exit_mistake, entrance.error());
   const auto admin = open_admin(config);
@@ -272,6 +315,14 @@ std::expected<int, NotServed> serve_until_stopped(config::Config config,
   const server::Reloader reload =
       role.is_the_process ? make_reloader(flags, as_read, sockets, simulations, kept_in, log)
                           : server::Reloader{};
+  auth::Ledger ledger;
+  if (kept_in != nullptr) {
+    if (auto restored =
+            server::restore_revocations(*kept_in, ledger, clock.unix_now() / 1'000'000'000);
+        !restored) {
+      return not_served(exit_mistake, restored.error());
+    }
+  }
   const auto saved_rooms = restore_rooms(kept_in, config, simulations, log);
 
   if (kept_in != nullptr) name_rooms_without_state(config, simulations, log);
@@ -289,6 +340,8 @@ std::expected<int, NotServed> serve_until_stopped(config::Config config,
        .rooms = {.rooms_max = config.rooms_max, .inbox_bytes_max = config.rooms_inbox_bytes_max},
        .admin_hosts = config.admin_hosts,
        .state_directory = kept_in,
+       .auth = config.core.auth,
+       .ledger = &ledger,
        .reload = reload,
        .service_manager = std::move(*service_manager),
        .drain_takes_at_most = config.core.drain_window + config.core.drain_timeout,
@@ -299,11 +352,12 @@ std::expected<int, NotServed> serve_until_stopped(config::Config config,
   const auto cores =
       CoreThreads::start(config, sockets, features, simulations, clock, entrance->listeners,
                          config.page ? page_files() : std::span<const server::PageFile>{},
-                         (*control)->doorbell(), saved_rooms);
+                         (*control)->doorbell(), ledger, saved_rooms);
   if (!cores) return not_served(exit_failed, cores.error());
 
   warn_of_registered_memory(config, (*cores)->handles(), log);
   if (config.admin && !*admin_token) warn_of_open_admin(*config.admin, log);
+  say_who_may_join(config, log);
   const auto rooms = (*cores)->rooms();
   (*control)->run((*cores)->handles(), rooms, [&] {
     say_what_runs(log, config, features, (*cores)->handles());
@@ -328,7 +382,9 @@ int serve(const ServeCommand& command, const SimulationRegistry& simulations) {
   if (!config) return failed(exit_mistake, config.error());
   if (command.check_config) {
     const auto admin_token = read_admin_token(*config);
-    return admin_token ? exit_ok : failed(exit_mistake, admin_token.error());
+    if (!admin_token) return failed(exit_mistake, admin_token.error());
+    const auto keys = read_auth_keys(*config);
+    return keys ? exit_ok : failed(exit_mistake, keys.error());
   }
   const auto served = serve_until_stopped(std::move(*config), command.flags, simulations, Role{});
   return served ? *served : failed(served.error().code, served.error().error);

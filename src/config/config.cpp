@@ -244,6 +244,36 @@ void read_admin_hosts(TomlTable& document, std::vector<std::string>& hosts) {
   }
 }
 
+/// A server that was to ask for tokens and has no key would let everybody in.
+void read_auth(TomlTable table, auth::KeyFiles& files, auth::Options& options) {
+  const auth::Options defaults;
+  std::uint32_t leeway_s = 30;
+  std::uint32_t grace_s = 25;
+  std::uint32_t lifetime_max_s = 86'400;
+  table.read("secret_file", files.secret_file);
+  table.read("jwks_file", files.jwks_file);
+  table.read("public_key_files", files.public_key_files);
+  table.read("issuer", options.issuer);
+  table.read("audience", options.audience);
+  table.read("rooms_claim", options.rooms_claim);
+  table.read("leeway_s", leeway_s, {.min = 0, .max = 600});
+  table.read("grace_s", grace_s, {.min = 0, .max = 3'600});
+  table.read("lifetime_max_s", lifetime_max_s, {.min = 1, .max = 31'622'400});
+  table.read("token_bytes_max", options.token_bytes_max, {.min = 256, .max = 32 * kibi});
+  table.read("once", options.once);
+  table.read("one_session", options.one_session);
+  table.refuse_other_keys();
+  options.leeway = std::chrono::seconds(leeway_s);
+  options.grace = std::chrono::seconds(grace_s);
+  options.lifetime_max = std::chrono::seconds(lifetime_max_s);
+  if (files == auth::KeyFiles{} && !(options == defaults)) {
+    table.report().problem(
+        table.line_of("secret_file"),
+        "[auth] has no key to check tokens with; name one in auth.secret_file, auth.jwks_file or "
+        "auth.public_key_files");
+  }
+}
+
 void read_state(TomlTable table, server::CoreOptions& core) {
   constexpr Range up_to_ten_minutes_s{.min = 0, .max = 600};
   std::uint32_t seconds = 10;
@@ -299,6 +329,7 @@ void read_document(TomlTable document, Config& config, const SimulationRegistry&
   read_core(document.table("core"), config);
   read_session(document.table("session"), config.core.session, config.memory.receive_buffer_bytes);
   read_address(document.table("address"), config.core.address);
+  read_auth(document.table("auth"), config.auth_files, config.core.auth);
   read_latest(document.table("latest"), config.core);
   read_send(document.table("send"), config.core.send);
   read_link(document.table("link"), config.core.link_bits_per_s);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/key_files.h"
 #include "base/result.h"
 #include "config/cores.h"
 #include "observe/log.h"
@@ -78,6 +79,8 @@ struct Config {
   CorePlan core_plan;  ///< what `cores` comes to on this machine
   /// Where rooms are saved at a shutdown, and restored from; nothing: they begin anew.
   std::optional<std::string> state_directory;
+  /// Whose keys are core.auth.keys, once app has read them.
+  auth::KeyFiles auth_files;
   bool page = true;  ///< serve the demo page at `/`
   std::vector<server::RoomOptions> rooms;
   std::uint32_t rooms_max = 1'024;  ///< with those opened while it runs

@@ -96,6 +96,7 @@ std::string rooms_json(std::span<const RunningRoom> rooms) {
 }
 
 constexpr std::string_view rooms_path = "/rooms";
+constexpr std::string_view revoke_path = "/revoke";
 constexpr std::string_view live_path = "/live/events";
 
 /// NAME of "/rooms/NAME"; nothing for another path.
@@ -115,6 +116,7 @@ std::string path_of(std::string_view target) {
 /// Methods of a path that there is.
 std::string_view allowed_at(std::string_view path) {
   if (path == rooms_path) return "GET, HEAD, POST";
+  if (path == revoke_path) return "POST";
   if (room_of(path)) return "GET, HEAD, DELETE";
   return "GET, HEAD";
 }
@@ -159,7 +161,7 @@ std::optional<AdminAnswer> refusal(std::string_view method, std::string_view tar
 
 AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
   const std::string path = path_of(target);
-  if (method != "GET" && method != "HEAD") {
+  if ((method != "GET" && method != "HEAD") || path == revoke_path) {
     const std::string_view allowed = allowed_at(path);
     AdminAnswer refused = plain_text_answer(405, fmt::format("Only {}.", allowed));
     refused.allow = allowed;
@@ -212,12 +214,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   Connection(tcp::socket&& socket, const AdminView& view, observe::ControlMetrics& metrics,
-             RoomChanges& changes, const observe::Log& log, LiveFeed& feed, AdminGate& gate,
-             const Clock& clock, std::shared_ptr<Crowd> crowd)
+             RoomChanges& changes, TokenRevoker& revoker, const observe::Log& log, LiveFeed& feed,
+             AdminGate& gate, const Clock& clock, std::shared_ptr<Crowd> crowd)
       : stream_(std::move(socket)),
         view_(view),
         metrics_(metrics),
         changes_(changes),
+        revoker_(revoker),
         log_(log),
         clock_(clock),
         feed_(feed),
@@ -279,6 +282,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const auto room = room_of(path);
     if (request.method() == http::verb::post && path == rooms_path) {
       changes_.open(request.body(), answered);
+    } else if (request.method() == http::verb::post && path == revoke_path) {
+      revoker_.revoke(request.body(), answered);
     } else if (request.method() == http::verb::delete_ && room) {
       changes_.close(*room, answered);
     } else if (request.method() == http::verb::get && path == live_path) {
@@ -303,6 +308,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
             .host = standard(request[http::field::host]),
             .origin_headers = request.count(http::field::origin),
             .origin = standard(request[http::field::origin]),
+            .fetch_site = standard(request["Sec-Fetch-Site"]),
+            .fetch_dest = standard(request["Sec-Fetch-Dest"]),
             .authorization = standard(request[http::field::authorization]),
             .content_type = standard(request[http::field::content_type]),
             .has_body = !request.body().empty(),
@@ -341,7 +348,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.set("X-Content-Type-Options", "nosniff");
     response_.set("Content-Security-Policy",
                   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                  "img-src 'self' data:; base-uri 'none'; form-action 'none'");
+                  "img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+                  "frame-ancestors 'none'");
     if (!answered.allow.empty()) response_.set(http::field::allow, answered.allow);
     if (answered.asks_for_token) {
       response_.insert(http::field::www_authenticate, R"(Bearer realm="ringcast")");
@@ -369,6 +377,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const AdminView& view_;
   observe::ControlMetrics& metrics_;
   RoomChanges& changes_;
+  TokenRevoker& revoker_;
   const observe::Log& log_;
   const Clock& clock_;
   LiveFeed& feed_;
@@ -415,13 +424,14 @@ void Crowd::make_memory(std::size_t bytes) {
 
 struct AdminEndpoint::Impl {
   Impl(asio::io_context& context, io::Socket listener, const AdminView& its_view,
-       observe::ControlMetrics& its_metrics, RoomChanges& its_changes, const observe::Log& its_log,
-       const Clock& its_clock)
+       observe::ControlMetrics& its_metrics, RoomChanges& its_changes, TokenRevoker& its_revoker,
+       const observe::Log& its_log, const Clock& its_clock)
       : acceptor(context),
         pause(context),
         view(its_view),
         metrics(its_metrics),
         changes(its_changes),
+        revoker(its_revoker),
         log(its_log),
         clock(its_clock),
         feed(context, its_view, its_clock) {
@@ -436,7 +446,7 @@ struct AdminEndpoint::Impl {
       if (error) return accept_later();
       if (crowd->make_place()) {
         const auto connection = std::make_shared<Connection>(
-            std::move(socket), view, metrics, changes, log, feed, gate, clock, crowd);
+            std::move(socket), view, metrics, changes, revoker, log, feed, gate, clock, crowd);
         connection->read();
         crowd->add(connection);
       }
@@ -459,6 +469,7 @@ struct AdminEndpoint::Impl {
   const AdminView& view;
   observe::ControlMetrics& metrics;
   RoomChanges& changes;
+  TokenRevoker& revoker;
   const observe::Log& log;
   const Clock& clock;
   AdminGate gate;
@@ -467,8 +478,9 @@ struct AdminEndpoint::Impl {
 
 AdminEndpoint::AdminEndpoint(asio::io_context& context, io::Socket listener, const AdminView& view,
                              observe::ControlMetrics& metrics, RoomChanges& changes,
-                             const observe::Log& log, const Clock& clock)
-    : impl_(std::make_unique<Impl>(context, listener, view, metrics, changes, log, clock)) {}
+                             TokenRevoker& revoker, const observe::Log& log, const Clock& clock)
+    : impl_(
+          std::make_unique<Impl>(context, listener, view, metrics, changes, revoker, log, clock)) {}
 
 AdminEndpoint::~AdminEndpoint() = default;
 

@@ -72,6 +72,19 @@ class RoomChanges {
   virtual void close(std::string_view name, Answered answered) = 0;
 };
 
+/// Who revokes tokens. The answer may come later, and from within.
+class TokenRevoker {
+ public:
+  using Answered = RoomChanges::Answered;
+
+  TokenRevoker() = default;
+  TokenRevoker(const TokenRevoker&) = delete;
+  TokenRevoker& operator=(const TokenRevoker&) = delete;
+  virtual ~TokenRevoker() = default;
+  /// POST /revoke
+  virtual void revoke(std::string_view body, Answered answered) = 0;
+};
+
 /// Nothing when the request may be answered, or the 401 that it gets instead. `authorization`: that
 /// header's value, or nothing. Basic is for looking only: a browser sends it by itself, whichever
 /// page has it ask.
@@ -100,8 +113,8 @@ class AdminEndpoint {
   /// read at each request; `metrics` is counted in. All but `context` and `listener` outlive the
   /// endpoint.
   AdminEndpoint(boost::asio::io_context& context, io::Socket listener, const AdminView& view,
-                observe::ControlMetrics& metrics, RoomChanges& changes, const observe::Log& log,
-                const Clock& clock);
+                observe::ControlMetrics& metrics, RoomChanges& changes, TokenRevoker& revoker,
+                const observe::Log& log, const Clock& clock);
   ~AdminEndpoint();
   AdminEndpoint(const AdminEndpoint&) = delete;
   AdminEndpoint& operator=(const AdminEndpoint&) = delete;

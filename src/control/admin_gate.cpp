@@ -84,6 +84,13 @@ std::optional<AdminAnswer> foreign(const AdminAsked& asked, const AdminView& vie
   if (asked.origin_headers != 0 && !is_own_origin(asked.origin, asked.host)) {
     return plain_text_answer(403, "A page of another site may not ask the admin address.");
   }
+  // A page need not send an Origin with what it only embeds. A link that is followed is no page's
+  // doing.
+  const bool is_embedded = !asked.fetch_site.empty() && asked.fetch_site != "same-origin" &&
+                           asked.fetch_site != "none" && asked.fetch_dest != "document";
+  if (is_embedded) {
+    return plain_text_answer(403, "A page of another site may not ask the admin address.");
+  }
   return std::nullopt;
 }
 

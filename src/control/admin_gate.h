@@ -28,6 +28,10 @@ struct AdminAsked {
   std::string_view host;
   std::size_t origin_headers = 0;
   std::string_view origin;
+  /// Of what browsers say beside it (Fetch Metadata Request Headers): who had it ask, and for what;
+  /// empty where they don't.
+  std::string_view fetch_site = {};
+  std::string_view fetch_dest = {};
   std::string_view authorization;
   std::string_view content_type;
   bool has_body = false;

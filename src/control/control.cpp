@@ -27,6 +27,7 @@
 #include "control/admin.h"
 #include "control/core_watch.h"
 #include "control/notice_log.h"
+#include "control/revocations.h"
 
 namespace ringcast::server {
 namespace {
@@ -120,6 +121,7 @@ struct Control::Impl {
         options(std::move(its_options)),
         clock(its_clock),
         room_manager(view, log, clock, options.make_room, options.rooms, options.state_directory),
+        revocations(view, log, clock, options.ledger, options.state_directory),
         reloading(room_manager, log),
         signals(context, signal_descriptor),
         look_at_cores(context),
@@ -128,8 +130,9 @@ struct Control::Impl {
     view.token = options.admin_token;
     view.hosts = options.admin_hosts;
     view.metrics = &metrics;
+    revocations.set_options(options.auth);
     if (options.admin)
-      admin.emplace(context, options.admin, view, metrics, room_manager, log, clock);
+      admin.emplace(context, options.admin, view, metrics, room_manager, revocations, log, clock);
   }
 
   void run(std::span<const CoreHandle> cores, std::span<const RunningRoom> rooms,
@@ -157,6 +160,7 @@ struct Control::Impl {
       view.readiness = Readiness::draining;
       reloading.give_up();
       room_manager.give_up();
+      revocations.give_up();
       options.service_manager.stopping(options.shutdown_takes_at_most);
       drain_ends = clock.now() + options.drain_takes_at_most;
       mail_all(Shutdown{.code = options.shutdown_code,
@@ -185,6 +189,7 @@ struct Control::Impl {
     options.drain_takes_at_most = read->drain_takes_at_most;
     options.shutdown_takes_at_most = read->shutdown_takes_at_most;
     view.hosts = read->admin_hosts;
+    revocations.set_options(read->core.auth);
     if (view.token != read->admin_token) {
       view.token = read->admin_token;
       if (admin) admin->token_changed();
@@ -238,6 +243,8 @@ struct Control::Impl {
           room_manager.ended(ends->room);
         } else if (std::holds_alternative<Reconfigured>(*mail)) {
           reloading.reconfigured();
+        } else if (const auto* revoked = std::get_if<Revoked>(&*mail)) {
+          revocations.revoked(*revoked);
         } else {
           if (core_watch) core_watch->forget(static_cast<std::uint32_t>(&core - view.cores.data()));
           save(std::get<Drained>(*mail));
@@ -388,6 +395,7 @@ struct Control::Impl {
   observe::ControlMetrics metrics;
   AdminView view;
   RoomManager room_manager;
+  Revocations revocations;
   Reloading reloading;
   bool reload_again = false;  ///< asked for when it could not be
   std::function<void()> on_serving;

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "auth/ledger.h"
+#include "auth/options.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "control/admin_token.h"
@@ -38,7 +40,9 @@ struct ControlOptions {
   /// Where rooms are saved at a shutdown and while they run; nullptr: nowhere. Outlives the
   /// Control.
   const StateDirectory* state_directory = nullptr;
-  Reloader reload = {};  ///< on SIGHUP; none: that is one more signal to end
+  auth::Options auth = {};         ///< as the cores have it
+  auth::Ledger* ledger = nullptr;  ///< that the cores share; outlives the Control
+  Reloader reload = {};            ///< on SIGHUP; none: that is one more signal to end
   ServiceManager service_manager = {};
   /// Sessions are ended by then; cores that stand still are not waited for any longer.
   Nanoseconds drain_takes_at_most = std::chrono::seconds(5);

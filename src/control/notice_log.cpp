@@ -113,6 +113,18 @@ void log_notice(const observe::Log& log, std::uint32_t core, const Notice& notic
           LogLevel::warning, "connection refused: its address is over a limit",
           {{"core", std::int64_t{core}}, {"address", address}, {"limit", notice.reason()}},
           notice.suppressed);
+    case Notice::Kind::token_refused:
+      return log.write(
+          LogLevel::warning, "token refused",
+          {{"core", std::int64_t{core}}, {"address", address}, {"reason", notice.reason()}},
+          notice.suppressed);
+    case Notice::Kind::used_tokens_full:
+      return log.write(
+          LogLevel::error,
+          "tokens are refused: no more used ones can be remembered until some have run "
+          "out; let the issuer give them less time, or turn auth.once off",
+          {{"core", std::int64_t{core}}, {"remembered", static_cast<std::int64_t>(notice.count)}},
+          notice.suppressed);
     // Each room has had its bounds: here they would be all rooms' together.
     case Notice::Kind::simulation:
       return log.write_bounded(static_cast<LogLevel>(notice.level), notice.text.view(),

@@ -56,6 +56,23 @@ bool write_file(const std::string& path, std::span<const std::byte> bytes) {
   return file && write_all(file.get(), bytes) && ::fsync(file.get()) == 0;
 }
 
+enum class Written : std::uint8_t { durable, not_durable, not_at_all };
+
+/// errno says why it is not.
+Written replace_file(const std::string& directory, const std::string& path,
+                     std::span<const std::byte> bytes) {
+  const std::string temporary = path + ".new";
+  if (!write_file(temporary, bytes) || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    errno = error;
+    return Written::not_at_all;
+  }
+  // The new name lasts only with the directory.
+  const File opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return opened && ::fsync(opened.get()) == 0 ? Written::durable : Written::not_durable;
+}
+
 // A room's name has no slash in it, and the dot before it would matter only without the prefix.
 std::string room_file(std::string_view directory, std::string_view room) {
   return fmt::format("{}/{}{}{}", directory, file_prefix, room, file_suffix);
@@ -246,23 +263,34 @@ Result<void> StateDirectory::save(const SavedRoom& room) const {
                     "as it is",
                     room.name, final_path));
   }
-  const std::string temporary = final_path + ".new";
-  if (!write_file(temporary, encode(room)) ||
-      ::rename(temporary.c_str(), final_path.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    return fail(
-        fmt::format("room {} could not be saved to {}: {}; what was saved there before is "
-                    "untouched",
-                    room.name, final_path, std::strerror(error)));
+  switch (replace_file(path_, final_path, encode(room))) {
+    case Written::durable:
+      return {};
+    case Written::not_durable:
+      return fail(fmt::format("room {} is saved, but {} could not be made durable: {}", room.name,
+                              path_, std::strerror(errno)));
+    case Written::not_at_all:
+      break;
   }
-  // The new name lasts only with the directory.
-  const File directory(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) {
-    return fail(fmt::format("room {} is saved, but {} could not be made durable: {}", room.name,
-                            path_, std::strerror(errno)));
+  return fail(
+      fmt::format("room {} could not be saved to {}: {}; what was saved there before is untouched",
+                  room.name, final_path, std::strerror(errno)));
+}
+
+Result<void> StateDirectory::replace(std::string_view name,
+                                     std::span<const std::byte> bytes) const {
+  const std::string final_path = fmt::format("{}/{}", path_, name);
+  switch (replace_file(path_, final_path, bytes)) {
+    case Written::durable:
+      return {};
+    case Written::not_durable:
+      return fail(fmt::format("{} is written, but {} could not be made durable: {}", final_path,
+                              path_, std::strerror(errno)));
+    case Written::not_at_all:
+      break;
   }
-  return {};
+  return fail(fmt::format("{} could not be written: {}; what was there before is untouched",
+                          final_path, std::strerror(errno)));
 }
 
 namespace {
@@ -276,21 +304,18 @@ std::unexpected<LoadError> unreadable(std::string_view path) {
       LoadError{fmt::format("{} cannot be read: {}", path, std::strerror(errno)), true});
 }
 
-}  // namespace
-
-std::expected<std::optional<SavedRoom>, LoadError> StateDirectory::load(
-    std::string_view room) const {
-  const std::string path = file(room);
-  // Not waiting for who would write to it, should it be a pipe.
+/// Not waiting for who would write to it, should it be a pipe. Nothing when there is none.
+std::expected<std::optional<std::vector<std::byte>>, LoadError> read_file(const std::string& path,
+                                                                          std::string_view what) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file && errno == ENOENT) return std::optional<SavedRoom>{};
+  if (!file && errno == ENOENT) return std::nullopt;
   if (!file && (errno == ELOOP || errno == ENXIO)) {
-    return useless(fmt::format("{} is not a saved room", path));
+    return useless(fmt::format("{} is not {}", path, what));
   }
   struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) return unreadable(path);
   if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > file_bytes_max) {
-    return useless(fmt::format("{} is not a saved room", path));
+    return useless(fmt::format("{} is not {}", path, what));
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
   std::size_t filled = 0;
@@ -301,10 +326,28 @@ std::expected<std::optional<SavedRoom>, LoadError> StateDirectory::load(
     if (got == 0) break;
     filled += static_cast<std::size_t>(got);
   }
-  auto saved = decode_saved_room(std::span(bytes).first(filled));
+  bytes.resize(filled);
+  return bytes;
+}
+
+}  // namespace
+
+std::expected<std::optional<SavedRoom>, LoadError> StateDirectory::load(
+    std::string_view room) const {
+  const std::string path = file(room);
+  const auto bytes = read_file(path, "a saved room");
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return std::optional<SavedRoom>{};
+  auto saved = decode_saved_room(**bytes);
   if (!saved) return useless(fmt::format("{} {}", path, saved.error().message));
   if (saved->name != room) return useless(fmt::format("{} is of room {}", path, saved->name));
   return std::optional(std::move(*saved));
+}
+
+Result<std::optional<std::vector<std::byte>>> StateDirectory::read(std::string_view name) const {
+  auto bytes = read_file(fmt::format("{}/{}", path_, name), "a file");
+  if (!bytes) return fail(std::move(bytes.error().message));
+  return std::move(*bytes);
 }
 
 Result<std::string> StateDirectory::set_aside(std::string_view room) const {

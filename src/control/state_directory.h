@@ -67,6 +67,10 @@ class StateDirectory {
   /// file is as it was. A room that was to be left alone is not saved, and that is an error as
   /// well.
   [[nodiscard]] Result<void> save(const SavedRoom& room) const;
+  /// The same of a file that is no room's; `name` has neither a slash nor a room's prefix.
+  [[nodiscard]] Result<void> replace(std::string_view name, std::span<const std::byte> bytes) const;
+  /// Nothing when there is none of that name.
+  [[nodiscard]] Result<std::optional<std::vector<std::byte>>> read(std::string_view name) const;
   /// Nothing when there is none of that name. With `unreadable` the error is not the file's: the
   /// same bytes may be good once they can be read. Waits for nobody, whatever lies there.
   [[nodiscard]] std::expected<std::optional<SavedRoom>, LoadError> load(

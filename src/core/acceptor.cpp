@@ -10,6 +10,7 @@
 #include "observe/probes.h"
 #include "session/resume_token.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 #include "ws/query.h"
 
 namespace ringcast::server {
@@ -25,34 +26,59 @@ constexpr Nanoseconds answer_timeout = std::chrono::seconds(30);
 /// For a request that has not come when a restart begins.
 constexpr Nanoseconds last_request_timeout = std::chrono::seconds(1);
 
+/// Whether it is a place for tokens, which no simulation is told: it is told what they say.
+bool may_hold_token(std::string_view header) {
+  return header == "authorization" || header == "sec-websocket-protocol";
+}
+
 /// As much of it as the room's simulation may know.
-room::JoinRequest what_was_asked(const Handshake& handshake, const RequestFields& wanted) {
+room::JoinRequest what_was_asked(Handshake& handshake, const RequestFields& wanted) {
   const ws::UpgradeRequest& request = handshake.parser.upgrade();
   room::JoinRequest joiner{.path = request.path};
   if (handshake.client) joiner.client_address = handshake.client->text();
   if (!wanted.query.empty()) {
     for (auto& [name, value] : ws::read_query(request.query)) {
       if (std::ranges::find(wanted.query, name) == wanted.query.end()) continue;
+      if (handshake.claims && name == "token") continue;
       joiner.query.push_back({std::move(name), std::move(value)});
     }
   }
   for (const std::string& name : wanted.headers) {
+    if (handshake.claims && may_hold_token(name)) continue;
     for (const std::string_view value : handshake.parser.fields(name)) {
       joiner.headers.push_back({name, std::string(value)});
     }
   }
+  if (handshake.claims) {
+    joiner.identity = {.subject = std::move(handshake.claims->subject),
+                       .claims = std::move(handshake.claims->json)};
+  }
   return joiner;
+}
+
+/// What is good and for another room is nothing that another token of the same kind would mend (RFC
+/// 6750 section 3.1), and what can't be noted down is for the same token to try again.
+ws::HttpStatus status_for(auth::Fault fault) {
+  switch (fault) {
+    case auth::Fault::room:
+      return ws::HttpStatus::forbidden;
+    case auth::Fault::overloaded:
+      return ws::HttpStatus::service_unavailable;
+    default:
+      return ws::HttpStatus::unauthorized;
+  }
 }
 
 const ws::Refusal no_such_room{ws::HttpStatus::not_found, "There is no such room."};
 
 }  // namespace
 
-Acceptor::Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
+Acceptor::Acceptor(CoreContext& context, Sessions& sessions, TokenGate& gate, io::Socket listener,
                    std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
                    const Outlets& outlets, AddressLimits* address_limits)
     : context_(context),
       sessions_(sessions),
+      gate_(gate),
       listener_(listener),
       page_(page),
       rooms_(rooms),
@@ -283,7 +309,26 @@ void Acceptor::refuse_as_read(Handle handle, Session& session) {
   refuse(handle, session, refusal);
 }
 
+bool Acceptor::passes(Handle handle, Session& session) {
+  Handshake& handshake = *session.handshake;
+  const ws::UpgradeRequest& request = handshake.parser.upgrade();
+  if (!ws::origin_allowed(request.origin, request.host, context_.options.origins_allowed)) {
+    refuse(handle, session, {ws::HttpStatus::forbidden, "This Origin may not connect."});
+    return false;
+  }
+  if (!gate_.asks_for_tokens()) return true;
+  auto claims = gate_.admit(handshake);
+  if (!claims) {
+    refuse(handle, session, {status_for(claims.error()), auth::sentence(claims.error())});
+    return false;
+  }
+  handshake.claims = std::move(*claims);
+  return true;
+}
+
 void Acceptor::upgrade(Handle handle, Session& session) {
+  // Once, and where it landed: a check costs more than anything else of a request.
+  if (!session.handshake->moved && !passes(handle, session)) return;
   const ws::UpgradeRequest& request = session.handshake->parser.upgrade();
   const auto address = rooms_.address(request.room);
   LocalRoom* room = address ? rooms_.local(address->room) : nullptr;
@@ -296,10 +341,6 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     move(handle, session, address->core);
     return;
   }
-  if (!ws::origin_allowed(request.origin, context_.options.origins_allowed)) {
-    refuse(handle, session, {ws::HttpStatus::forbidden, "This Origin may not connect."});
-    return;
-  }
   // An envelope room speaks one subprotocol: a client that offers others only wants something else.
   // Without an offer it is let in (RFC 6455 section 4.2.2: the header is then left out). A raw room
   // speaks none: whatever is offered, its answer names none, and the client decides.
@@ -308,6 +349,12 @@ void Acceptor::upgrade(Handle handle, Session& session) {
     refuse(handle, session,
            {ws::HttpStatus::bad_request, "This room speaks the subprotocol ringcast.v1 only."});
     return;
+  }
+  if (session.handshake->claims) {
+    if (const auto taken = gate_.take(*session.handshake); !taken) {
+      refuse(handle, session, {status_for(taken.error()), auth::sentence(taken.error())});
+      return;
+    }
   }
   session.handshake->room = room->id();
   session.handshake->joins = true;
@@ -399,12 +446,23 @@ bool Acceptor::join(Handle handle, Session& session) {
     sessions_.close(handle, ws::CloseCode::normal, "the room is closed", Farewell::at_once);
     return false;
   }
+  Handshake& handshake = *session.handshake;
+  if (handshake.claims) {
+    if (gate_.is_revoked(*handshake.claims)) {  // since it was verified
+      sessions_.close(handle, ws::CloseCode::token_refused, "the token has been revoked",
+                      Farewell::at_once);
+      return false;
+    }
+    gate_.bind(session, *handshake.claims);
+    sessions_.set_deadline(handle, session, std::min(session.deadline, session.token_ends));
+  }
   const std::string& resume = session.handshake->parser.upgrade().resume;
   std::optional<ResumeClaim> claim;
   // A claim that can't be read is good for nothing, and counted where it is refused.
   if (!resume.empty()) claim = parse_resume_claim(resume).value_or(ResumeClaim{});
-  const auto seat =
-      room->admit(handle, what_was_asked(*session.handshake, room->request_fields), claim);
+  room::JoinRequest joiner = what_was_asked(handshake, room->request_fields);
+  joiner.alone = session.token != nullptr && context_.options.auth.one_session;
+  const auto seat = room->admit(handle, std::move(joiner), claim);
   if (!seat) {
     sessions_.close(handle, ws::CloseCode::try_again_later, "the room is full", Farewell::at_once);
     return false;

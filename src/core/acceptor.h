@@ -22,10 +22,11 @@ namespace ringcast::server {
 
 class Rooms;
 class Sessions;
+class TokenGate;
 
 class Acceptor {
  public:
-  Acceptor(CoreContext& context, Sessions& sessions, io::Socket listener,
+  Acceptor(CoreContext& context, Sessions& sessions, TokenGate& gate, io::Socket listener,
            std::span<const PageFile> page, Rooms& rooms, std::span<const CorePeer> peers,
            const Outlets& outlets, AddressLimits* address_limits);
 
@@ -77,6 +78,8 @@ class Acceptor {
   void refuse_as_read(Handle handle, Session& session);
   void serve_page(Handle handle, Session& session);
   void upgrade(Handle handle, Session& session);
+  /// Whether its page and its token may connect; otherwise it has been refused.
+  [[nodiscard]] bool passes(Handle handle, Session& session);
   void move(Handle handle, Session& session, std::uint32_t core);
   void settle_in(Handle handle);
   void send_answer(Handle handle, Session& session);
@@ -84,6 +87,7 @@ class Acceptor {
 
   CoreContext& context_;
   Sessions& sessions_;
+  TokenGate& gate_;
   io::Socket listener_;
   std::span<const PageFile> page_;
   Rooms& rooms_;

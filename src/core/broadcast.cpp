@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/version.h"
@@ -305,7 +306,7 @@ bool Broadcast::welcome(const room::Member& member, const room::Admission& admis
   FrameRef frame;
   if (room_->encoding() == Encoding::envelope) {
     missed = missed_by(member.id, admission.resumed ? admission.seen_event : std::nullopt);
-    const auto token = home_->token_for(admission.ticket);
+    const auto token = home_->token_for(admission.ticket, admission.subject);
     const auto resume = context_.options.session.resume / std::chrono::milliseconds(1);
     frame = context_.frame_of(
         FrameUse::reliable,
@@ -359,11 +360,25 @@ void Broadcast::superseded(const room::Member& session) {
       ws::CloseCode::normal, LeaveReason::ended);
 }
 
+void Broadcast::replaced(const room::Member& session) {
+  destinations_[session.core]->goodbye(
+      *home_, session.seat,
+      context_.encoder.close(context_.frames, ws::CloseCode::replaced,
+                             "a newer session of the same subject has taken its place"),
+      ws::CloseCode::replaced, LeaveReason::ended);
+}
+
 void Broadcast::refuse(const room::Member& member, const JoinRefusal& refusal) {
   left(member.id);
-  const bool is_its_own = refusal.close_code >= 4'000 && refusal.close_code <= 4'999;
+  const bool is_its_own = ws::is_of_simulations(refusal.close_code);
   const ws::CloseCode code =
       is_its_own ? static_cast<ws::CloseCode>(refusal.close_code) : ws::CloseCode::policy_violation;
+  if (static_cast<std::uint16_t>(code) != refusal.close_code) {
+    log(LogLevel::warning,
+        "join() refuses with close code " + std::to_string(refusal.close_code) +
+            ", which is not a simulation's to close with: 1008 is sent; take one from 4000 to 4999 "
+            "but 4401, 4403 and 4409");
+  }
   destinations_[member.core]->goodbye(*home_, member.seat,
                                       context_.encoder.close(context_.frames, code, refusal.reason),
                                       code, LeaveReason::ended);

@@ -56,6 +56,7 @@ class Broadcast final : public room::Audience {
   void group_changed(const room::GroupChange& change) override;
   [[nodiscard]] bool welcome(const room::Member& member, const room::Admission& admission) override;
   void superseded(const room::Member& session) override;
+  void replaced(const room::Member& session) override;
   void refuse(const room::Member& member, const JoinRefusal& refusal) override;
   void full_state(std::span<const room::Member> newcomers, const Payload& payload) override;
   void release() override;

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "auth/ledger.h"
 #include "base/queue.h"
 #include "core/failed_room.h"
 #include "core/rooms.h"
@@ -45,8 +46,13 @@ struct CloseRoom {
 struct Reconfigure {
   std::unique_ptr<const CoreOptions> options;
 };
+/// The ledger has it already: sessions whose token it covers end.
+struct Revoke {
+  std::uint64_t number = 0;  ///< by which it is answered
+  std::unique_ptr<const auth::Revocation> revocation;
+};
 using ControlToCore =
-    std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom, Reconfigure>;
+    std::variant<Shutdown, ShutdownNow, OpenRoom, LearnOfRoom, CloseRoom, Reconfigure, Revoke>;
 
 /// The listener is armed and the rooms tick.
 struct Ready {};
@@ -74,8 +80,13 @@ struct RoomEnds {
 };
 /// A Reconfigure holds.
 struct Reconfigured {};
-using CoreToControl =
-    std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds, RoomSaved, Reconfigured>;
+/// A Revoke has been acted on.
+struct Revoked {
+  std::uint64_t number = 0;
+  std::uint64_t sessions = 0;  ///< that it has ended
+};
+using CoreToControl = std::variant<Ready, Drained, RoomChanged, RoomFailed, RoomEnds, RoomSaved,
+                                   Reconfigured, Revoked>;
 
 using ControlToCoreQueue = SpscQueue<ControlToCore>;  ///< written by the control thread; ring the
                                                       ///< core's doorbell behind it

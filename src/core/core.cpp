@@ -44,7 +44,8 @@ Core::Core(const CoreWiring& wiring)
       sender_(context_, table_, send_queue_),
       sessions_(context_, table_, send_queue_),
       answers_(context_, sessions_, send_queue_),
-      fan_out_(context_, sessions_, send_queue_, answers_),
+      gate_(context_, wiring.ledger),
+      fan_out_(context_, sessions_, send_queue_, answers_, gate_),
       rooms_(context_.frames),
       post_(
           context_, wiring.index, wiring.peers, rooms_, fan_out_,
@@ -52,8 +53,8 @@ Core::Core(const CoreWiring& wiring)
           [this](room::RoomId room) { post(RoomChanged{room}); }),
       broadcast_(context_, post_.destinations()),
       ticks_(context_, broadcast_, sessions_),
-      reader_(context_, sessions_, send_queue_, answers_),
-      acceptor_(context_, sessions_, wiring.listener, wiring.page, rooms_, wiring.peers,
+      reader_(context_, sessions_, send_queue_, answers_, gate_),
+      acceptor_(context_, sessions_, gate_, wiring.listener, wiring.page, rooms_, wiring.peers,
                 post_.outlets(), wiring.address_limits),
       departures_(context_, sessions_, send_queue_, acceptor_),
       arrivals_(context_.options.slots()),
@@ -376,8 +377,11 @@ void Core::act_on(const CloseRoom& mail) {
 }
 
 void Core::act_on(const Reconfigure& mail) {
+  // Keys take a while to be made ready: not for a reload that is about something else.
+  const bool has_other_tokens = !(context_.options.auth == mail.options->auth);
   context_.options = reloaded(context_.options, *mail.options);
   reader_.options_changed();
+  if (has_other_tokens) gate_.options_changed();
   for (const auto& home : rooms_.homes()) {
     home->room.keep_away_for(context_.options.session.resume);
   }
@@ -385,6 +389,21 @@ void Core::act_on(const Reconfigure& mail) {
   share_memory();
   begin_checkpoints();
   post(Reconfigured{});
+}
+
+// Those that are still being let in are told when they are.
+void Core::act_on(const Revoke& mail) {
+  std::vector<Handle> covered;
+  sessions_.for_each([&](Handle handle, const Session& session) {
+    if (!session.is_open() || session.token == nullptr) return;
+    const SessionToken& token = *session.token;
+    if (mail.revocation->covers(token.subject, token.id, token.issued)) covered.push_back(handle);
+  });
+  for (const Handle handle : covered) {
+    sessions_.close(handle, ws::CloseCode::token_refused, "the token has been revoked",
+                    Farewell::at_once, LeaveReason::expelled);
+  }
+  post(Revoked{.number = mail.number, .sessions = covered.size()});
 }
 
 void Core::close_home(HomeRoom& home) {

@@ -37,6 +37,7 @@
 #include "session/sender.h"
 #include "session/session.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 
 namespace ringcast::server {
 
@@ -55,6 +56,7 @@ struct CoreWiring {
   std::span<const CorePeer> peers = {};  ///< by core, its own empty; none: there is one core
   NoticeQueue* notices = nullptr;        ///< what is to be logged; may be nullptr
   AddressLimits* address_limits = nullptr;  ///< that all cores share; none: nobody is limited
+  auth::Ledger* ledger = nullptr;  ///< that all cores share; none: no token is revoked or used up
 };
 
 class Core {
@@ -99,6 +101,7 @@ class Core {
   void act_on(LearnOfRoom& mail);
   void act_on(const CloseRoom& mail);
   void act_on(const Reconfigure& mail);
+  void act_on(const Revoke& mail);
   void close_home(HomeRoom& home);
   [[nodiscard]] bool has_ended_rooms_to_tell() const {
     return ticks_.has_ended_rooms() || !untold_failures_.empty() || !untold_ends_.empty();
@@ -128,6 +131,7 @@ class Core {
   Sender sender_;
   Sessions sessions_;
   Answers answers_;
+  TokenGate gate_;
   FanOut fan_out_;
   Rooms rooms_;
   CorePost post_;

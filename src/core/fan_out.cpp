@@ -7,13 +7,15 @@
 #include "session/answers.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 
 namespace ringcast::server {
 
 using observe::Count;
 
-FanOut::FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
-    : context_(context), sessions_(sessions), queue_(queue), answers_(answers) {
+FanOut::FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers,
+               const TokenGate& gate)
+    : context_(context), sessions_(sessions), queue_(queue), answers_(answers), gate_(gate) {
   overflowed_.reserve(context.options.slots());
 }
 
@@ -86,6 +88,10 @@ void FanOut::welcome(LocalRoom& room, const room::Welcomed& welcomed, const Fram
   reliable_to(handle, frame);
   if (session != nullptr) {
     session->welcome();
+    if (session->token != nullptr) {
+      const wire::TokenTaken taken{gate_.good_for_ms(*session->token)};
+      reliable_to(handle, context_.frame_of(FrameUse::reliable, taken));
+    }
     if (const auto ping = std::exchange(session->early_ping, std::nullopt)) {
       const auto now = static_cast<std::uint64_t>(context_.clock.unix_now());
       reliable_to(handle, context_.frame_of(FrameUse::reliable, wire::Pong{ping->sent_ns, now}));

@@ -19,10 +19,12 @@ namespace ringcast::server {
 class Answers;
 class SendQueue;
 class Sessions;
+class TokenGate;
 
 class FanOut final : public Destination {
  public:
-  FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
+  FanOut(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers,
+         const TokenGate& gate);
 
   void snapshot(LocalRoom& room, Recipients to, const FrameRef& frame) override;
   void event(LocalRoom& room, Recipients to, const FrameRef& frame) override;
@@ -60,6 +62,7 @@ class FanOut final : public Destination {
   Sessions& sessions_;
   SendQueue& queue_;
   Answers& answers_;
+  const TokenGate& gate_;
   std::vector<Handle> overflowed_;  ///< closed when no loop is over the members any more
 };
 

@@ -52,14 +52,16 @@ class HomeRoom final : public LocalRoom {
                               const std::optional<ResumeClaim>& claim) {
     newest[core] = seat;
     if (claim && resumes(*claim, seat, core, request)) return true;
+    room.make_way(request);
     if (!room.has_place()) return false;
     room.admit(seat, core, std::move(request));
     return true;
   }
   /// What the member is to come back with; nothing where it may not.
-  [[nodiscard]] std::optional<ResumeToken> token_for(const room::Ticket& ticket) const {
+  [[nodiscard]] std::optional<ResumeToken> token_for(const room::Ticket& ticket,
+                                                     std::string_view subject) const {
     if (!secrets_) return std::nullopt;
-    return make_resume_token(secrets_->key, name(), ticket);
+    return make_resume_token(secrets_->key, {name(), subject}, ticket);
   }
   [[nodiscard]] ResumeKey resume_key() const { return secrets_ ? secrets_->key : ResumeKey{}; }
   [[nodiscard]] std::optional<std::uint64_t> heard_acknowledged(MemberId seat) const override {
@@ -150,7 +152,8 @@ class HomeRoom final : public LocalRoom {
                              const room::JoinRequest& request) {
     observe::RoomMetrics& metrics = room.metrics();
     const auto ticket =
-        secrets_ ? read_resume_token(secrets_->key, name(), claim.token) : std::nullopt;
+        secrets_ ? read_resume_token(secrets_->key, {name(), request.identity.subject}, claim.token)
+                 : std::nullopt;
     if (!ticket) {
       metrics.resumes_refused_invalid.add();
       return false;

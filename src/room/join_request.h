@@ -16,6 +16,7 @@ struct JoinRequest {
   std::vector<RequestField> query = {};
   std::vector<RequestField> headers = {};
   Identity identity = {};
+  bool alone = false;  ///< other sessions of its subject end
   std::string client_address = {};
 
   [[nodiscard]] Joining joining(MemberId member, std::string_view room, bool resumed) const {

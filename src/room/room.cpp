@@ -172,8 +172,40 @@ Room::Places::iterator Room::place_of(MemberId seat) {
 void Room::admit(MemberId id, std::uint32_t core, JoinRequest request) {
   assert(core < by_core_.size());
   assert(has_place());
+  std::string subject = request.identity.subject;
+  if (request.alone) alone_.insert_or_assign(subject, id);
   const std::uint32_t join = inbox_.join(id, std::move(request));
-  places_.emplace(id, Place{.core = core, .seat = id, .run = run_, .join = join});
+  places_.emplace(
+      id,
+      Place{.core = core, .seat = id, .run = run_, .join = join, .subject = std::move(subject)});
+}
+
+void Room::make_way(const JoinRequest& request) {
+  if (!request.alone || failed_) return;
+  const auto entry = alone_.find(request.identity.subject);
+  if (entry == alone_.end()) return;
+  const auto found = places_.find(entry->second);
+  alone_.erase(entry);
+  if (found == places_.end()) return;
+  Place& place = found->second;
+  const Member member{found->first, place.core, place.seat};
+  switch (place.standing) {
+    case Standing::admitted:
+    case Standing::joined:
+      replaced_.push_back(member);
+      leave_session(found);
+      if (place.known) return part_with(found, LeaveReason::ended);
+      // Its join is passed over.
+      place.standing = Standing::never_joins;
+      never_entered_.push_back(member.id);
+      return;
+    case Standing::away:
+      metrics_.away.set(--away_);
+      return part_with(found, LeaveReason::ended);
+    case Standing::refused:
+    case Standing::never_joins:
+      return;
+  }
 }
 
 Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core,
@@ -187,6 +219,10 @@ Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core
     return Resumption::gone;
   }
   if (ticket.generation < place.generation) return Resumption::spent;
+  // Of a room that was restored nobody knows whose the places are: meanwhile the same subject may
+  // have come anew.
+  const auto alone = alone_.find(request.identity.subject);
+  if (request.alone && alone != alone_.end() && alone->second != ticket.member) make_way(request);
   // Who comes back while its session seems alive is believed: connections die in silence.
   if (place.standing == Standing::joined || place.standing == Standing::admitted) {
     superseded_.push_back({ticket.member, place.core, place.seat});
@@ -202,6 +238,8 @@ Resumption Room::readmit(const Ticket& ticket, MemberId seat, std::uint32_t core
   // It has this one: older ones are spent, and the one that it will be given is the next.
   place.generation = ticket.generation;
   place.seen_event = place.restored ? std::nullopt : seen_event;
+  place.subject = request.identity.subject;
+  if (request.alone) alone_.insert_or_assign(place.subject, ticket.member);
   place.join = inbox_.join(ticket.member, std::move(request));
   return Resumption::resumed;
 }
@@ -238,7 +276,7 @@ void Room::depart(MemberId seat, LeaveReason reason) {
   const bool had_entered = its.standing == Standing::joined;
   leave_session(place);
   if (failed_) {
-    places_.erase(place);
+    forget(place);
     return;
   }
   const bool was_lost = reason == LeaveReason::disconnected || reason == LeaveReason::overflow;
@@ -281,6 +319,12 @@ bool Room::give_up(MemberId member) {
 void Room::part_with(Places::iterator place, LeaveReason reason) {
   groups_.forget(place->first);
   inbox_.leave(place->first, reason);
+  forget(place);
+}
+
+void Room::forget(Places::iterator place) {
+  const auto entry = alone_.find(place->second.subject);
+  if (entry != alone_.end() && entry->second == place->first) alone_.erase(entry);
   places_.erase(place);
 }
 
@@ -330,6 +374,7 @@ class Nobody final : public Audience {
   void group_changed(const GroupChange&) override {}
   bool welcome(const Member&, const Admission&) override { return false; }
   void superseded(const Member&) override {}
+  void replaced(const Member&) override {}
   void refuse(const Member&, const JoinRefusal&) override {}
   void full_state(std::span<const Member>, const Payload&) override {}
   void release() override {}
@@ -471,7 +516,7 @@ void Room::enter(const Command& join, Door& door) {
     if (!answer) return turn_away(found, member, answer.error(), door.audience());
   }
   const Admission admission{
-      {member.id, place.run, place.generation + 1}, returns, place.seen_event};
+      {member.id, place.run, place.generation + 1}, returns, place.seen_event, place.subject};
   if (door.audience().welcome(member, admission)) newcomers_.push_back(member);
   if (joins) return;
   begin_call(SimulationCall::back, member.id);
@@ -508,6 +553,8 @@ void Room::drain(Door& door) {
   newcomers_.clear();
   for (const Member& session : superseded_) audience.superseded(session);
   superseded_.clear();
+  for (const Member& session : replaced_) audience.replaced(session);
+  replaced_.clear();
   // By index and by value: what the audience does about a member may append a leave.
   for (std::size_t index = 0; index < inbox_.commands().size(); ++index) {
     const Command command = inbox_.commands()[index];
@@ -536,7 +583,9 @@ void Room::drain(Door& door) {
     }
   }
   inbox_.clear();
-  for (const MemberId id : never_entered_) places_.erase(id);
+  for (const MemberId id : never_entered_) {
+    if (const auto place = places_.find(id); place != places_.end()) forget(place);
+  }
   never_entered_.clear();
   hear_posts(door);
   while (const auto timer = timers_.next_due(tick_)) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,6 +46,7 @@ struct Admission {
   /// The position of the newest event that its client has; nothing when it has not said, or speaks
   /// of another server's.
   std::optional<std::uint64_t> seen_event = std::nullopt;
+  std::string_view subject = {};  ///< of its identity: who else has the ticket can't use it
 };
 
 /// What becomes of a ticket.
@@ -104,6 +106,9 @@ class Audience {
   [[nodiscard]] virtual bool welcome(const Member& member, const Admission& admission) = 0;
   /// Another session has taken the member's place: this one ends.
   virtual void superseded(const Member& session) = 0;
+  /// A newer session of the same subject has come, and this one is not to go on beside it: it ends.
+  /// Its member has left, or never joined.
+  virtual void replaced(const Member& session) = 0;
   /// The simulation does not let it in. It was never in the room, or is not any more.
   virtual void refuse(const Member& member, const JoinRefusal& refusal) = 0;
   /// The full state for those who joined in this tick, after their welcome. Marshaled once.
@@ -156,6 +161,9 @@ class Room {
   [[nodiscard]] bool has_place() const {
     return !failed_ && places_.size() - never_entered_.size() - refused_ < members_max_;
   }
+  /// Before admit(), of a request that is to be its subject's only one: the member of the one
+  /// before leaves, be it away.
+  void make_way(const JoinRequest& request);
   /// The member, whose session is on `core`, will join in the next tick. `id` comes from that
   /// core's Branch and is its seat as well.
   void admit(MemberId id, std::uint32_t core, JoinRequest request);
@@ -253,7 +261,8 @@ class Room {
     std::uint32_t generation = 0;  ///< of the oldest ticket that is good
     std::uint32_t join = 0;        ///< while admitted: the request that it came with, in the inbox
     std::optional<std::uint64_t> seen_event = std::nullopt;
-    Instant until{};  ///< while away: when it leaves; none: not decided yet
+    std::string subject = {};  ///< of its identity, once its client has come
+    Instant until{};           ///< while away: when it leaves; none: not decided yet
   };
   using Places = std::unordered_map<MemberId, Place>;
 
@@ -271,6 +280,7 @@ class Room {
   void leave_session(Places::iterator place);
   bool give_up(MemberId member);
   void part_with(Places::iterator place, LeaveReason reason);
+  void forget(Places::iterator place);
   void await(Places::iterator place, Instant until);
   void give_up_away(Instant now);
   [[nodiscard]] std::vector<MemberId> all_away() const;
@@ -297,6 +307,8 @@ class Room {
   std::uint32_t away_ = 0;
   std::vector<Member> newcomers_;
   std::vector<Member> superseded_;
+  std::vector<Member> replaced_;
+  std::map<std::string, MemberId, std::less<>> alone_;  ///< by subject; some have left since
   std::vector<MemberId> never_entered_;
   std::uint32_t refused_ = 0;  ///< of the places
   enum class Keeping : std::uint8_t { undecided, yes, no };

@@ -37,6 +37,8 @@ struct Notice {
     socket_table_full,       ///< no place for another direct socket
     proxy_header_malformed,  ///< of the proxy at `address`, for `reason`
     address_over_limit,      ///< a connection of the client at `address`; `reason` is the limit
+    token_refused,           ///< of the client at `address`, for `reason`
+    used_tokens_full,        ///< a token was refused, since `count` used ones are remembered
     simulation,              ///< the room's has something to say: `text`, at `level`
     end
   };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/options.h"
 #include "base/clock.h"
 #include "base/ip_address.h"
 #include "ringcast/simulation.h"
@@ -147,7 +148,9 @@ struct CoreOptions {
   /// How much of its core a room may take whose ticks are longer than the time between them, while
   /// the core has other rooms: 1 to 100.
   std::uint32_t overrunning_room_percent = 10;
-  std::vector<ws::AllowedOrigin> origins_allowed;  ///< empty: all
+  /// Of pages; empty: those that came from this server itself.
+  std::vector<ws::AllowedOrigin> origins_allowed;
+  auth::Options auth;
   /// Proxies: their connections begin with a PROXY header (src/proxy).
   std::vector<IpNetwork> proxy_from;
   /// At a shutdown sessions are told to go one by one, evenly over this time; 0: all at once.

@@ -1,5 +1,6 @@
 #include "session/reader.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "observe/probes.h"
@@ -7,16 +8,19 @@
 #include "session/local_room.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 
 namespace ringcast::server {
 
 using observe::Count;
 
-Reader::Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers)
+Reader::Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers,
+               TokenGate& gate)
     : context_(context),
       sessions_(sessions),
       queue_(queue),
       answers_(answers),
+      gate_(gate),
       decoder_(ws::Role::server, {context.options.session.message_bytes_max}) {}
 
 void Reader::received(Handle handle, Session& session, std::span<const std::byte> bytes) {
@@ -92,7 +96,11 @@ bool Reader::on_envelope(std::span<const std::byte> payload) {
     session_->room->acknowledged(session_->seat, session_->acknowledgement.acknowledged());
     if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
   }
+  // So would one whose new token is not looked at, which has a limit of its own.
   if (const auto* resync = std::get_if<wire::Resync>(&message->body)) begin_anew(*resync);
+  if (const auto* renewal = std::get_if<wire::RenewToken>(&message->body)) {
+    return renew_token(renewal->token);
+  }
   if (session_->message_is_over_limit) return true;
   if (const auto* its_input = std::get_if<wire::Input>(&message->body)) {
     return input(its_input->payload, MessageType::binary);
@@ -116,6 +124,38 @@ void Reader::begin_anew(const wire::Resync& resync) {
   session_->view->asks_anew = true;
   queue_.begin_anew_if_due(*session_);
   if (session_->outbox.has_latest()) queue_.enqueue(handle_, *session_);
+}
+
+// Where no token is asked for it means nothing. A check costs what dozens of inputs do.
+bool Reader::renew_token(std::string_view token) {
+  if (session_->token == nullptr || !gate_.asks_for_tokens()) return true;
+  if (!gate_.may_renew(*session_->token)) {
+    if (session_->message_is_over_limit) return true;  // it has been told
+    context_.metrics[Count::inputs_rate_limited].add();
+    return answers_.over_limit(handle_, *session_, token.size());
+  }
+  const auto renewed = gate_.renew(*session_, token, session_->room->name());
+  if (!renewed && renewed.error() == auth::Fault::overloaded) {
+    // Nobody is put out for that: its own token holds as long as before, and the client tries
+    // again.
+    if (!session_->is_welcomed()) return true;
+    return answers_.say(
+        handle_, *session_,
+        wire::ErrorMessage{wire::ErrorCode::unspecified, auth::sentence(renewed.error())});
+  }
+  if (!renewed && renewed.error() == auth::Fault::expired) {
+    // As with its own token: whoever brings another finds its place kept.
+    sessions_.close(handle_, ws::CloseCode::token_expired, auth::sentence(renewed.error()),
+                    Farewell::after_reliable);
+    return true;
+  }
+  if (!renewed) {
+    sessions_.fail(handle_, ws::CloseCode::token_refused, auth::sentence(renewed.error()));
+    return false;
+  }
+  sessions_.set_deadline(handle_, *session_, std::min(session_->deadline, session_->token_ends));
+  if (!session_->is_welcomed()) return true;
+  return answers_.say(handle_, *session_, wire::TokenTaken{gate_.good_for_ms(*session_->token)});
 }
 
 bool Reader::input(std::span<const std::byte> payload, MessageType type) {

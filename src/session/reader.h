@@ -16,10 +16,12 @@ namespace ringcast::server {
 class Answers;
 class SendQueue;
 class Sessions;
+class TokenGate;
 
 class Reader final : private ws::DecoderEvents {
  public:
-  Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers);
+  Reader(CoreContext& context, Sessions& sessions, SendQueue& queue, Answers& answers,
+         TokenGate& gate);
 
   /// Bytes of a session that is open or closing.
   void received(Handle handle, Session& session, std::span<const std::byte> bytes);
@@ -37,12 +39,14 @@ class Reader final : private ws::DecoderEvents {
   bool on_envelope(std::span<const std::byte> payload);
   bool input(std::span<const std::byte> payload, MessageType type);
   void begin_anew(const wire::Resync& resync);
+  bool renew_token(std::string_view token);
   [[nodiscard]] bool take_tokens(std::size_t wire_bytes);
 
   CoreContext& context_;
   Sessions& sessions_;
   SendQueue& queue_;
   Answers& answers_;
+  TokenGate& gate_;
   ws::FrameDecoder decoder_;
   // The session whose bytes are being decoded.
   Handle handle_;

@@ -31,16 +31,19 @@ std::optional<ResumeSecrets> draw_resume_secrets() {
   return secrets;
 }
 
-ResumeToken make_resume_token(const ResumeKey& key, std::string_view room,
+ResumeToken make_resume_token(const ResumeKey& key, const ResumeScope& scope,
                               const room::Ticket& ticket) {
   ResumeToken token{};
-  // The ticket has a fixed size: no other room and ticket give the same bytes.
+  // The ticket has a fixed size, and no name of a room a zero in it: nothing else gives the same
+  // bytes.
   LittleEndianWriter said;
   said.put(std::to_underlying(ticket.member));
   said.put(ticket.run);
   said.put(ticket.generation);
   std::ranges::copy(said.bytes(), token.begin());
-  said.put(std::as_bytes(std::span(room)));
+  said.put(std::as_bytes(std::span(scope.room)));
+  said.put(std::uint8_t{0});
+  said.put(std::as_bytes(std::span(scope.subject)));
   std::array<unsigned char, EVP_MAX_MD_SIZE> code{};
   unsigned int code_bytes = 0;
   ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
@@ -51,14 +54,14 @@ ResumeToken make_resume_token(const ResumeKey& key, std::string_view room,
   return token;
 }
 
-std::optional<room::Ticket> read_resume_token(const ResumeKey& key, std::string_view room,
+std::optional<room::Ticket> read_resume_token(const ResumeKey& key, const ResumeScope& scope,
                                               const ResumeToken& token) {
   LittleEndianReader said(token);
   room::Ticket ticket;
   ticket.member = MemberId{said.number<std::uint32_t>()};
   ticket.run = said.number<std::uint32_t>();
   ticket.generation = said.number<std::uint32_t>();
-  const ResumeToken right = make_resume_token(key, room, ticket);
+  const ResumeToken right = make_resume_token(key, scope, ticket);
   if (::CRYPTO_memcmp(right.data(), token.data(), right.size()) != 0) return std::nullopt;
   return ticket;
 }

@@ -1,8 +1,9 @@
 // Resume tokens: what a client presents to be its member again, after a lost connection or a
-// restart of the server. A room::Ticket and a code over it and the room's name that only who has
-// the room's key can make (HMAC-SHA-256, RFC 2104, cut to 128 bits). The key is drawn when the room
-// begins and kept with its state for as long as the room lives: a room of the same name that begins
-// anew has another. Only the room's home makes and checks tokens; which are spent, the room knows.
+// restart of the server. A room::Ticket and a code over it, the room's name and whose it is that
+// only who has the room's key can make (HMAC-SHA-256, RFC 2104, cut to 128 bits). The key is drawn
+// when the room begins and kept with its state for as long as the room lives: a room of the same
+// name that begins anew has another. Only the room's home makes and checks tokens; which are spent,
+// the room knows.
 #pragma once
 
 #include <array>
@@ -29,12 +30,18 @@ struct ResumeSecrets {
 /// From the kernel's random numbers (getrandom(2)); nothing when they can't be had.
 [[nodiscard]] std::optional<ResumeSecrets> draw_resume_secrets();
 
-[[nodiscard]] ResumeToken make_resume_token(const ResumeKey& key, std::string_view room,
+/// Where a token is good, and for whom.
+struct ResumeScope {
+  std::string_view room;
+  std::string_view subject = {};  ///< of its identity; empty without one
+};
+
+[[nodiscard]] ResumeToken make_resume_token(const ResumeKey& key, const ResumeScope& scope,
                                             const room::Ticket& ticket);
-/// Nothing when the token was not made with this key for this room. Takes the same time whatever is
-/// wrong with a code.
+/// Nothing when the token was not made with this key for this scope. Takes the same time whatever
+/// is wrong with a code.
 [[nodiscard]] std::optional<room::Ticket> read_resume_token(const ResumeKey& key,
-                                                            std::string_view room,
+                                                            const ResumeScope& scope,
                                                             const ResumeToken& token);
 
 /// What a client that comes back says in its request.

@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/verifier.h"
 #include "base/clock.h"
 #include "base/slab.h"
 #include "io/io.h"
@@ -98,12 +99,22 @@ struct Handshake {
   std::optional<proxy::HeaderParser> proxy_header;  ///< until it is read; then the request follows
   std::optional<IpAddress> client;                  ///< whose connection it is, where that is known
   ws::UpgradeParser parser;
+  std::optional<auth::Claims> claims;  ///< of its token, where one is asked for
   std::string answer;
   room::RoomId room{};
   bool joins = false;              ///< 101: `room`
   bool moved = false;              ///< came from another core
   std::uint32_t core = 0;          ///< while moving: where to
   const PageFile* page = nullptr;  ///< 200: the body behind the answer's head
+};
+
+/// What a session keeps of its token.
+struct SessionToken {
+  std::string subject;
+  std::string id;
+  std::optional<auth::UnixSeconds> issued;
+  auth::UnixSeconds expires = 0;
+  std::optional<Instant> renewal_tried = {};  ///< when one to take its place was last looked at
 };
 
 /// A resource: it stays in its slot, and what it is in the middle of changes by the functions here
@@ -220,6 +231,10 @@ class Session {
   MemberId member{};            ///< to be told to people; from the welcome on the right one
   AddressLimits::Claim address_claim;
   std::unique_ptr<Handshake> handshake;
+
+  // TokenGate.
+  std::unique_ptr<SessionToken> token;  ///< where one is asked for
+  Instant token_ends = never;           ///< the session ends then, unless it has a newer one
 
   // Sessions.
   Instant deadline{};    ///< what it is for follows from the phase

@@ -25,7 +25,8 @@ Nanoseconds time_to_read(std::size_t bytes) {
 /// Whoever runs the server may want to know why.
 bool means_trouble(ws::CloseCode code) {
   return code != ws::CloseCode::normal && code != ws::CloseCode::going_away &&
-         code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status;
+         code != ws::CloseCode::service_restart && code != ws::CloseCode::no_status &&
+         code != ws::CloseCode::token_expired && code != ws::CloseCode::replaced;
 }
 
 /// Why whoever closes with `code` leaves its room. A page that is closed, or reloaded, says 1001.
@@ -115,6 +116,12 @@ void Sessions::count_close(ws::CloseCode code) {
         return Count::sessions_closed_1012;
       case ws::CloseCode::try_again_later:
         return Count::sessions_closed_1013;
+      case ws::CloseCode::token_expired:
+        return Count::sessions_closed_4401;
+      case ws::CloseCode::token_refused:
+        return Count::sessions_closed_4403;
+      case ws::CloseCode::replaced:
+        return Count::sessions_closed_4409;
       case ws::CloseCode::no_status:
         return Count::sessions_closed_without_status;
       case ws::CloseCode::abnormal:
@@ -343,6 +350,13 @@ void Sessions::heartbeat(Handle handle, Session& session, Instant until) {
     peer_gone(handle);
     return;
   }
+  // Where a reload has done away with tokens none could be renewed any more.
+  const Instant token_ends = context_.options.auth.asks_for_tokens() ? session.token_ends : never;
+  if (token_ends <= until) {
+    close(handle, ws::CloseCode::token_expired, "the token has expired", Farewell::after_reliable);
+    return;
+  }
+  const Instant ends_at = std::min(stalled_at, token_ends);
   const Instant ping_due = session.last_heard + options.heartbeat_interval;
   const Instant pong_due = session.pinged + options.heartbeat_timeout;
   if (session.pinged > session.last_heard) {
@@ -352,15 +366,15 @@ void Sessions::heartbeat(Handle handle, Session& session, Instant until) {
                            context_.now);
       peer_gone(handle);
     } else {
-      set_deadline(handle, session, std::min(pong_due, stalled_at));
+      set_deadline(handle, session, std::min(pong_due, ends_at));
     }
     return;
   }
   if (ping_due > context_.now) {
-    set_deadline(handle, session, std::min(ping_due, stalled_at));
+    set_deadline(handle, session, std::min(ping_due, ends_at));
     return;
   }
-  set_deadline(handle, session, std::min(context_.now + options.heartbeat_timeout, stalled_at));
+  set_deadline(handle, session, std::min(context_.now + options.heartbeat_timeout, ends_at));
   // In the place of pongs, ahead of the fragments of a large message. Without room for the ping
   // nothing was asked, and no answer is missed.
   if (session.outbox.has_pong()) return;

@@ -285,6 +285,24 @@ bool read_field(Reader& in, std::uint32_t tag, Resync& resync) {
   }
 }
 
+bool read_field(Reader& in, std::uint32_t tag, TokenTaken& taken) {
+  switch (tag) {
+    case varint_tag(v1::TokenTaken::kGoodForMsFieldNumber):
+      return in.varint(taken.good_for_ms);
+    default:
+      return in.skip(tag);
+  }
+}
+
+bool read_field(Reader& in, std::uint32_t tag, RenewToken& renew) {
+  switch (tag) {
+    case bytes_tag(v1::RenewToken::kTokenFieldNumber):
+      return in.text(renew.token);
+    default:
+      return in.skip(tag);
+  }
+}
+
 bool read_field(Reader& in, std::uint32_t tag, ClientMessage& message) {
   switch (tag) {
     case varint_tag(v1::ClientEnvelope::kNewestTickSeenFieldNumber):
@@ -297,6 +315,8 @@ bool read_field(Reader& in, std::uint32_t tag, ClientMessage& message) {
       return read_alternative<Pong>(in, message.body);
     case bytes_tag(v1::ClientEnvelope::kResyncFieldNumber):
       return read_alternative<Resync>(in, message.body);
+    case bytes_tag(v1::ClientEnvelope::kRenewTokenFieldNumber):
+      return read_alternative<RenewToken>(in, message.body);
     default:
       return in.skip(tag);
   }
@@ -355,6 +375,8 @@ bool read_field(Reader& in, std::uint32_t tag, ServerEnvelope& envelope) {
       return read_alternative<ErrorMessage>(in, message);
     case bytes_tag(v1::ServerEnvelope::kGoingAwayFieldNumber):
       return read_alternative<GoingAway>(in, message);
+    case bytes_tag(v1::ServerEnvelope::kTokenTakenFieldNumber):
+      return read_alternative<TokenTaken>(in, message);
     case bytes_tag(v1::ServerEnvelope::kReplicatedFieldNumber):
       return read_frame(in, envelope.replicated);
     case fixed64_tag(v1::ServerEnvelope::kReplicatedTimeUnixNsFieldNumber):

@@ -125,6 +125,10 @@ void write_fields(Writer& out, const GoingAway& going_away) {
   out.varint(v1::GoingAway::kDelayMsFieldNumber, going_away.delay_ms);
 }
 
+void write_fields(Writer& out, const TokenTaken& taken) {
+  out.varint(v1::TokenTaken::kGoodForMsFieldNumber, taken.good_for_ms);
+}
+
 /// Where a message stands in the ServerEnvelope, and the bytes of its texts.
 struct Outline {
   int field;
@@ -146,6 +150,9 @@ Outline outline(const ErrorMessage& error) {
 }
 Outline outline(const GoingAway&) {
   return {v1::ServerEnvelope::kGoingAwayFieldNumber, 0};
+}
+Outline outline(const TokenTaken&) {
+  return {v1::ServerEnvelope::kTokenTakenFieldNumber, 0};
 }
 
 // The welcome has the most beside its texts: four 32-bit varints of up to 6 bytes, three of 64 bits
@@ -234,6 +241,10 @@ std::size_t encode_client(const ClientMessage& message, std::span<std::byte> out
   } else if (const auto* resync = std::get_if<Resync>(&message.body)) {
     field = v1::ClientEnvelope::kResyncFieldNumber;
     write_fields(body, *resync);
+  } else if (const auto* renew = std::get_if<RenewToken>(&message.body)) {
+    field = v1::ClientEnvelope::kRenewTokenFieldNumber;
+    payload = std::as_bytes(std::span(renew->token));
+    if (!payload.empty()) body.open(v1::RenewToken::kTokenFieldNumber, payload.size());
   }
 
   Scratch head_scratch;

@@ -85,10 +85,14 @@ struct ErrorMessage {
 struct GoingAway {
   std::uint32_t delay_ms;
 };
+/// The session's token is good for so long.
+struct TokenTaken {
+  std::uint64_t good_for_ms;
+};
 
 /// A small message of the server's own, encoded into a new buffer from `slab`; nothing when frame
 /// memory has run out. Texts are UTF-8.
-using ServerMessage = std::variant<Welcome, Ping, Pong, ErrorMessage, GoingAway>;
+using ServerMessage = std::variant<Welcome, Ping, Pong, ErrorMessage, GoingAway, TokenTaken>;
 [[nodiscard]] std::optional<FrameBuffer> encode(FrameSlab& slab, FrameUse use,
                                                 const ServerMessage& message);
 
@@ -101,10 +105,15 @@ struct Resync {
   bool digest_differs = false;
 };
 
+/// A new token for the session.
+struct RenewToken {
+  std::string_view token;  ///< a view into the decoded bytes
+};
+
 /// A client's message. `body` is empty (monostate) for a bare acknowledgement.
 struct ClientMessage {
   std::uint64_t newest_tick_seen = 0;
-  std::variant<std::monostate, Input, Ping, Pong, Resync> body;
+  std::variant<std::monostate, Input, Ping, Pong, Resync, RenewToken> body;
 };
 
 /// Decodes as protobuf would: unknown fields are skipped, the last of a oneof wins, a message that
@@ -133,7 +142,7 @@ struct ReplicatedView {
   }
 };
 using ServerView = std::variant<std::monostate, SnapshotView, EventView, Welcome, Ping, Pong,
-                                ErrorMessage, GoingAway, ReplicatedView>;
+                                ErrorMessage, GoingAway, ReplicatedView, TokenTaken>;
 /// Views into `bytes`; nothing when they are not a ServerEnvelope.
 [[nodiscard]] std::optional<ServerView> decode_server(std::span<const std::byte> bytes);
 

@@ -146,15 +146,20 @@ bool AllowedOrigin::allows(const Origin& origin) const {
   return false;
 }
 
-bool origin_allowed(std::string_view origin, std::span<const AllowedOrigin> allowed) {
-  if (origin.empty() || allowed.empty() ||
-      std::ranges::any_of(allowed, &AllowedOrigin::allows_everybody)) {
-    return true;
-  }
+bool is_own_origin(const Origin& origin, std::string_view host) {
+  return (origin.scheme == "http" || origin.scheme == "https") &&
+         Origin::parse(origin.scheme + std::string(separator).append(host)) == origin;
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host,
+                    std::span<const AllowedOrigin> allowed) {
+  if (origin.empty() || std::ranges::any_of(allowed, &AllowedOrigin::allows_everybody)) return true;
   if (origin == "null") return std::ranges::any_of(allowed, &AllowedOrigin::allows_opaque);
   const auto parsed = Origin::parse(origin);
-  return parsed && std::ranges::any_of(
-                       allowed, [&](const AllowedOrigin& entry) { return entry.allows(*parsed); });
+  if (!parsed) return false;
+  if (allowed.empty()) return is_own_origin(*parsed, host);
+  return std::ranges::any_of(allowed,
+                             [&](const AllowedOrigin& entry) { return entry.allows(*parsed); });
 }
 
 }  // namespace ringcast::ws

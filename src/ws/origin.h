@@ -45,8 +45,14 @@ class AllowedOrigin {
   Origin origin_;  ///< of `one`, or the domain of `subdomains`
 };
 
-/// Whether the page with that Origin header may connect. An empty list allows all; a missing Origin
-/// (empty: not a browser) is allowed.
-[[nodiscard]] bool origin_allowed(std::string_view origin, std::span<const AllowedOrigin> allowed);
+/// Whether a page of `origin` came from where its request goes to: the same host and port as in
+/// `host`, a Host header, over HTTP or, where a proxy is between, HTTPS.
+[[nodiscard]] bool is_own_origin(const Origin& origin, std::string_view host);
+
+/// Whether the page with that Origin header may connect to the server that it calls `host`. An
+/// empty list allows those that came from there; a missing Origin (empty: not a browser) is
+/// allowed.
+[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host,
+                                  std::span<const AllowedOrigin> allowed);
 
 }  // namespace ringcast::ws

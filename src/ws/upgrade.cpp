@@ -114,6 +114,7 @@ Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::st
   UpgradeRequest upgrade{.room = std::string(name),
                          .path = std::string(rooms_prefix).append(name),
                          .query = std::move(query),
+                         .host = std::string(request.value("Host")),
                          .origin = std::string(request.value("Origin")),
                          .key = std::string(key)};
   if (!read_lists(request, "Sec-WebSocket-Protocol", is_token, [&](std::string_view offered) {
@@ -121,6 +122,10 @@ Verdict judge_upgrade(const RequestHead& request, std::string_view name, std::st
         upgrade.offers_ringcast = upgrade.offers_ringcast || offered == subprotocol;
         if (offered.starts_with(resume_offer) && upgrade.resume.empty()) {
           upgrade.resume = offered.substr(resume_offer.size());
+        }
+        if (offered.starts_with(token_offer)) {
+          upgrade.offers_tokens = upgrade.offers_tokens || !upgrade.token.empty();
+          upgrade.token = offered.substr(token_offer.size());
         }
       })) {
     return Refusal{HttpStatus::bad_request, "Sec-WebSocket-Protocol is not a list of names."};
@@ -214,6 +219,8 @@ std::string_view reason_phrase(HttpStatus status) {
       return "OK";
     case HttpStatus::bad_request:
       return "Bad Request";
+    case HttpStatus::unauthorized:
+      return "Unauthorized";
     case HttpStatus::forbidden:
       return "Forbidden";
     case HttpStatus::not_found:
@@ -359,6 +366,9 @@ std::string refusal_response(const Refusal& refusal, bool head_only, UnixNanosec
   std::string response = answer_head(refusal.status, now);
   response += field("Content-Type", "text/plain; charset=utf-8");
   response += field("Content-Length", std::to_string(refusal.reason.size() + 1));
+  if (refusal.status == HttpStatus::unauthorized) {
+    response += field("WWW-Authenticate", R"(Bearer realm="ringcast")");
+  }
   if (refusal.status == HttpStatus::method_not_allowed) response += field("Allow", "GET, HEAD");
   if (refusal.status == HttpStatus::service_unavailable ||
       refusal.status == HttpStatus::too_many_requests) {

@@ -18,10 +18,13 @@ inline constexpr std::string_view subprotocol = "ringcast.v1";
 /// An offer that begins so is none: it tells what a client that comes back has to say, in a place
 /// that browsers can fill and proxies don't log. Never in an answer.
 inline constexpr std::string_view resume_offer = "ringcast.resume.";
+/// Likewise: a JSON Web Token follows.
+inline constexpr std::string_view token_offer = "jwt.";
 
 enum class HttpStatus : std::uint16_t {
   ok = 200,
   bad_request = 400,
+  unauthorized = 401,
   forbidden = 403,
   not_found = 404,
   method_not_allowed = 405,
@@ -45,11 +48,14 @@ struct UpgradeRequest {
   std::string room;    ///< NAME of /rooms/NAME
   std::string path;    ///< as normalized_path() makes it, without the query
   std::string query;   ///< what follows '?', undecoded; empty when nothing does
+  std::string host;    ///< of the Host header; empty where the target had it
   std::string origin;  ///< empty when the header is missing
   std::string key;     ///< Sec-WebSocket-Key
   bool offers_subprotocols = false;
   bool offers_ringcast = false;  ///< `subprotocol` is among them
   std::string resume = {};       ///< what follows `resume_offer`; empty without one
+  std::string token = {};        ///< what follows `token_offer`; empty without one
+  bool offers_tokens = false;    ///< more than one `token_offer`
 };
 
 /// The request can't be served: send `respond(status, ...)` and close.
@@ -118,10 +124,10 @@ class UpgradeParser {
 /// The 101 answer. `with_subprotocol`: name `ringcast.v1` in it.
 [[nodiscard]] std::string switching_protocols(const UpgradeRequest& request, bool with_subprotocol);
 
-/// A whole refusal, Connection: close, text/plain `reason`; with Allow for 405, Retry-After
-/// for 429 and 503, Upgrade and Sec-WebSocket-Version for 426 (RFC 6455 section 4.4), and
-/// Ringcast-Subprotocol where that is known: a page may read it, and is not told why a WebSocket
-/// did not open. `head_only`: without the body. `now` becomes its Date.
+/// A whole refusal, Connection: close, text/plain `reason`; with WWW-Authenticate for 401 (RFC
+/// 6750), Allow for 405, Retry-After for 429 and 503, Upgrade and Sec-WebSocket-Version for 426
+/// (RFC 6455 section 4.4), and Ringcast-Subprotocol where that is known: a page may read it, and is
+/// not told why a WebSocket did not open. `head_only`: without the body. `now` becomes its Date.
 [[nodiscard]] std::string refusal_response(const Refusal& refusal, bool head_only,
                                            UnixNanoseconds now);
 

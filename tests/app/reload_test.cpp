@@ -72,6 +72,18 @@ const std::map<std::string_view, Changed> changed_settings{
     {"page", {"false", "page"}},
     {"origins_allowed", {"['https://example.org']", ""}},
     {"proxy_from", {"['127.0.0.1']", ""}},
+    {"auth.secret_file", {"'/etc/ringcast/secret'", ""}},
+    {"auth.jwks_file", {"'/etc/ringcast/jwks'", ""}},
+    {"auth.public_key_files", {"['/etc/ringcast/key.pem']", ""}},
+    {"auth.issuer", {"'a'\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.audience", {"'a'\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.rooms_claim", {"'a'\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.leeway_s", {"0\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.grace_s", {"0\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.lifetime_max_s", {"60\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.token_bytes_max", {"256\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.once", {"true\nauth.secret_file = '/etc/ringcast/secret'", ""}},
+    {"auth.one_session", {"true\nauth.secret_file = '/etc/ringcast/secret'", ""}},
     {"rooms_max", {"7", ""}},
     {"rooms_inbox_bytes_max", {"4294967296", ""}},
     {"admin_hosts", {"['game1']", ""}},
@@ -146,7 +158,8 @@ TEST_CASE("every setting is either taken over or named as waiting for the next s
       CHECK((!(core == started.core) || reload->rooms.rooms_max != started.rooms_max ||
              reload->rooms.inbox_bytes_max != started.rooms_inbox_bytes_max ||
              reload->admin_hosts != started.admin_hosts || !(now.log == started.log) ||
-             now.admin_token_file != started.admin_token_file));
+             now.admin_token_file != started.admin_token_file ||
+             !(now.auth_files == started.auth_files)));
       CHECK(core == now.core);
     } else {
       CHECK(reload->at_next_start == Names{std::string(changed.waits_as)});

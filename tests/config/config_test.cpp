@@ -132,6 +132,10 @@ TEST_CASE("every mistake in a file is one sentence with its line") {
        "r.toml:1: origins_allowed 'https://a*.example' matches no page's origin: '*' stands alone "
        "for "
        "everybody, or as '*.' before a domain for all of its subdomains"},
+      {"\n[auth]\nissuer = 'https://id.example'\n",
+       "r.toml:2: [auth] has no key to check tokens with; name one in auth.secret_file, "
+       "auth.jwks_file or auth.public_key_files"},
+      {"auth.leeway_s = 601\n", "r.toml:1: auth.leeway_s must be 0 to 600, not 601"},
       {"[log]\nlevel = 'loud'\n",
        "r.toml:2: log.level must be one of debug, info, warning, error, not \"loud\""},
       {"[log]\nformat = ''\n", "r.toml:2: log.format must be one of text, json, not \"\""},

@@ -62,6 +62,27 @@ TEST_CASE("a Host is this machine's, the address that was connected to, or a con
   CHECK_FALSE(is_own_host("10.0.0.7", std::nullopt, {}));
 }
 
+TEST_CASE("what a page of another site embeds is not answered, and a link that is followed is") {
+  AdminGate gate;
+  const AdminView view;
+  const auto refused = [&](std::string_view site, std::string_view dest) {
+    AdminAsked asked = get("localhost:9001");
+    asked.fetch_site = site;
+    asked.fetch_dest = dest;
+    return gate.refusal(asked, view, start).has_value();
+  };
+  for (const char* site : {"cross-site", "same-site", "anything"}) {
+    CHECK(refused(site, "image"));
+    CHECK(refused(site, "script"));
+    CHECK(refused(site, "iframe"));
+    CHECK(refused(site, "empty"));
+    CHECK_FALSE(refused(site, "document"));
+  }
+  CHECK_FALSE(refused("same-origin", "empty"));
+  CHECK_FALSE(refused("none", "document"));
+  CHECK_FALSE(refused("", ""));
+}
+
 TEST_CASE("an Origin is that of the Host, over HTTP or HTTPS") {
   CHECK(is_own_origin("http://localhost:9001", "localhost:9001"));
   CHECK(is_own_origin("http://LOCALHOST:9001", "localhost:9001"));

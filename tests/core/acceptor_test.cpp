@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "auth/key_files.h"
+#include "auth/signer.h"
 #include "catch.h"
 #include "core/rooms.h"
 #include "session/session_world.h"
@@ -25,7 +27,7 @@ std::string request(std::string_view target) {
 
 /// Core 0 of two: `spread` has a branch here, `elsewhere` is on core 1 alone.
 struct Fixture {
-  Fixture() {
+  explicit Fixture(const CoreOptions& options = SessionWorld::small()) : w(options) {
     outlets.emplace_back();
     outlets.push_back(std::make_unique<Outlet>(w.context, mailbox));
     peers[1].ring = {77, -1};
@@ -70,7 +72,7 @@ struct Fixture {
   Outlets outlets;
   std::array<CorePeer, 2> peers;
   Rooms rooms{w.context.frames};
-  Acceptor acceptor{w.context, w.sessions, listener, {}, rooms, peers, outlets, nullptr};
+  Acceptor acceptor{w.context, w.sessions, w.gate, listener, {}, rooms, peers, outlets, nullptr};
   std::int32_t next_socket = 100;
 };
 
@@ -88,6 +90,88 @@ TEST_CASE("a request in pieces is answered when it is whole, and its session is 
   CHECK(f.w[handle].is_receiving());
   CHECK(f.w[handle].room == f.rooms.local(room::RoomId{1}));
   CHECK(f.w.count(Count::upgrades) == 1);
+}
+
+constexpr std::string_view secret = "0123456789abcdef0123456789abcdef";
+
+/// Each token once.
+CoreOptions that_asks() {
+  CoreOptions options = SessionWorld::small();
+  options.auth.keys = {*auth::parse_secret(secret)};
+  options.auth.once = true;
+  return options;
+}
+/// A request's target with a token that opens every room for a minute.
+std::string with_token(const Fixture& f, std::string_view target, std::string_view id) {
+  const std::string until = std::to_string(f.w.clock.unix_now() / 1'000'000'000 + 60);
+  const std::string claims =
+      R"({"sub":"ada","rooms":"*","exp":)" + until + R"(,"jti":")" + std::string(id) + R"("})";
+  return std::string(target) + "?token=" + *auth::Signer::parse(secret)->sign(claims);
+}
+
+TEST_CASE("what can't be noted down of a token is the server's trouble, and a 503") {
+  Fixture f(that_asks());
+  const auth::UnixSeconds now = f.w.clock.unix_now() / 1'000'000'000;
+  for (std::size_t count = 0; count < auth::Ledger::used_max; ++count) {
+    REQUIRE(f.w.ledger.use(std::to_string(count), now + 60, now) == auth::Ledger::Use::first);
+  }
+  f.send(f.accept(), request(with_token(f, "/rooms/spread", "one")));
+  std::string answer;
+  for (const RecordingIo::Asked& asked : f.w.io.take()) {
+    if (asked.what == What::send) answer = asked.bytes;
+  }
+  CHECK(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+  CHECK(answer.find("\r\nRetry-After: ") != std::string::npos);
+  CHECK(answer.find("WWW-Authenticate") == std::string::npos);
+}
+
+TEST_CASE(
+    "a token that is good once is used up by who is let in, and by no request that is refused") {
+  Fixture f(that_asks());
+  const std::string token = with_token(f, "", "one");
+  const auto ask = [&](const std::string& target, const std::string& fields = {}) {
+    std::string head = request(target);
+    head.insert(head.size() - 2, fields);
+    f.send(f.accept(), head);
+    return f.answer();
+  };
+  CHECK(ask("/rooms/nowhere" + token) == "HTTP/1.1 404 Not Found");
+  CHECK(ask("/rooms/spread" + token, "Sec-WebSocket-Protocol: chat\r\n") ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(f.w.ledger.used() == 0);
+  CHECK(f.w.count(Count::tokens_accepted) == 0);
+  CHECK(ask("/rooms/spread" + token) == "HTTP/1.1 101 Switching Protocols");
+  CHECK(f.w.ledger.used() == 1);
+  CHECK(ask("/rooms/spread" + token) == "HTTP/1.1 401 Unauthorized");
+  CHECK(f.w.count(Count::tokens_accepted) == 1);
+}
+
+TEST_CASE("a simulation is told what a token says, and never the token, wherever it was given") {
+  Fixture f(that_asks());
+  LocalRoom& room = *f.rooms.local(room::RoomId{1});
+  room.request_fields = {.query = {"token", "colour"},
+                         .headers = {"authorization", "sec-websocket-protocol", "user-agent"}};
+  const std::string token = with_token(f, "", "one").substr(std::string_view("?token=").size());
+  const std::string in_field = "Authorization: Bearer " + token + "\r\n";
+  const std::string in_offer = "Sec-WebSocket-Protocol: ringcast.v1, jwt." + token + "\r\n";
+  const auto [query, fields] = GENERATE_COPY(table<std::string, std::string>(
+      {{"?colour=red&token=" + token, ""}, {"?colour=red", in_field}, {"?colour=red", in_offer}}));
+  std::string head = request("/rooms/spread" + query);
+  head.insert(head.size() - 2, fields + "User-Agent: test\r\n");
+  const Handle handle = f.accept();
+  f.send(handle, head);
+  REQUIRE(f.answer() == "HTTP/1.1 101 Switching Protocols");
+  REQUIRE(f.acceptor.answered(handle, f.w[handle], 129));
+  static_cast<void>(f.outlets[1]->flush());
+  PeerMail* mail = f.mailbox.front();
+  REQUIRE(mail != nullptr);
+  REQUIRE(std::holds_alternative<JoinMail>(*mail));
+  const room::JoinRequest& told = *std::get<JoinMail>(*mail).request;
+  CHECK(told.query == std::vector<RequestField>{{"colour", "red"}});
+  CHECK(told.headers == std::vector<RequestField>{{"user-agent", "test"}});
+  CHECK(told.identity.subject == "ada");
+  CHECK(told.identity.claims.starts_with(R"({"sub":"ada")"));
+  f.mailbox.drop_front();
 }
 
 TEST_CASE("a room that is not there is a 404, and the connection closes in good order") {

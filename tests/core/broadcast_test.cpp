@@ -113,7 +113,8 @@ struct Fixture {
   CoreOptions options;
   observe::CoreMetrics metrics;
   observe::RoomMetrics room_metrics;
-  CoreContext context{io, clock, options, metrics};
+  NoticeQueue notices{notices_max};
+  CoreContext context{io, clock, options, metrics, Notices(&notices, nullptr)};
   Script* script;  // the room's
   HomeRoom home{room::RoomId{7},
                 "room",
@@ -385,14 +386,30 @@ TEST_CASE("where no changes of groups are kept, who may have missed an event get
 
 TEST_CASE("who is refused is closed with the simulation's code, or with 1008 where it has none") {
   Fixture f;
-  for (const auto& [code, sent] : std::vector<std::pair<std::uint16_t, std::string>>{
-           {4'000, "4000"}, {4'999, "4999"}, {1'008, "1008"}, {1'006, "1008"}, {5'000, "1008"}}) {
+  for (const auto& [code, sent] :
+       std::vector<std::pair<std::uint16_t, std::string>>{{4'000, "4000"},
+                                                          {4'999, "4999"},
+                                                          {1'008, "1008"},
+                                                          {1'006, "1008"},
+                                                          {5'000, "1008"},
+                                                          {4'401, "1008"},
+                                                          {4'402, "4402"},
+                                                          {4'403, "1008"},
+                                                          {4'409, "1008"}}) {
     f.clear();
     f.script->refusal = JoinRefusal{"no", code};
     f.home.room.admit(MemberId{6}, 1, {});
     f.tick();
     CHECK(f.there.lines == Lines{"goodbye member 6 " + sent});
     CHECK(count_in(f.there.frames[0], "no") == 1);
+    const auto notice = f.notices.pop();
+    CHECK(notice.has_value() == (std::to_string(code) != sent));
+    if (notice) {
+      CHECK(notice->kind == Notice::Kind::simulation);
+      CHECK(notice->level == LogLevel::warning);
+      CHECK_THAT(std::string(notice->text.view()),
+                 Catch::Matchers::ContainsSubstring("close code " + std::to_string(code)));
+    }
     f.home.room.depart(MemberId{6}, LeaveReason::ended);
     f.tick();
   }

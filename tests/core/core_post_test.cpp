@@ -17,6 +17,7 @@
 #include "session/answers.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 #include "sim/sim_io.h"
 
 namespace ringcast::server {
@@ -55,7 +56,8 @@ struct Half {
         queue(context),
         sessions(context, table, queue),
         answers(context, sessions, queue),
-        fan_out(context, sessions, queue, answers),
+        gate(context, nullptr),
+        fan_out(context, sessions, queue, answers, gate),
         rooms(context.frames),
         post(
             context, index, peers, rooms, fan_out, [](ConnectionMoved&) {},
@@ -73,6 +75,7 @@ struct Half {
   SendQueue queue;
   Sessions sessions;
   Answers answers;
+  TokenGate gate;
   FanOut fan_out;
   Rooms rooms;
   std::vector<room::RoomId> closed;

@@ -9,6 +9,7 @@
 #include "session/answers.h"
 #include "session/send_queue.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 #include "sim/sim_io.h"
 
 namespace ringcast::server {
@@ -30,7 +31,8 @@ struct Fixture {
   SendQueue queue{context};
   Sessions sessions{context, table, queue};
   Answers answers{context, sessions, queue};
-  FanOut fan_out{context, sessions, queue, answers};
+  TokenGate gate{context, nullptr};
+  FanOut fan_out{context, sessions, queue, answers, gate};
   PeerQueue mailbox{16};
   Outlet to_home{context, mailbox};
   AwayRoom room{room::RoomId{7}, "room", Encoding::envelope, 60, 0, 2, to_home};

@@ -53,6 +53,10 @@ bool same(const ClientMessage& message, const v1::ClientEnvelope& expected) {
       const auto* resync = std::get_if<Resync>(&message.body);
       return resync != nullptr && resync->digest_differs == expected.resync().digest_differs();
     }
+    case v1::ClientEnvelope::kRenewToken: {
+      const auto* renew = std::get_if<RenewToken>(&message.body);
+      return renew != nullptr && renew->token == expected.renew_token().token();
+    }
     case v1::ClientEnvelope::MESSAGE_NOT_SET:
       return std::holds_alternative<std::monostate>(message.body);
   }
@@ -72,6 +76,9 @@ void run_client(ByteView bytes) {
     require(within(input->payload, bytes), "an input is a view into what came in");
     payload_bytes = input->payload.size();
   }
+  if (const auto* renew = std::get_if<RenewToken>(&message->body)) {
+    payload_bytes = renew->token.size();
+  }
   std::vector<std::byte> written(payload_bytes + 64);
   written.resize(encode_client(*message, written));
   v1::ClientEnvelope again;
@@ -84,7 +91,8 @@ v1::ServerEnvelope::MessageCase kind(const ServerView& message) {
       v1::ServerEnvelope::kEvent,          v1::ServerEnvelope::kWelcome,
       v1::ServerEnvelope::kPing,           v1::ServerEnvelope::kPong,
       v1::ServerEnvelope::kError,          v1::ServerEnvelope::kGoingAway,
-      v1::ServerEnvelope::MESSAGE_NOT_SET};  // replicated frames stand beside the oneof
+      v1::ServerEnvelope::MESSAGE_NOT_SET,  // replicated frames stand beside the oneof
+      v1::ServerEnvelope::kTokenTaken};
   static_assert(std::size(kinds) == std::variant_size_v<ServerView>);
   return kinds[message.index()];
 }

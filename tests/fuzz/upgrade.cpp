@@ -60,7 +60,7 @@ void require_meaning(const UpgradeRequest& request) {
           "a target written plainly means the same");
   const auto entry = AllowedOrigin::parse(request.origin);
   require(!entry || request.origin.find('*') != std::string::npos ||
-              origin_allowed(request.origin, std::array{*entry}),
+              origin_allowed(request.origin, request.host, std::array{*entry}),
           "an origin is allowed by itself");
 }
 

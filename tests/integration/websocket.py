@@ -241,7 +241,8 @@ def signed(zigzag: int) -> int:
 
 
 # ServerEnvelope's oneof, by field number (proto/ringcast/v1/envelope.proto).
-KINDS = {1: "welcome", 2: "snapshot", 3: "event", 4: "ping", 5: "pong", 6: "error", 7: "going_away"}
+KINDS = {1: "welcome", 2: "snapshot", 3: "event", 4: "ping", 5: "pong", 6: "error", 7: "going_away",
+         10: "token_taken"}
 
 
 def server_message(envelope: bytes) -> tuple[str, dict[int, list]]:

@@ -81,6 +81,7 @@ struct Listener final : Audience {
     return true;
   }
   void superseded(const Member&) override {}
+  void replaced(const Member&) override {}
   void refuse(const Member& member, const JoinRefusal& refusal) override {
     words.push_back("refuse " + name(member.id) + " " + std::to_string(refusal.close_code) + " " +
                     refusal.reason);

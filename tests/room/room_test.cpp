@@ -89,6 +89,7 @@ struct Listener final : Audience {
     return !admission.seen_event.has_value();
   }
   void superseded(const Member& session) override { diary.note("superseded", session.seat); }
+  void replaced(const Member& session) override { diary.note("replaced", session.seat); }
   void group_changed(const GroupChange&) override {}
   void refuse(const Member& member, const JoinRefusal&) override {
     diary.note("refuse", member.id);
@@ -351,6 +352,91 @@ TEST_CASE("who is back while its old session seems alive takes its place from it
   CHECK(f.ticked().empty());
   CHECK(f.room.find(MemberId{1})->seat == MemberId{8});
   CHECK(std::ranges::equal(f.room.members_by_core(), std::array{0U, 1U}));
+}
+
+/// Comes with a token of `subject`, and is to be its only session.
+void come_alone(Fixture& f, std::uint32_t id, const std::string& subject) {
+  JoinRequest request{.identity = {.subject = subject, .claims = "{}"}, .alone = true};
+  f.room.make_way(request);
+  REQUIRE(f.room.has_place());
+  f.room.admit(MemberId{id}, 0, std::move(request));
+}
+
+TEST_CASE("who is to be its subject's only session ends the one before, whose member leaves") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  come_alone(f, 1, "ada");
+  come_alone(f, 2, "bob");
+  f.tick();
+  come_alone(f, 3, "ada");
+  CHECK(f.ticked() ==
+        Lines{"replaced 1", "leave 1", "join 3", "welcome 3", "full state", "to 1 newcomers"});
+  // Its session ends, and has nothing more to say.
+  f.room.depart(MemberId{1}, LeaveReason::ended);
+  CHECK(f.ticked().empty());
+  CHECK(f.metrics.members.value() == 2);
+}
+
+TEST_CASE("the same before the older one has joined, and in a room that is full") {
+  Fixture f;
+  f.admit(1);
+  f.admit(2);
+  come_alone(f, 3, "ada");
+  come_alone(f, 4, "ada");
+  come_alone(f, 5, "ada");
+  CHECK(f.ticked() == Lines{"replaced 3", "replaced 4", "join 1", "welcome 1", "join 2",
+                            "welcome 2", "join 5", "welcome 5", "full state", "to 3 newcomers"});
+  f.room.depart(MemberId{3}, LeaveReason::ended);
+  f.room.depart(MemberId{4}, LeaveReason::ended);
+  CHECK(f.ticked().empty());
+  CHECK(f.metrics.members.value() == 3);
+  come_alone(f, 6, "ada");
+  CHECK(f.ticked() ==
+        Lines{"replaced 5", "leave 5", "join 6", "welcome 6", "full state", "to 1 newcomers"});
+}
+
+TEST_CASE("who is away gives way to a newer session of its subject, and can't come back") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  come_alone(f, 1, "ada");
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  f.tick();
+  come_alone(f, 2, "ada");
+  CHECK(f.ticked() == Lines{"leave 1", "join 2", "welcome 2", "full state", "to 1 newcomers"});
+  CHECK(f.readmit({MemberId{1}, 0, 1}, 7) == Resumption::gone);
+  CHECK(f.metrics.away.value() == 0);
+}
+
+TEST_CASE("who comes back to its place ends the session that its subject has begun meanwhile") {
+  Fixture f;
+  f.room.keep_away_for(10s);
+  f.admit(1);  // as of a room that was restored: whose place it is is not known
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::disconnected);
+  f.tick();
+  come_alone(f, 2, "ada");
+  f.tick();
+  const JoinRequest request{.identity = {.subject = "ada", .claims = "{}"}, .alone = true};
+  CHECK(f.room.readmit({MemberId{1}, 0, 1}, MemberId{3}, 0, std::nullopt, request) ==
+        Resumption::resumed);
+  CHECK(f.ticked() ==
+        Lines{"replaced 2", "leave 2", "welcome 1", "back 1", "full state", "to 1 newcomers"});
+  CHECK(f.metrics.members.value() == 1);
+  // And once more, without ending itself.
+  CHECK(f.room.readmit({MemberId{1}, 0, 2}, MemberId{4}, 0, std::nullopt, request) ==
+        Resumption::resumed);
+  CHECK(f.metrics.away.value() == 0);
+}
+
+TEST_CASE("who has left is nobody's older session") {
+  Fixture f;
+  come_alone(f, 1, "ada");
+  f.tick();
+  f.room.depart(MemberId{1}, LeaveReason::left);
+  f.tick();
+  come_alone(f, 2, "ada");
+  CHECK(f.ticked() == Lines{"join 2", "welcome 2", "full state", "to 1 newcomers"});
 }
 
 TEST_CASE("of two returns within a tick the later one is in, and the earlier one's session ends") {

@@ -17,6 +17,7 @@
 #include "session/send_queue.h"
 #include "session/sender.h"
 #include "session/sessions.h"
+#include "session/token_gate.h"
 #include "sim/sim_clock.h"
 
 namespace ringcast::server {
@@ -120,7 +121,9 @@ struct SessionWorld {
   Sender sender{context, table, queue};
   Sessions sessions{context, table, queue};
   Answers answers{context, sessions, queue};
-  Reader reader{context, sessions, queue, answers};
+  auth::Ledger ledger;
+  TokenGate gate{context, &ledger};
+  Reader reader{context, sessions, queue, answers, gate};
 };
 
 }  // namespace ringcast::server

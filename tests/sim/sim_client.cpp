@@ -15,7 +15,7 @@ namespace ringcast::sim {
 using namespace std::chrono_literals;
 
 SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
-                     const Origin& origin)
+                     const Origin& origin, std::string token)
     : clock_(network.clock()),
       network_(network),
       listeners_{listener},
@@ -25,7 +25,8 @@ SimClient::SimClient(SimNetwork& network, io::Socket listener, Temper temper, st
       prng_(seed),
       decoder_(ws::Role::client, {.message_bytes_max = std::size_t{16} << 20}),
       through_proxy_(!origin.ahead.empty()),
-      mischief_at_(5 + prng_.below(100)) {
+      mischief_at_(5 + prng_.below(100)),
+      token_(std::move(token)) {
   connect();
 }
 
@@ -37,6 +38,7 @@ void SimClient::connect() {
     offers += ", ringcast.resume." + base64url(resume_token_);
     if (has_state_) offers += "." + std::to_string(seen_event_);
   }
+  if (!token_.empty()) offers += ", jwt." + token_;
   switch (temper_) {
     case Temper::page_reading:
       send_text("GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
@@ -52,6 +54,11 @@ void SimClient::connect() {
           offers + "\r\n\r\n");
       break;
   }
+}
+
+void SimClient::renew(std::string token) {
+  token_ = std::move(token);
+  send_message({.newest_tick_seen = newest_tick_, .body = wire::RenewToken{token_}});
 }
 
 void SimClient::lose_connection() {
@@ -162,12 +169,13 @@ void SimClient::take_answer(std::span<const std::byte> bytes) {
   }
   if (!head_.starts_with("HTTP/1.1 101 ")) {
     refused_ = head_.starts_with("HTTP/1.1 503 ") || head_.starts_with("HTTP/1.1 429 ") ||
-               head_.starts_with("HTTP/1.1 404 ") ||
+               head_.starts_with("HTTP/1.1 404 ") || head_.starts_with("HTTP/1.1 401 ") ||
                (through_proxy_ && head_.starts_with("HTTP/1.1 400 "));
     if (!refused_) {
       broken(
-          "an answer that is none of 101, 503, 429, the 404 of a closed room and the 400 of a "
-          "server that has just been told of no such proxy");
+          "an answer that is none of 101, 503, 429, the 401 of a token, the 404 of a closed room "
+          "and "
+          "the 400 of a server that has just been told of no such proxy");
     }
     return;
   }
@@ -188,6 +196,9 @@ bool SimClient::on_message(ws::Opcode opcode, std::span<const std::byte> payload
     return true;
   }
   if (!welcomed_) broken("something before the welcome");
+  if (const auto* taken = std::get_if<wire::TokenTaken>(&*view)) {
+    good_for_ms_ = taken->good_for_ms;
+  }
   if (const auto* going_away = std::get_if<wire::GoingAway>(&*view)) {
     return_delay_ms_ = going_away->delay_ms;
     return true;
@@ -472,12 +483,12 @@ void SimClient::talk() {
 
 void SimClient::send_message(const wire::ClientMessage& message) {
   acknowledgement_.sent(message.newest_tick_seen, clock_.now());
-  std::array<std::byte, 128> out;
+  std::array<std::byte, 2'048> out;
   send_frame(ws::Opcode::binary, std::span(out).first(wire::encode_client(message, out)));
 }
 
 void SimClient::send_frame(ws::Opcode opcode, std::span<const std::byte> payload) {
-  std::array<std::byte, 256> out;
+  std::array<std::byte, 2'048 + 14> out;
   const std::size_t size =
       ws::encode_client_frame(opcode, payload, static_cast<std::uint32_t>(prng_.next()), out);
   std::span<const std::byte> frame = std::span(out).first(size);

@@ -50,8 +50,9 @@ struct Origin {
 
 class SimClient final : private ws::DecoderEvents {
  public:
+  /// With a `token`, unless it is empty.
   SimClient(SimNetwork& network, io::Socket listener, Temper temper, std::uint64_t seed,
-            const Origin& origin);
+            const Origin& origin, std::string token = {});
 
   /// Reads, checks and does something in keeping with its temper; returns when to be called again,
   /// or nothing when it has ended.
@@ -59,6 +60,12 @@ class SimClient final : private ws::DecoderEvents {
   /// Where it may come back to, which the seed chooses from; the listener that it came to first
   /// unless it is told.
   void may_return_to(std::vector<io::Socket> listeners) { listeners_ = std::move(listeners); }
+  /// Comes with this token from its next connection on.
+  void carry(std::string token) { token_ = std::move(token); }
+  /// Sends a new one in the session that it has.
+  void renew(std::string token);
+  /// As the server said last, of the session that it has or had.
+  [[nodiscard]] std::optional<std::uint64_t> token_good_for_ms() const { return good_for_ms_; }
   /// A connection is lost as a client of temper `returning` loses it.
   void lose_connection();
   /// Comes back not before so much time has passed.
@@ -203,6 +210,8 @@ class SimClient final : private ws::DecoderEvents {
   bool away_ = false;
   bool was_welcomed_ = false;  ///< in some connection
   Nanoseconds away_for_{};
+  std::string token_;
+  std::optional<std::uint64_t> good_for_ms_;
   std::uint64_t resumed_ = 0;
   std::uint64_t resumed_complete_ = 0;
   std::uint64_t joined_anew_ = 0;

@@ -66,7 +66,8 @@ World::World(std::uint64_t seed, const SimFaults& faults, const server::CoreOpti
         .control_doorbell = nullptr,
         .peers = shape.cores == 1 ? std::span<const CorePeer>{} : std::span(node.peers),
         .notices = &node.notices,
-        .address_limits = &address_limits_});
+        .address_limits = &address_limits_,
+        .ledger = &ledger_});
   }
   make_room();
   for (const auto& node : nodes_) node->core->start();
@@ -143,6 +144,14 @@ void World::reconfigure(const server::CoreOptions& options) {
   frames_max = std::max(frames_max, options.session.outbox.reliable_frames_max);
 }
 
+void World::revoke(auth::Revocation revocation) {
+  static_cast<void>(ledger_.revoke(revocation, clock_.unix_now() / 1'000'000'000));
+  for (const auto& node : nodes_) {
+    mail(*node, server::Revoke{.number = 0,
+                               .revocation = std::make_unique<const auth::Revocation>(revocation)});
+  }
+}
+
 void World::open_room(const Script& script) {
   const server::RoomOptions room = room_options();
   const room::RoomAddress address{room::RoomId{++room_}, 0, room.spread};
@@ -206,10 +215,12 @@ Origin World::some_origin() {
   return origin;
 }
 
-SimClient& World::add_client(Temper temper, Nanoseconds when, const std::optional<Origin>& origin) {
+SimClient& World::add_client(Temper temper, Nanoseconds when, const std::optional<Origin>& origin,
+                             std::string token) {
   const io::Socket listener = nodes_[shape_.cores == 1 ? 0 : prng_.below(shape_.cores)]->listener;
   clients_.push_back(std::make_unique<SimClient>(network_, listener, temper, prng_.next(),
-                                                 origin ? *origin : some_origin()));
+                                                 origin ? *origin : some_origin(),
+                                                 std::move(token)));
   std::vector<io::Socket> listeners;
   for (const auto& node : nodes_) listeners.push_back(node->listener);
   clients_.back()->may_return_to(std::move(listeners));

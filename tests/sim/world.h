@@ -41,12 +41,15 @@ class World {
   /// A client that acts by itself from `when` after now on, connected to some core; from where the
   /// seed chooses unless it is told.
   SimClient& add_client(Temper temper, Nanoseconds when = {},
-                        const std::optional<Origin>& origin = std::nullopt);
+                        const std::optional<Origin>& origin = std::nullopt, std::string token = {});
   /// As the control thread would: the room closes on all cores, or is opened anew, with a new id
   /// and a new simulation. open_room() runs the world until all have learned of it. A room whose
   /// simulation ends it is closed likewise, once it has been opened everywhere.
   void close_room();
   [[nodiscard]] bool is_open() const { return !closed_; }
+  /// As the control thread would at POST /revoke.
+  void revoke(auth::Revocation revocation);
+  [[nodiscard]] const SimClock& clock() const { return clock_; }
   /// As the control thread would after a configuration was read again.
   void reconfigure(const server::CoreOptions& options);
   void open_room(const Script& script);
@@ -112,7 +115,8 @@ class World {
   bool shutting_down_ = false;
   std::uint64_t kept_ = 0;
   std::uint64_t checkpoints_ = 0;
-  server::AddressLimits address_limits_;                    // sessions and mail hold claims of it
+  server::AddressLimits address_limits_;  // sessions and mail hold claims of it
+  auth::Ledger ledger_;
   std::vector<std::unique_ptr<server::PeerQueue>> queues_;  // from core by core, to core
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;

@@ -71,6 +71,12 @@ std::string text_of(const ErrorMessage& error) {
 std::string text_of(const GoingAway& going_away) {
   return "going away " + std::to_string(going_away.delay_ms);
 }
+std::string text_of(const TokenTaken& taken) {
+  return "token taken " + std::to_string(taken.good_for_ms);
+}
+std::string text_of(const RenewToken& renew) {
+  return "renew token " + to_hex(renew.token);
+}
 template <class... Messages>
 std::string text_of(const std::variant<Messages...>& message) {
   return std::visit([](const auto& alternative) { return text_of(alternative); }, message);
@@ -99,6 +105,9 @@ std::string reference_client(ByteView bytes) {
       break;
     case v1::ClientEnvelope::kResync:
       message.body = Resync{envelope.resync().digest_differs()};
+      break;
+    case v1::ClientEnvelope::kRenewToken:
+      message.body = RenewToken{envelope.renew_token().token()};
       break;
     case v1::ClientEnvelope::MESSAGE_NOT_SET:
       break;
@@ -168,6 +177,8 @@ std::string reference_server(ByteView bytes) {
     }
     case v1::ServerEnvelope::kGoingAway:
       return text_of(GoingAway{envelope.going_away().delay_ms()});
+    case v1::ServerEnvelope::kTokenTaken:
+      return text_of(TokenTaken{envelope.token_taken().good_for_ms()});
     case v1::ServerEnvelope::MESSAGE_NOT_SET:
       return reference_replicated(envelope);
   }
@@ -192,7 +203,7 @@ class Grammar {
  private:
   std::string field(int depth) {
     // All numbers that the envelope has, their neighbours, and the forbidden 0.
-    const std::uint64_t number = prng_.chance(0.9)   ? 1 + prng_.below(10)
+    const std::uint64_t number = prng_.chance(0.9)   ? 1 + prng_.below(11)
                                  : prng_.chance(0.8) ? prng_.below(18)
                                                      : prng_.below(1U << 29);
     const std::uint64_t type = prng_.chance(0.7) ? 2 : prng_.below(prng_.chance(0.9) ? 6 : 8);

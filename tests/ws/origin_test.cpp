@@ -52,7 +52,7 @@ TEST_CASE("an entry allows the origin that it names, however the two are written
       {"*", "what?", true},
   }));
   INFO(entry << " and " << origin);
-  CHECK(origin_allowed(origin, list({entry})) == allowed);
+  CHECK(origin_allowed(origin, "server.example", list({entry})) == allowed);
 }
 
 TEST_CASE("an asterisk before a domain stands for all of its subdomains, and not for itself") {
@@ -60,7 +60,7 @@ TEST_CASE("an asterisk before a domain stands for all of its subdomains, and not
   for (const auto* origin : {"https://play.example.org", "https://a.b.example.org",
                              "https://PLAY.example.org:443", "http://x.example.net:8080"}) {
     INFO(origin);
-    CHECK(origin_allowed(origin, allowed));
+    CHECK(origin_allowed(origin, "server.example", allowed));
   }
   for (const auto* origin :
        {"https://example.org", "https://evilexample.org", "https://play.example.org.evil.net",
@@ -68,18 +68,18 @@ TEST_CASE("an asterisk before a domain stands for all of its subdomains, and not
         "https://.example.org", "https://a..example.org", "https://evil.net/.example.org",
         "https://evil.net?.example.org", "https://evil.net@a.example.org", "null"}) {
     INFO(origin);
-    CHECK_FALSE(origin_allowed(origin, allowed));
+    CHECK_FALSE(origin_allowed(origin, "server.example", allowed));
   }
 }
 
 TEST_CASE("any entry of the list may allow; an empty list and no Origin allow") {
   const auto allowed = list({"https://one.example", "https://two.example"});
-  CHECK(origin_allowed("https://one.example", allowed));
-  CHECK(origin_allowed("https://two.example", allowed));
-  CHECK_FALSE(origin_allowed("https://three.example", allowed));
-  CHECK(origin_allowed("", allowed));
-  CHECK(origin_allowed("https://anyone.example", {}));
-  CHECK(origin_allowed("https://anyone.example", list({"https://one.example", "*"})));
+  CHECK(origin_allowed("https://one.example", "server.example", allowed));
+  CHECK(origin_allowed("https://two.example", "server.example", allowed));
+  CHECK_FALSE(origin_allowed("https://three.example", "server.example", allowed));
+  CHECK(origin_allowed("", "server.example", allowed));
+  CHECK(origin_allowed("https://anyone.example", "server.example",
+                       list({"https://one.example", "*"})));
 }
 
 TEST_CASE("an entry that can never match is refused with its reason") {
@@ -138,6 +138,38 @@ TEST_CASE("an entry that can never match is refused with its reason") {
   INFO(parsed.error().message);
   CHECK(parsed.error().message.starts_with('\'' + entry + "' matches no page's origin: "));
   CHECK(parsed.error().message.find(reason) != std::string::npos);
+}
+
+TEST_CASE("without a list a page may connect to where it came from, and nowhere else") {
+  const auto may = [](std::string_view origin, std::string_view host) {
+    return origin_allowed(origin, host, {});
+  };
+  CHECK(may("", "server.example"));
+  CHECK(may("http://server.example", "server.example"));
+  CHECK(may("https://server.example", "server.example"));
+  CHECK(may("https://Server.Example", "SERVER.example"));
+  CHECK(may("http://server.example", "server.example:80"));
+  CHECK(may("https://server.example:443", "server.example"));
+  CHECK(may("http://server.example:9000", "server.example:9000"));
+  CHECK(may("http://[::1]:9000", "[0:0::1]:9000"));
+  CHECK(may("http://127.0.0.1:9000", "127.0.0.1:9000"));
+  for (const auto& [origin, host] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"https://evil.example", "server.example"},
+           {"https://server.example.evil", "server.example"},
+           {"https://sub.server.example", "server.example"},
+           {"http://server.example", "server.example:443"},
+           {"https://server.example", "server.example:80"},
+           {"http://server.example:9000", "server.example"},
+           {"http://localhost:9000", "127.0.0.1:9000"},
+           {"ftp://server.example", "server.example"},
+           {"null", "server.example"},
+           {"null", "null"},
+           {"http://server.example/", "server.example"},
+           {"http://", ""},
+           {"http://server.example", ""}}) {
+    INFO(origin << " to " << host);
+    CHECK_FALSE(may(origin, host));
+  }
 }
 
 }  // namespace

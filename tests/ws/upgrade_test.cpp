@@ -117,6 +117,21 @@ TEST_CASE("what a client that comes back says is among its offers, and is none o
           std::pair(std::string("a"), true));
 }
 
+TEST_CASE("a token is among the offers, and that there are several is known") {
+  const auto says = [](const std::string& offers) {
+    UpgradeParser parser(limit);
+    REQUIRE(feed(parser, request("GET /rooms/arena HTTP/1.1",
+                                 std::string(handshake) + "Sec-WebSocket-Protocol: " + offers +
+                                     "\r\n")) == State::upgrade);
+    return std::pair(parser.upgrade().token, parser.upgrade().offers_tokens);
+  };
+  REQUIRE(says("ringcast.v1") == std::pair(std::string(), false));
+  REQUIRE(says("ringcast.v1, jwt.a-_.b.c") == std::pair(std::string("a-_.b.c"), false));
+  REQUIRE(says("jwt, jwt., jwt.a") == std::pair(std::string("a"), false));
+  REQUIRE(says("jwt.a, jwt.b").second);
+  REQUIRE(says("jwt.a, jwt., jwt.b").second);
+}
+
 /// A handshake for the room `a`, with `headers` behind its own.
 std::string with(std::string_view headers) {
   return request("GET /rooms/a HTTP/1.1", std::string(handshake) + std::string(headers));
@@ -588,6 +603,10 @@ TEST_CASE("a refusal says what the client may do instead") {
   REQUIRE(answer("POST / HTTP/1.1").find("\r\nAllow: GET, HEAD\r\n") != std::string::npos);
   REQUIRE(refusal_response({HttpStatus::service_unavailable, "No."}, false, now)
               .find("\r\nRetry-After: 2\r\n") != std::string::npos);
+  REQUIRE(refusal_response({HttpStatus::unauthorized, "No."}, false, now)
+              .find("401 Unauthorized\r\n") != std::string::npos);
+  REQUIRE(refusal_response({HttpStatus::unauthorized, "No."}, false, now)
+              .find("\r\nWWW-Authenticate: Bearer realm=\"ringcast\"\r\n") != std::string::npos);
   const std::string upgrade_required = answer("GET /rooms/a HTTP/1.1");
   REQUIRE(upgrade_required.find("426 Upgrade Required\r\n") != std::string::npos);
   REQUIRE(upgrade_required.find("\r\nUpgrade: websocket\r\n") != std::string::npos);

@@ -25,6 +25,8 @@ import type { ReplicationReader } from "./replication";
 export const subprotocol = "ringcast.v1";
 /** An offer that begins so says what a client that comes back has to say. */
 const resumeOffer = "ringcast.resume.";
+/** Likewise: a JSON Web Token follows. */
+const tokenOffer = "jwt.";
 
 /** State at one tick. */
 export interface Snapshot {
@@ -113,6 +115,12 @@ export interface ClientOptions {
   readonly reconnect?: ReconnectLimits;
   /** A connection that brings nothing for so long is lost. */
   readonly silenceMaxMs?: number;
+  /**
+   * Where the server asks for one: a JSON Web Token, or what fetches one. The latter is asked before
+   * each connection, and again before the token of a session runs out: a session goes on with the
+   * new one. When it fails, the client tries again later.
+   */
+  readonly token?: string | (() => Promise<string>);
 }
 
 /** Since the client was made, over all its sessions. Bytes are those of messages. */
@@ -135,6 +143,14 @@ export const clientCloseCode = {
 const finalCodes: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009]);
 // The room's simulation has codes of its own for those whom it does not let in.
 const firstCodeOfSimulations = 4000;
+// The server's own: the token has run out, and another one will do.
+const tokenExpiredCode = 4401;
+// A token is renewed when so much of its time is over, and tried again so often until it is taken.
+const renewAfter = 0.75;
+const renewRetryMs = 5_000;
+// The server looks at one a second: however short a token is good, it is not renewed sooner.
+const renewMinMs = 1_500;
+const timerMaxMs = 2 ** 31 - 1;
 const streams = 4;
 
 const defaultReconnect: ReconnectLimits = { firstMs: 500, maxMs: 15_000 };
@@ -172,6 +188,10 @@ export class Client {
   #cancelRetry: (() => void) | undefined;
   #cancelPing: (() => void) | undefined;
   #cancelOverdue: (() => void) | undefined;
+  #cancelRenewal: (() => void) | undefined;
+  #cancelFetch: (() => void) | undefined;
+  /** Another one each time that what was under way is given up. */
+  #attempt = 0;
 
   // Of the member, over all its sessions.
   #resumeToken: Uint8Array = new Uint8Array();
@@ -230,7 +250,7 @@ export class Client {
 
   /** Connects, and stays connected until close(). Does nothing when it is already at it. */
   connect(): void {
-    if (this.#socket !== undefined) return;
+    if (this.#socket !== undefined || this.#state.phase === "connecting") return;
     this.#cancelTimers();
     this.#open();
   }
@@ -253,6 +273,47 @@ export class Client {
   }
 
   #open(): void {
+    const { token } = this.#options;
+    if (typeof token !== "function") {
+      this.#openWith(token);
+      return;
+    }
+    const attempt = this.#attempt;
+    this.#setState({ phase: "connecting" });
+    if (this.#attempt !== attempt) return; // the handler has left
+    this.#withToken(
+      token,
+      (fetched) => this.#openWith(fetched),
+      () => this.#retry({ code: 1006, reason: "there was no token to connect with" }),
+    );
+  }
+
+  /**
+   * Calls one of the two unless the connection that it is for has been given up meanwhile: `failed`
+   * also when nothing has come for as long as a connection may be silent.
+   */
+  #withToken(
+    fetchToken: () => Promise<string>,
+    fetched: (token: string) => void,
+    failed: () => void,
+  ): void {
+    const settle = (act: () => void) => {
+      if (this.#cancelFetch !== cancel) return;
+      cancel();
+      this.#cancelFetch = undefined;
+      act();
+    };
+    this.#cancelFetch?.();
+    const cancel = this.#environment.startTimer(this.#silenceMaxMs, () => settle(failed));
+    this.#cancelFetch = cancel;
+    // What it throws at once is a failure as well, and so is what can't be a token.
+    new Promise<unknown>((resolve) => resolve(fetchToken())).then(
+      (token) => settle(() => (mayBeToken(token) ? fetched(token) : failed())),
+      () => settle(failed),
+    );
+  }
+
+  #openWith(token: string | undefined): void {
     this.#clock = new ClockSync();
     this.#newestTick = noTick;
     this.#connected = false;
@@ -261,7 +322,14 @@ export class Client {
     this.#delayHintMs = undefined;
     this.#receivedAtMs = this.#environment.now();
 
-    const socket = this.#environment.openSocket(this.#options.url, this.#offers());
+    let socket: SocketLike;
+    try {
+      socket = this.#environment.openSocket(this.#options.url, this.#offers(token));
+    } catch {
+      // The address, or a fixed token: another attempt would end in the same way.
+      this.#end({ code: 1006, reason: "no WebSocket can be opened with this address and token" });
+      return;
+    }
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     // A socket that was abandoned may still call back; it is no longer ours.
@@ -277,14 +345,17 @@ export class Client {
       if (current()) this.#lost(event);
     };
     this.#schedulePing(this.#silenceMaxMs);
-    this.#setState({ phase: "connecting" });
+    if (this.#state.phase !== "connecting") this.#setState({ phase: "connecting" });
   }
 
   /** Where a token is neither logged by proxies nor kept from scripts, as a header would be. */
-  #offers(): string[] {
-    if (this.#resumeToken.length === 0) return [subprotocol];
+  #offers(token: string | undefined): string[] {
+    const offers = [subprotocol];
+    if (token !== undefined) offers.push(tokenOffer + token);
+    if (this.#resumeToken.length === 0) return offers;
     const seen = this.#hasState ? `.${this.#lastPosition}` : "";
-    return [subprotocol, `${resumeOffer}${base64url(this.#resumeToken)}${seen}`];
+    offers.push(`${resumeOffer}${base64url(this.#resumeToken)}${seen}`);
+    return offers;
   }
 
   #receive(data: unknown): void {
@@ -335,6 +406,9 @@ export class Client {
       case "goingAway":
         this.#delayHintMs = message.delayMs;
         break;
+      case "tokenTaken":
+        this.#scheduleRenewal(Math.max(message.goodForMs * renewAfter, renewMinMs));
+        break;
       case "unknown":
         break;
     }
@@ -353,6 +427,24 @@ export class Client {
     if (!this.#beginReplication(welcome.replicationSchema, periodMs)) return;
     this.#setState({ phase: "open", welcome });
     if (this.#state.phase === "open") this.#beat(); // the handler may have left
+  }
+
+  #scheduleRenewal(delayMs: number): void {
+    this.#cancelRenewal?.();
+    this.#cancelRenewal = undefined;
+    const { token } = this.#options;
+    if (typeof token !== "function") return;
+    this.#cancelRenewal = this.#environment.startTimer(Math.min(delayMs, timerMaxMs), () => {
+      this.#withToken(
+        token,
+        (fetched) => {
+          if (this.#state.phase !== "open") return;
+          this.#send({ kind: "renewToken", token: fetched });
+          this.#scheduleRenewal(renewRetryMs); // unless tokenTaken comes
+        },
+        () => this.#scheduleRenewal(renewRetryMs),
+      );
+    });
   }
 
   #snapshot(message: ServerMessage & { kind: "snapshot" }): void {
@@ -517,7 +609,8 @@ export class Client {
 
   #lost({ code, reason }: CloseEventLike): void {
     this.#socket = undefined;
-    if (finalCodes.has(code) || code >= firstCodeOfSimulations) {
+    const another = code === tokenExpiredCode && typeof this.#options.token === "function";
+    if (finalCodes.has(code) || (code >= firstCodeOfSimulations && !another)) {
       this.#end({ code, reason });
     } else {
       this.#retry({ code, reason });
@@ -576,6 +669,11 @@ export class Client {
   }
 
   #cancelTimers(): void {
+    this.#attempt += 1;
+    this.#cancelRenewal?.();
+    this.#cancelRenewal = undefined;
+    this.#cancelFetch?.();
+    this.#cancelFetch = undefined;
     this.#cancelPing?.();
     this.#cancelPing = undefined;
     this.#cancelOverdue?.();
@@ -588,6 +686,11 @@ export class Client {
     this.#state = state;
     this.#options.handlers.onState?.(state);
   }
+}
+
+/** base64url and dots (RFC 7515 section 7.1): a line's end or quotes would be no subprotocol. */
+function mayBeToken(fetched: unknown): fetched is string {
+  return typeof fetched === "string" && /^[\w.-]+$/.test(fetched);
 }
 
 function noTicks(): number[] {

@@ -69,6 +69,8 @@ export type ServerMessage =
   | { readonly kind: "pong"; readonly pingSentMs: number; readonly answeredUnixMs: number }
   | { readonly kind: "error"; readonly code: ServerErrorCode; readonly text: string }
   | { readonly kind: "goingAway"; readonly delayMs: number }
+  /** The session's token is good for so long. */
+  | { readonly kind: "tokenTaken"; readonly goodForMs: number }
   /** Of a later protocol than this client's; to be ignored. */
   | { readonly kind: "unknown" };
 
@@ -79,6 +81,7 @@ export type ClientMessage =
   | { readonly kind: "input"; readonly payload: Uint8Array }
   | { readonly kind: "ping"; readonly sentMs: number }
   | { readonly kind: "resync"; readonly digestDiffers: boolean }
+  | { readonly kind: "renewToken"; readonly token: string }
   | { readonly kind: "pong"; readonly pingSentNs: bigint; readonly answeredUnixMs: number };
 
 /** Decodes a ServerEnvelope. Throws when the bytes are not one. */
@@ -139,6 +142,8 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
       };
     case "goingAway":
       return { kind: "goingAway", delayMs: message.value.delayMs };
+    case "tokenTaken":
+      return { kind: "tokenTaken", goodForMs: Number(message.value.goodForMs) };
     case undefined:
       if (replicated.length === 0) return { kind: "unknown" };
       return {
@@ -172,6 +177,8 @@ function encodeBody(message: ClientMessage): Body {
       return { case: "ping", value: { sentNs: toNanoseconds(message.sentMs) } };
     case "resync":
       return { case: "resync", value: { digestDiffers: message.digestDiffers } };
+    case "renewToken":
+      return { case: "renewToken", value: { token: message.token } };
     case "pong":
       return {
         case: "pong",

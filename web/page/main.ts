@@ -21,6 +21,8 @@ const panelIntervalMs = 200;
 const viewChangeMin = 16;
 
 const room = new URLSearchParams(location.search).get("room") ?? "arena";
+/** Behind '#': no server and no proxy is told. */
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
 const canvas = findCanvas("arena");
 const renderer = new Renderer(canvas);
 const minimap = new Minimap(findCanvas("minimap"));
@@ -39,6 +41,7 @@ let placeExpectedByTick = Infinity;
 
 const client = new Client({
   url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/rooms/${encodeURIComponent(room)}`,
+  ...(token === null ? {} : { token }),
   handlers: {
     onState,
     onSnapshot(snapshot) {

@@ -673,3 +673,216 @@ test("counts the bytes and messages of both directions", () => {
   assert.equal(client.traffic.messagesSent, 1);
   assert.ok(client.traffic.bytesSent > 0);
 });
+
+/** A client that fetches its tokens from what the test settles. */
+function setUpWithTokens() {
+  const environment = new FakeEnvironment();
+  const states: ConnectionState[] = [];
+  const asked: { resolve: (token: string) => void; reject: (why: Error) => void }[] = [];
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: { onState: (state) => states.push(state) },
+    token: () => new Promise((resolve, reject) => asked.push({ resolve, reject })),
+  });
+  client.connect();
+  return { client, environment, states, asked };
+}
+
+/** Lets what promises have settled run. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("a token goes beside the subprotocol", () => {
+  const environment = new FakeEnvironment();
+  const client = new Client({ url: "ws://server/rooms/a", environment, handlers: {}, token: "a.b.c" });
+  client.connect();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.a.b.c"]);
+  environment.socket.welcome({ resumeToken: Uint8Array.of(1, 2, 3) });
+  environment.socket.drop();
+  environment.advance(10_000);
+  assert.deepEqual(environment.socket.subprotocols, [
+    "ringcast.v1",
+    "jwt.a.b.c",
+    "ringcast.resume.AQID",
+  ]);
+});
+
+test("a token is fetched before each connection, and nothing is opened without one", async () => {
+  const { client, environment, states, asked } = setUpWithTokens();
+  client.connect(); // does nothing: it is at it
+  assert.equal(environment.sockets.length, 0);
+  assert.equal(asked.length, 1);
+  asked[0]!.reject(new Error("the backend is down"));
+  await settled();
+  assert.deepEqual(phases(states), ["connecting", "waiting"]);
+  environment.advance(10_000);
+  assert.equal(asked.length, 2);
+  asked[1]!.resolve("second");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.second"]);
+  assert.deepEqual(phases(states), ["connecting", "waiting", "connecting"]);
+});
+
+test("what was fetched for a connection that was given up is not used", async () => {
+  const { client, environment, asked } = setUpWithTokens();
+  client.close();
+  asked[0]!.resolve("late");
+  await settled();
+  assert.equal(environment.sockets.length, 0);
+  client.connect();
+  asked[1]!.resolve("new");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.new"]);
+});
+
+test("a token is renewed in the session before it runs out, and again when that fails", async () => {
+  const { environment, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 4_000n } });
+  environment.advance(2_900);
+  assert.equal(asked.length, 1);
+  environment.advance(200);
+  assert.equal(asked.length, 2);
+  asked[1]!.reject(new Error("the backend is down"));
+  await settled();
+  environment.advance(5_000);
+  asked[2]!.resolve("second");
+  environment.socket.takeSent();
+  await settled();
+  const sent = environment.socket.takeSent();
+  assert.equal(sent.length, 1);
+  assert.deepEqual(sent[0]!.message.case, "renewToken");
+  assert.equal(sent[0]!.message.case === "renewToken" && sent[0]!.message.value.token, "second");
+});
+
+test("a new token that the server has not taken is followed by another", async () => {
+  const { environment, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 0n } });
+  environment.advance(1_499);
+  assert.equal(asked.length, 1);
+  environment.advance(1);
+  asked[1]!.resolve("dropped");
+  await settled();
+  environment.advance(5_000);
+  asked[2]!.resolve("taken");
+  environment.socket.takeSent();
+  await settled();
+  const sent = environment.socket.takeSent()[0]!.message;
+  assert.equal(sent.case === "renewToken" && sent.value.token, "taken");
+  environment.socket.deliver({ case: "tokenTaken", value: { goodForMs: 600_000n } });
+  environment.socket.deliver({ case: "ping", value: {} });
+  for (let passedMs = 0; passedMs < 400_000; passedMs += 2_000) {
+    environment.advance(2_000);
+    environment.socket.deliver({ case: "ping", value: {} });
+  }
+  assert.equal(asked.length, 3);
+});
+
+for (const [name, fetched] of [
+  ["has a line's end", "a.b.c\n"],
+  ["is quoted", '"a.b.c"'],
+  ["is no text", { token: "a.b.c" }],
+] as const) {
+  test(`what was fetched as a token and ${name} is tried again later`, async () => {
+    const { client, environment, states, asked } = setUpWithTokens();
+    asked[0]!.resolve(fetched as string);
+    await settled();
+    assert.deepEqual(phases(states), ["connecting", "waiting"]);
+    environment.advance(10_000);
+    asked[1]!.resolve("a.b.c");
+    await settled();
+    environment.socket.welcome();
+    assert.equal(client.state.phase, "open");
+  });
+}
+
+test("a token that never comes is asked for again", async () => {
+  const { client, environment, states, asked } = setUpWithTokens();
+  environment.advance(9_999);
+  assert.deepEqual(phases(states), ["connecting"]);
+  environment.advance(1);
+  assert.deepEqual(phases(states), ["connecting", "waiting"]);
+  environment.advance(1_000);
+  assert.equal(asked.length, 2);
+  asked[0]!.resolve("late");
+  await settled();
+  assert.equal(environment.sockets.length, 0);
+  asked[1]!.resolve("second");
+  await settled();
+  assert.deepEqual(environment.socket.subprotocols, ["ringcast.v1", "jwt.second"]);
+  client.close();
+  assert.equal(environment.timersPending, 0);
+});
+
+test("an address or a fixed token that no WebSocket takes ends it with a reason", () => {
+  for (const options of [{ url: "server/rooms/a" }, { url: "ws://server/rooms/a", token: "a b" }]) {
+    const environment = new FakeEnvironment();
+    const states: ConnectionState[] = [];
+    const client = new Client({
+      ...options,
+      environment,
+      handlers: { onState: (state) => states.push(state) },
+    });
+    client.connect();
+    assert.deepEqual(phases(states), ["closed"]);
+    assert.equal(environment.timersPending, 0);
+  }
+});
+
+test("close by the handler that hears of connecting wins over the token that is to come", async () => {
+  const environment = new FakeEnvironment();
+  let asked = 0;
+  const client = new Client({
+    url: "ws://server/rooms/arena",
+    environment,
+    handlers: {
+      onState: ({ phase }) => {
+        if (phase === "connecting") client.close();
+      },
+    },
+    token: () => {
+      asked += 1;
+      return Promise.resolve("token");
+    },
+  });
+  client.connect();
+  await settled();
+  assert.equal(client.state.phase, "closed");
+  assert.equal(asked, 0);
+  assert.equal(environment.sockets.length, 0);
+  assert.equal(environment.timersPending, 0);
+});
+
+test("a session whose token ran out is begun again with another, if another can be had", async () => {
+  const { environment, states, asked } = setUpWithTokens();
+  asked[0]!.resolve("first");
+  await settled();
+  environment.socket.welcome();
+  environment.socket.drop({ code: 4401, reason: "the token has expired" });
+  assert.equal(states.at(-1)!.phase, "waiting");
+  environment.advance(10_000);
+  assert.equal(asked.length, 2);
+
+  const fixed = new FakeEnvironment();
+  const client = new Client({ url: "ws://server/rooms/a", environment: fixed, handlers: {}, token: "t" });
+  client.connect();
+  fixed.socket.welcome();
+  fixed.socket.drop({ code: 4401, reason: "the token has expired" });
+  assert.equal(client.state.phase, "closed");
+});
+
+test("a session that was revoked or replaced is over", async () => {
+  for (const code of [4403, 4409]) {
+    const { client, environment, asked } = setUpWithTokens();
+    asked[0]!.resolve("first");
+    await settled();
+    environment.socket.welcome();
+    environment.socket.drop({ code, reason: "" });
+    assert.equal(client.state.phase, "closed");
+  }
+});

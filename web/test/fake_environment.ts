@@ -144,7 +144,12 @@ export class FakeEnvironment implements Environment {
     this.#online?.();
   }
 
+  /** Throws as a browser does at what is no address of a WebSocket, or no subprotocol. */
   openSocket(url: string, subprotocols: string[]): SocketLike {
+    if (!/^wss?:/.test(url)) throw new SyntaxError(`not an address: ${url}`);
+    for (const offer of subprotocols) {
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(offer)) throw new SyntaxError(`not a subprotocol: ${offer}`);
+    }
     const socket = new FakeSocket(url, subprotocols);
     this.sockets.push(socket);
     return socket;
