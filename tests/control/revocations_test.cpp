@@ -32,7 +32,7 @@ TEST_CASE("revocations are read as they are written, whatever a subject is calle
   const auto read = decode_revocations(encode(revocations));
   REQUIRE(read.has_value());
   CHECK(*read == revocations);
-  CHECK(decode_revocations(encode({}))->empty());
+  CHECK(decode_revocations(encode(std::vector<Revocation>{}))->empty());
 }
 
 TEST_CASE("a file that is cut short, or is something else, is no list of revocations") {
