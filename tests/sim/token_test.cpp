@@ -235,7 +235,7 @@ TEST_CASE("a reload that asks nobody for tokens any more lets old sessions be") 
 TEST_CASE("a token's own revocation is none of the one that has taken its place") {
   World world(10, {}, that_asks());
   SimClient& renewed = add(world, "ada");
-  world.run(300ms);
+  world.run(500ms);
   REQUIRE(renewed.welcomed());
   const std::int64_t now = world.clock().unix_now() / 1'000'000'000;
   const auto named = [&](std::string_view id) {
@@ -246,12 +246,12 @@ TEST_CASE("a token's own revocation is none of the one that has taken its place"
   renewed.renew(named("first"));
   world.run(1'500ms);
   renewed.renew(named("second"));
-  world.run(300ms);
+  world.run(500ms);
   world.revoke({auth::Revocation::Of::id, "first", 0, now + 10'000});
-  world.run(300ms);
+  world.run(500ms);
   CHECK_FALSE(renewed.closed_with().has_value());
   world.revoke({auth::Revocation::Of::id, "second", 0, now + 10'000});
-  world.run(300ms);
+  world.run(500ms);
   CHECK(renewed.closed_with() == CloseCode::token_refused);
   end(world);
 }
