@@ -92,25 +92,28 @@ std::expected<void, Fault> TokenGate::use_up(const auth::Claims& claims) {
   return std::unexpected(Fault::overloaded);
 }
 
-/// In a session `client` is nobody: what ends one for its token's sake is told as its end.
-void TokenGate::refused(Fault fault, const std::optional<IpAddress>& client) {
+void TokenGate::refused(Fault fault) {
   const auto first = std::to_underlying(Count::tokens_refused_first);
   context_.metrics[static_cast<Count>(first + std::to_underlying(fault))].add();
-  if (fault == Fault::overloaded) {
-    context_.notices.say({.kind = Notice::Kind::used_tokens_full, .count = auth::Ledger::used_max},
-                         context_.now);
-  } else if (client) {
-    Notice notice{.kind = Notice::Kind::token_refused, .address = client};
-    notice.set_reason(auth::word(fault));
-    context_.notices.say(notice, context_.now);
-  }
+  if (fault != Fault::overloaded) return;
+  context_.notices.say({.kind = Notice::Kind::used_tokens_full, .count = auth::Ledger::used_max},
+                       context_.now);
+}
+
+// Of a session the line about its end tells as much.
+void TokenGate::refused_request(Fault fault, const Handshake& handshake) {
+  refused(fault);
+  if (fault == Fault::overloaded) return;
+  Notice notice{.kind = Notice::Kind::token_refused, .address = handshake.client};
+  notice.set_reason(auth::word(fault));
+  context_.notices.say(notice, context_.now);
 }
 
 std::expected<auth::Claims, Fault> TokenGate::admit(const Handshake& handshake) {
   const auto token = token_in(handshake);
   auto claims =
       token ? check(*token, handshake.parser.upgrade().room) : std::unexpected(token.error());
-  if (!claims) refused(claims.error(), handshake.client);
+  if (!claims) refused_request(claims.error(), handshake);
   return claims;
 }
 
@@ -119,7 +122,7 @@ std::expected<void, Fault> TokenGate::take(const Handshake& handshake) {
   if (used) {
     context_.metrics[Count::tokens_accepted].add();
   } else {
-    refused(used.error(), handshake.client);
+    refused_request(used.error(), handshake);
   }
   return used;
 }
@@ -145,7 +148,7 @@ std::expected<void, Fault> TokenGate::renew(Session& session, std::string_view t
   session.token->renewal_tried = context_.now;
   const auto claims = check_renewal(token, room, *session.token);
   if (!claims) {
-    refused(claims.error(), std::nullopt);
+    refused(claims.error());
     return std::unexpected(claims.error());
   }
   context_.metrics[Count::tokens_renewed].add();

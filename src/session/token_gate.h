@@ -56,7 +56,8 @@ class TokenGate {
                                                                        std::string_view room,
                                                                        const SessionToken& before);
   [[nodiscard]] std::expected<void, auth::Fault> use_up(const auth::Claims& claims);
-  void refused(auth::Fault fault, const std::optional<IpAddress>& client);
+  void refused(auth::Fault fault);
+  void refused_request(auth::Fault fault, const Handshake& handshake);
 
   CoreContext& context_;
   auth::Ledger* ledger_;

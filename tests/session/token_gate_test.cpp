@@ -32,7 +32,7 @@ struct Fixture {
   [[nodiscard]] auth::UnixSeconds now() const { return w.clock.unix_now() / 1'000'000'000; }
   /// Good for a minute, of `subject`.
   [[nodiscard]] std::string token(std::string_view subject = "ada", std::string_view id = "1",
-                                  std::string_view rooms = "lobby") const {
+                                  std::string_view rooms = "*") const {
     const std::string claims = R"({"sub":")" + std::string(subject) + R"(","jti":")" +
                                std::string(id) + R"(","exp":)" + std::to_string(now() + 60) +
                                R"(,"iat":)" + std::to_string(now()) + R"(,"rooms":")" +
@@ -187,7 +187,8 @@ TEST_CASE("a session goes on with a newer token of the same subject, and with no
   CHECK(session.token->id == "2");
   CHECK(session.token_ends == f.w.context.now + 70s);
   CHECK(f.gate.renew(session, f.token("bob", "3"), "lobby") == std::unexpected(Fault::subject));
-  CHECK(f.gate.renew(session, f.token("ada", "4"), "other") == std::unexpected(Fault::room));
+  CHECK(f.gate.renew(session, f.token("ada", "4", "lobby"), "other") ==
+        std::unexpected(Fault::room));
   CHECK(f.gate.renew(session, "", "lobby") == std::unexpected(Fault::missing));
   CHECK(session.token->id == "2");
   CHECK(f.w.count(Count::tokens_renewed) == 1);
