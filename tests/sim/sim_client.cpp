@@ -305,11 +305,11 @@ void SimClient::on_replicated_frame(const wire::ReplicatedFrameView& view) {
 }
 
 // As when a frame can't be read: nobody knows of which tick it was, so that neither it nor what
-// comes behind it is acknowledged.
+// comes behind it is acknowledged. One that was to begin anew is asked for again.
 void SimClient::lose_replica() {
   ++replicas_lost_;
   replica_->lose();
-  if (std::exchange(replica_lost_, true)) return;
+  replica_lost_ = true;
   ++asked_anew_;
   send_message({.newest_tick_seen = 0, .body = wire::Resync{.digest_differs = false}});
 }
