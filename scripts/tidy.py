@@ -8,6 +8,7 @@ are left out (Catch2's macros are what they are made of), benchmarks are not.
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -28,8 +29,9 @@ def marks_of_clean_sources() -> pathlib.Path:
     cache = pathlib.Path(home) / "ringcast/tidy-clean"
     cache.mkdir(parents=True, exist_ok=True)
     for mark in cache.iterdir():
-        if time.time() - mark.stat().st_mtime > UNUSED_SECONDS_MAX:
-            mark.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has deleted it
+            if time.time() - mark.stat().st_mtime > UNUSED_SECONDS_MAX:
+                mark.unlink()
     return cache
 
 

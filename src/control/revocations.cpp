@@ -171,13 +171,15 @@ void Revocations::revoke(std::string_view body, Answered answered) {
     }
   }
   Pending pending{.answers_due = 0,
+                  .cores_missed = 0,
                   .sessions = 0,
                   .revocation = std::move(*revocation),
                   .answered = std::move(answered)};
   const std::uint64_t number = next_++;
   for (const CoreHandle& core : view_.cores) {
-    if (mail(core, number, pending.revocation)) ++pending.answers_due;
+    ++(mail(core, number, pending.revocation) ? pending.answers_due : pending.cores_missed);
   }
+  if (pending.answers_due == 0) return pending.answered(done(pending));
   pending_.emplace(number, std::move(pending));
 }
 
@@ -195,6 +197,11 @@ AdminAnswer Revocations::done(const Pending& pending) const {
   log_.write(observe::LogLevel::info, "token revoked",
              {{name_of(pending.revocation.of), pending.revocation.value},
               {"sessions", static_cast<std::int64_t>(pending.sessions)}});
+  if (pending.cores_missed > 0) {
+    return plain_text_answer(503, fmt::format("It is revoked, but {} of the cores were too busy to "
+                                              "end its sessions; ask again.",
+                                              pending.cores_missed));
+  }
   const json answer{{"sessions_ended", pending.sessions},
                     {"until", pending.revocation.until},
                     {"kept_over_restart", state_directory_ != nullptr}};

@@ -56,6 +56,7 @@ class Revocations final : public TokenRevoker {
  private:
   struct Pending {
     std::size_t answers_due = 0;
+    std::size_t cores_missed = 0;  ///< that have too much mail to take it
     std::uint64_t sessions = 0;
     auth::Revocation revocation;
     Answered answered;

@@ -128,6 +128,32 @@ TEST_CASE("a revocation is answered when every core has ended what it covers") {
   CHECK_THAT(answers[0].body, Catch::Matchers::ContainsSubstring("\"kept_over_restart\":true"));
 }
 
+TEST_CASE("that a core could not be told of a revocation is said, whatever the others answer") {
+  Fixture f;
+  Revocations revocations(f.view, f.log, f.clock, &f.ledger, &*f.directory);
+  revocations.set_options(options_with_key());
+  std::vector<AdminAnswer> answers;
+  const auto revoke = [&] {
+    revocations.revoke(R"({"subject":"ada"})",
+                       [&](AdminAnswer answer) { answers.push_back(std::move(answer)); });
+  };
+  while (f.to_second.push(Revoke{})) {
+  }
+  revoke();
+  CHECK(answers.empty());
+  const auto mail = f.to_first.pop();
+  REQUIRE(mail.has_value());
+  revocations.revoked({.number = std::get<Revoke>(*mail).number, .sessions = 1});
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].status == 503);
+  CHECK_THAT(answers[0].body, Catch::Matchers::ContainsSubstring("1 of the cores were too busy"));
+  while (f.to_first.push(Revoke{})) {
+  }
+  revoke();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].status == 503);
+}
+
 TEST_CASE("revocations are there after a restart") {
   Fixture f;
   Revocations revocations(f.view, f.log, f.clock, &f.ledger, &*f.directory);

@@ -275,15 +275,15 @@ class Keys(WithServer):
         jwks = self.folder / "jwks.json"
         whole = jwks.read_text()
 
-        def reload(says: str) -> None:
+        def reload(says: str) -> str:
             before = len(self.server.log())
             self.server.signal(signal.SIGHUP)
             harness.until(lambda: says in self.server.log()[before:], f"the log says: {says}")
+            return next(line for line in self.server.log()[before:].splitlines() if says in line)
 
         for broken in ("", whole[:-5], '{"keys":[]}', '{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}'):
             jwks.write_text(broken)
-            reload("not reloaded")
-            self.assertIn("jwks.json", self.server.log().splitlines()[-1])
+            self.assertIn("jwks.json", reload("not reloaded"))
             self.assertEqual(self.status(good), 404)
         jwks.write_text(json.dumps({"keys": json.loads(whole)["keys"][1:]}))
         reload("info reloaded")
@@ -295,10 +295,10 @@ class Sessions(WithServer):
     AUTH = "leeway_s = 0\ngrace_s = 1\n"
 
     def test_a_session_ends_with_its_token_and_goes_on_with_a_new_one(self):
-        soon = int(time.time()) + 3
+        soon = int(time.time()) + 5
         forgetful, careful = self.join(exp=soon), self.join(exp=soon, sub="bob")
         taken = message(careful, "token_taken")
-        self.assertLessEqual(taken[1][0], 3_000)
+        self.assertLessEqual(taken[1][0], 5_000)
         careful.send(renewal(token(sub="bob")))
         self.assertGreater(message(careful, "token_taken")[1][0], 500_000)
         self.assertEqual(websocket.goodbye(forgetful)[1], EXPIRED)
@@ -309,7 +309,7 @@ class Sessions(WithServer):
         self.assertEqual(self.server.metric("sessions_closed_total", 'code="4401"'), 1)
 
     def test_a_raw_session_ends_likewise(self):
-        connection = self.join("/rooms/echo", exp=int(time.time()) + 2)
+        connection = self.join("/rooms/echo", exp=int(time.time()) + 4)
         self.assertEqual(connection.receive_close().close_code, EXPIRED)
 
     def test_a_new_token_of_somebody_else_or_of_nobody_ends_the_session(self):
@@ -352,7 +352,7 @@ class Sessions(WithServer):
             websocket.Connection(again.port, "/rooms/echo", Authorization=f"Bearer {fresh}").close()
 
     def test_who_ran_out_of_its_token_comes_back_as_the_same_member_and_who_is_revoked_does_not(self):
-        hers = self.join(exp=int(time.time()) + 2)
+        hers = self.join(exp=int(time.time()) + 4)
         claim = websocket.token_in(message(hers, "welcome"))
         hers.send(websocket.frame(websocket.BINARY, websocket.field(1, message(hers, "snapshot")[1][0])))
         self.assertEqual(websocket.goodbye(hers)[1], EXPIRED)
@@ -382,7 +382,7 @@ class Sessions(WithServer):
 
     def test_who_reads_nothing_ends_with_its_token_as_well(self):
         deaf = [websocket.Connection(self.server.port, "/rooms/game-1", receive_buffer=4_096,
-                                     Authorization=f"Bearer {token(exp=int(time.time()) + 2)}") for _ in range(3)]
+                                     Authorization=f"Bearer {token(exp=int(time.time()) + 4)}") for _ in range(3)]
         for connection in deaf:
             self.addCleanup(connection.close)
         harness.until(lambda: self.server.metric("sessions_closed_total", 'code="4401"') == 3, "all have ended")

@@ -69,7 +69,7 @@ class Dev(unittest.TestCase):
     def test_alone_it_lists_its_verbs(self):
         told = self.dev()
         self.assertEqual(told.returncode, 0)
-        self.assertIn("\n  build [release|debug|asan|tsan|fuzz] ", told.stdout)
+        self.assertIn("\n  build [release|debug|asan|tsan] ", told.stdout)
         self.assertEqual(told.stdout, self.dev("help").stdout)
 
     def test_what_is_no_verb_is_said_with_those_that_are(self):
