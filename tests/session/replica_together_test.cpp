@@ -30,10 +30,10 @@ struct PairedWorld : ReplicatedWorld {
   /// What is sent now leaves, and is acknowledged. Returns when the last of its ticks was due; 0:
   /// it does not say.
   UnixNanoseconds read_all(std::size_t frames) {
-    const UnixNanoseconds due = read(flush(), frames).due;
+    const UnixNanoseconds its_due = read(flush(), frames).due;
     static_cast<void>(sender.settle({}));
     acknowledge();
-    return due;
+    return its_due;
   }
   void waits() {
     CHECK(flush().empty());
