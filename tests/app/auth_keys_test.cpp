@@ -1,12 +1,12 @@
 #include "app/auth_keys.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 
 #include "catch.h"
+#include "temporary_directory.h"
 
 namespace ringcast::app {
 namespace {
@@ -16,18 +16,11 @@ namespace fs = std::filesystem;
 /// A folder with a secret and a set that has one more, ended with the test.
 struct Files {
   Files() {
-    std::string name = (fs::temp_directory_path() / "ringcast-keys-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
     write("secret", "0123456789abcdef0123456789abcdef\n");
     write("jwks", R"({"keys":[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]})");
     config.auth_files.secret_file = folder / "secret";
     config.auth_files.jwks_file = folder / "jwks";
   }
-  ~Files() { fs::remove_all(folder); }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
-
   void write(std::string_view name, std::string_view text) const {
     std::ofstream(folder / name) << text;
     allow(name, fs::perms::owner_read | fs::perms::owner_write);
@@ -36,7 +29,8 @@ struct Files {
     fs::permissions(folder / name, permissions);
   }
 
-  fs::path folder;
+  server::TemporaryDirectory directory;
+  fs::path folder = directory.path;
   config::Config config;
 };
 
