@@ -115,6 +115,7 @@ std::string path_of(std::string_view target) {
 
 /// Methods of a path that there is.
 std::string_view allowed_at(std::string_view path) {
+  if (path == live_path) return "GET";
   if (path == rooms_path) return "GET, HEAD, POST";
   if (path == revoke_path) return "POST";
   if (room_of(path)) return "GET, HEAD, DELETE";
@@ -161,7 +162,7 @@ std::optional<AdminAnswer> refusal(std::string_view method, std::string_view tar
 
 AdminAnswer answer(std::string_view method, std::string_view target, const AdminView& view) {
   const std::string path = path_of(target);
-  if ((method != "GET" && method != "HEAD") || path == revoke_path) {
+  if ((method != "GET" && method != "HEAD") || path == revoke_path || path == live_path) {
     const std::string_view allowed = allowed_at(path);
     AdminAnswer refused = plain_text_answer(405, fmt::format("Only {}.", allowed));
     refused.allow = allowed;

@@ -67,6 +67,18 @@ bool is_json(std::string_view content_type) {
   return same_text(type, "application/json");
 }
 
+/// A whole URL's authority counts, and not the Host field (RFC 9112 section 3.2.2): nobody who
+/// means well sends two that differ.
+bool target_differs_from_host(const AdminAsked& asked) {
+  constexpr std::string_view separator = "://";
+  const std::string_view target = asked.target;
+  if (target.starts_with('/') || target == "*") return false;
+  const std::size_t scheme_end = target.find(separator);
+  if (scheme_end == std::string_view::npos) return false;
+  const std::string_view rest = target.substr(scheme_end + separator.size());
+  return !same_text(rest.substr(0, rest.find_first_of("/?#")), asked.host);
+}
+
 std::optional<AdminAnswer> foreign(const AdminAsked& asked, const AdminView& view) {
   if (asked.host_headers > 1 || asked.origin_headers > 1) {
     return plain_text_answer(400, "There must be one Host and one Origin at most.");
@@ -75,6 +87,9 @@ std::optional<AdminAnswer> foreign(const AdminAsked& asked, const AdminView& vie
   if (asked.host_headers == 0) {
     if (asked.version < 11 && asked.origin_headers == 0) return std::nullopt;
     return plain_text_answer(400, "There must be a Host.");
+  }
+  if (target_differs_from_host(asked)) {
+    return plain_text_answer(400, "The host in the URL and the Host field must be the same.");
   }
   if (!is_own_host(asked.host, asked.here, view.hosts)) {
     return plain_text_answer(403,

@@ -29,7 +29,7 @@ struct StuckCore {
 class CoreWatch {
  public:
   /// How often to look, at least.
-  static constexpr Nanoseconds interval_max = std::chrono::milliseconds(500);
+  static constexpr Nanoseconds interval_max = std::chrono::milliseconds(250);
   /// A core that has not turned for so long is stuck: with the interval, it is known within 2 s.
   static constexpr Nanoseconds stuck_after = std::chrono::milliseconds(1'400);
 

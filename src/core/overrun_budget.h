@@ -12,26 +12,30 @@ namespace ringcast::server {
 /// configured share. A tick that fits its period takes nothing out of it.
 class OverrunBudget {
  public:
-  /// What a room may overrun before it has to rest: a hiccup, however long, is not punished.
+  /// What a room may overrun before it has to rest.
   static constexpr Nanoseconds burst = std::chrono::milliseconds(500);
+  /// How long it rests at most the first time, twice as long the next, and so on until it has
+  /// overrun nothing for so long that the bucket is full: a single hiccup, however long, is paid
+  /// back while the room goes on.
+  static constexpr Nanoseconds first_rest_max = std::chrono::seconds(1);
 
   /// A tick that ended at `now` took `tick`, longer than its period. How long the room must rest so
   /// that in the long run it takes no more than `percent` (1 to 100) of the time; 0: not at all.
-  /// A tick counts for at most `burst` more than the one before it, so that a room that was late
-  /// once does not stand still for many times as long as that took.
   [[nodiscard]] Nanoseconds spend(Nanoseconds tick, std::uint32_t percent, Instant now) {
     if (last_ != Instant{}) left_ = std::min(burst, left_ + (now - last_) * percent / 100);
     last_ = now;
-    if (left_ == burst) last_tick_ = {};
-    left_ -= std::min(tick, last_tick_ + burst);
-    last_tick_ = tick;
-    return left_ >= Nanoseconds(0) ? Nanoseconds(0) : -left_ * 100 / percent;
+    if (left_ == burst) rest_max_ = first_rest_max;
+    left_ -= tick;
+    if (left_ >= Nanoseconds(0)) return Nanoseconds(0);
+    const Nanoseconds rest = std::min(-left_ * 100 / percent, rest_max_);
+    if (rest == rest_max_) rest_max_ *= 2;
+    return rest;
   }
 
  private:
   Instant last_{};
-  Nanoseconds last_tick_{};
   Nanoseconds left_ = burst;
+  Nanoseconds rest_max_ = first_rest_max;
 };
 
 }  // namespace ringcast::server

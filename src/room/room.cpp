@@ -484,12 +484,13 @@ bool Room::awaits(MemberId member) const {
          place->second.standing != Standing::joined;
 }
 
-/// Whether it never became a member, and never will.
+/// Whether the simulation has not been told that it is there: it was refused, or the join or return
+/// that it came with was passed over.
 bool Room::is_left_out(MemberId id) const {
-  if (never_entered_.empty() && refused_ == 0) return false;
+  if (!passed_over_.empty() && passed_over_.contains(id)) return true;
+  if (refused_ == 0) return false;
   const auto place = places_.find(id);
-  return place != places_.end() && (place->second.standing == Standing::never_joins ||
-                                    place->second.standing == Standing::refused);
+  return place != places_.end() && place->second.standing == Standing::refused;
 }
 
 // Who joins is a member while it is asked for, so that it can be sent to and put into groups.
@@ -498,8 +499,10 @@ void Room::enter(const Command& join, Door& door) {
   // It has left again, or another session has come for it since.
   if (found == places_.end() || found->second.standing != Standing::admitted ||
       found->second.join != join.request) {
+    passed_over_.insert(join.member);
     return;
   }
+  passed_over_.erase(join.member);
   Place& place = found->second;
   place.standing = Standing::joined;
   place.unproven = true;
@@ -583,6 +586,7 @@ void Room::drain(Door& door) {
     }
   }
   inbox_.clear();
+  passed_over_.clear();
   for (const MemberId id : never_entered_) {
     if (const auto place = places_.find(id); place != places_.end()) forget(place);
   }

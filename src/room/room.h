@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -310,7 +311,8 @@ class Room {
   std::vector<Member> replaced_;
   std::map<std::string, MemberId, std::less<>> alone_;  ///< by subject; some have left since
   std::vector<MemberId> never_entered_;
-  std::uint32_t refused_ = 0;  ///< of the places
+  std::unordered_set<MemberId> passed_over_;  ///< while draining: whose newest join was
+  std::uint32_t refused_ = 0;                 ///< of the places
   enum class Keeping : std::uint8_t { undecided, yes, no };
   Keeping keeping_ = Keeping::undecided;
   std::uint32_t run_ = 0;

@@ -1,6 +1,7 @@
 #include "ws/origin.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 
@@ -75,6 +76,11 @@ Result<Origin> Origin::parse(std::string_view text) {
     return fail("it is not an origin such as https://example.org");
   }
   Origin origin{.scheme = lower_case(text.substr(0, scheme_end)), .host = {}, .port = {}};
+  constexpr std::array<std::string_view, 6> opaque{"about", "blob",       "data",
+                                                   "file",  "javascript", "ftp"};
+  if (std::ranges::find(opaque, origin.scheme) != opaque.end()) {
+    return fail("pages of " + origin.scheme + ": have the origin null, which is everybody's");
+  }
   if (origin.scheme == "ws" || origin.scheme == "wss") {
     return fail("pages come over http or https, also those that connect over " + origin.scheme);
   }

@@ -136,6 +136,23 @@ TEST_CASE("there is one Host, but for programs of HTTP/1.0") {
   CHECK(gate.refusal(asked, view, start)->status == 400);
 }
 
+TEST_CASE("a whole URL asks the host that the Host field names") {
+  AdminGate gate;
+  const AdminView view;
+  AdminAsked asked = get("localhost");
+  for (const char* target :
+       {"http://localhost/rooms", "http://LOCALHOST?q", "*", "/rooms?a=b://c"}) {
+    INFO(target);
+    asked.target = target;
+    CHECK_FALSE(gate.refusal(asked, view, start));
+  }
+  for (const char* target : {"http://evil.example/rooms", "http://localhost:9/rooms", "http:///"}) {
+    INFO(target);
+    asked.target = target;
+    CHECK(gate.refusal(asked, view, start)->status == 400);
+  }
+}
+
 TEST_CASE("a body is JSON and says so") {
   AdminGate gate;
   const AdminView view;

@@ -521,10 +521,6 @@ class UnderLoad(unittest.TestCase):
         report = self.restarted_under_load("cores = 2\n", "arena=arena,replicated=1,spread=all")
         self.assertEqual(report["replicated"]["desyncs"], 0)
 
-    def test_likewise_in_a_room_that_replicates(self):
-        report = self.restarted_under_load("cores = 2\n", "arena=arena,replicated=1,spread=all")
-        self.assertEqual(report["replicated"]["desyncs"], 0)
-
     def test_who_connects_at_any_time_of_a_restart_is_let_in(self):
         options = {"config": f"{self.config}[session]\nclose_timeout_ms = 500\n",
                    "listener": self.listener}

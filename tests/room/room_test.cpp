@@ -555,6 +555,21 @@ TEST_CASE("of two sessions of one restored member the newer one's request is tol
   CHECK(f.script->paths == Lines{"/second"});
 }
 
+TEST_CASE("what a session said whose return was passed over is not heard") {
+  Fixture f;
+  f.room.resume(three_away(), f.start + 1s);
+  REQUIRE(f.readmit(ticket_of(5), 8) == Resumption::resumed);
+  REQUIRE(f.room.input(MemberId{8}, f.byte, MessageType::binary));
+  f.room.depart(MemberId{8}, LeaveReason::disconnected);
+  CHECK(f.ticked().empty());
+  REQUIRE(f.readmit(ticket_of(5), 8) == Resumption::resumed);
+  REQUIRE(f.room.input(MemberId{8}, f.byte, MessageType::binary));
+  REQUIRE(f.readmit(ticket_of(5), 9) == Resumption::resumed);
+  REQUIRE(f.room.input(MemberId{9}, f.byte, MessageType::binary));
+  CHECK(f.ticked() ==
+        Lines{"superseded 8", "rejoin 5", "welcome 5", "input 5", "full state", "to 1 newcomers"});
+}
+
 TEST_CASE("who is not let in again after a restart is gone, and its place is free") {
   Fixture f;  // of three places
   f.room.resume(three_away(), f.start + 1s);

@@ -172,6 +172,9 @@ class ScriptedSimulation final : public Simulation {
   /// Inputs are numbers that rise; one of 1 byte is malformed; a 13 ends the session.
   InputResult input(MemberId member, std::span<const std::byte> payload, MessageType,
                     Outbound& out) override {
+    if (!members_.contains(member) || away_.contains(member)) {
+      throw std::runtime_error("an input of one who is not there");
+    }
     if (payload.size() == 1) return InputResult::malformed;
     const std::uint64_t number = number_in(payload);
     std::uint64_t& last = last_input_[member];

@@ -90,6 +90,8 @@ TEST_CASE("an entry that can never match is refused with its reason") {
       {"://a.example", "not an origin such as https://example.org"},
       {"ht tp://a.example", "not an origin such as https://example.org"},
       {"wss://a.example", "pages come over http or https"},
+      {"file://x", "have the origin null"},
+      {"data://x", "have the origin null"},
       {"ws://a.example", "pages come over http or https"},
       {"https://a.example/", "no path, not even '/'"},
       {"https://a.example/play", "no path, not even '/'"},

@@ -55,7 +55,7 @@ export interface Snapshot {
  * that says `eventsComplete`.
  */
 export interface RoomEvent {
-  /** Consecutive for the events to everyone in the room; 0 for one to this member alone. */
+  /** Consecutive for the events to everyone in the room; 0 for one to this member, a group or a place. */
   readonly sequence: number;
   readonly tick: number;
   readonly payload: Uint8Array;
