@@ -31,6 +31,7 @@ TEST_CASE("another path is not found and another method is not allowed") {
   for (const std::string_view method : {"POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"}) {
     INFO(method);
     CHECK(answer(method, "/healthz", view).status == 405);
+    CHECK(answer("HEAD", "/live/events", view).allow == "GET");
   }
 }
 
